@@ -1,0 +1,13 @@
+// Each binding file adds its functions to the module `pyqmix._C`.
+#pragma once
+
+#include <pybind11/pybind11.h>
+
+namespace pyqmix {
+
+void bind_build_info(pybind11::module_& module);
+void bind_mixer(pybind11::module_& module);
+void bind_td_target(pybind11::module_& module);
+void bind_replay(pybind11::module_& module);
+
+}  // namespace pyqmix

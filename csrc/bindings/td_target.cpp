@@ -1,0 +1,61 @@
+#include "td_target/td_target.h"
+
+#include <optional>
+
+#include "bindings/bindings.h"
+#include "bindings/tensor_args.h"
+
+namespace py = pybind11;
+
+namespace pyqmix {
+namespace {
+
+struct TargetTensors {
+    std::int64_t n_actions;
+    TensorRows next_qs, online_next_qs, avail, rewards, terminated;
+    double gamma;
+    std::uintptr_t chosen_qs, y;
+
+    template <typename T>
+    TdTarget<T> as(const MixTensors& mixer) const {
+        return {mixer.as<T>(),
+                n_actions,
+                rows_of<const T>(next_qs),
+                rows_of<const T>(online_next_qs),
+                rows_of<const std::uint8_t>(avail),
+                rows_of<const T>(rewards),
+                rows_of<const std::uint8_t>(terminated),
+                static_cast<T>(gamma),
+                reinterpret_cast<T*>(chosen_qs),
+                reinterpret_cast<T*>(y)};
+    }
+};
+
+}  // namespace
+
+void bind_td_target(py::module_& module) {
+    py::class_<TargetTensors>(module, "TdTargetTensors")
+        .def(py::init([](std::int64_t n_actions, TensorRows next_qs,
+                         std::optional<TensorRows> online_next_qs, TensorRows avail,
+                         TensorRows rewards, TensorRows terminated, double gamma,
+                         std::uintptr_t chosen_qs, std::uintptr_t y) {
+                 return TargetTensors{
+                     n_actions, next_qs,   online_next_qs.value_or(TensorRows{0, 0}),
+                     avail,     rewards,   terminated,
+                     gamma,     chosen_qs, y};
+             }),
+             py::kw_only(), py::arg("n_actions"), py::arg("next_qs"), py::arg("online_next_qs"),
+             py::arg("avail"), py::arg("rewards"), py::arg("terminated"), py::arg("gamma"),
+             py::arg("chosen_qs"), py::arg("y"));
+    module.def(
+        "td_target_cpu",
+        [](const MixTensors& mixer, const TargetTensors& target, bool is_double, int threads) {
+            py::gil_scoped_release release;
+            return is_double ? td_target_cpu(target.as<double>(mixer), threads)
+                             : td_target_cpu(target.as<float>(mixer), threads);
+        },
+        py::arg("mixer"), py::arg("target"), py::kw_only(), py::arg("is_double"),
+        py::arg("threads"));
+}
+
+}  // namespace pyqmix

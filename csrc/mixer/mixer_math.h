@@ -1,0 +1,114 @@
+// One sample's mixing, forward and backward: the arithmetic that the CPU and the CUDA file share.
+//
+// Everything stands in an unnamed namespace on purpose: the CPU file is compiled once for each SIMD
+// level, and the linker must not merge those copies.
+#pragma once
+
+#include <math.h>
+
+#include "mixer/mixer.h"
+
+namespace pyqmix {
+namespace {
+
+// Embedding units handled together: wide enough for a vector register, small enough for the stack.
+constexpr int kMixBlock = 32;
+
+PYQMIX_HD inline float exp_minus_one(float x) { return ::expm1f(x); }
+PYQMIX_HD inline double exp_minus_one(double x) { return ::expm1(x); }
+PYQMIX_HD inline float magnitude(float x) { return ::fabsf(x); }
+PYQMIX_HD inline double magnitude(double x) { return ::fabs(x); }
+
+// d|x|/dx with 0 at 0, as torch.abs has it; NaN stays NaN.
+template <typename T>
+PYQMIX_HD T sign(T x) {
+    return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x * T(0));
+}
+
+template <typename T>
+PYQMIX_HD T elu(T x) {
+    return x > T(0) ? x : exp_minus_one(x);
+}
+
+// Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
+template <typename T>
+PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
+    for (int width = kMixBlock / 2; width > 0; width /= 2)
+        for (int j = 0; j < width; ++j) x[j] += x[j + width];
+    return x[0];
+}
+
+// Units [first, first + width) of q · |w1| + b1.
+template <typename T>
+PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* agent_qs,
+                          std::int64_t first, int width, T (&hidden)[kMixBlock]) {
+    const T* b1 = in.b1[row] + first;
+    for (int j = 0; j < width; ++j) hidden[j] = b1[j];
+    for (std::int64_t i = 0; i < in.n_agents; ++i) {
+        const T q = agent_qs[i];
+        const T* w1 = in.w1[row] + i * in.embed_dim + first;
+        for (int j = 0; j < width; ++j) hidden[j] += q * magnitude(w1[j]);
+    }
+}
+
+PYQMIX_HD inline int mix_block_width(std::int64_t embed_dim, std::int64_t first) {
+    const std::int64_t left = embed_dim - first;
+    return left < kMixBlock ? static_cast<int>(left) : kMixBlock;
+}
+
+// q_tot of one row; agent_qs (n,) is given apart because the target selects it first.
+template <typename T>
+PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs) {
+    T total = T(0);
+    T hidden[kMixBlock];
+    for (std::int64_t first = 0; first < in.embed_dim; first += kMixBlock) {
+        const int width = mix_block_width(in.embed_dim, first);
+        mix_hidden(in, row, agent_qs, first, width, hidden);
+        const T* w_final = in.w_final[row] + first;
+        for (int j = 0; j < width; ++j) hidden[j] = elu(hidden[j]) * magnitude(w_final[j]);
+        for (int j = width; j < kMixBlock; ++j) hidden[j] = T(0);
+        total += sum_block(hidden);
+    }
+    return total + in.v[row][0];
+}
+
+// Gradients of one row with respect to all five inputs; the hidden layer is computed anew, so that
+// the forward keeps nothing beside its inputs.
+template <typename T>
+PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
+    const MixInputs<T>& in = args.in;
+    const std::int64_t n = in.n_agents, embed = in.embed_dim;
+    const T grad = args.grad_q_tot[row][0];
+    T* grad_qs = args.grad_agent_qs + row * n;
+    for (std::int64_t i = 0; i < n; ++i) grad_qs[i] = T(0);
+    T hidden[kMixBlock], grad_hidden[kMixBlock], products[kMixBlock];
+    for (std::int64_t first = 0; first < embed; first += kMixBlock) {
+        const int width = mix_block_width(embed, first);
+        mix_hidden(in, row, in.agent_qs[row], first, width, hidden);
+        const T* w_final = in.w_final[row] + first;
+        T* grad_w_final = args.grad_w_final + row * embed + first;
+        T* grad_b1 = args.grad_b1 + row * embed + first;
+        for (int j = 0; j < width; ++j) {
+            const T activation = elu(hidden[j]);
+            const T slope = hidden[j] > T(0) ? T(1) : activation + T(1);
+            grad_w_final[j] = grad * activation * sign(w_final[j]);
+            grad_hidden[j] = grad * magnitude(w_final[j]) * slope;
+            grad_b1[j] = grad_hidden[j];
+        }
+        for (std::int64_t i = 0; i < n; ++i) {
+            const T q = in.agent_qs[row][i];
+            const T* w1 = in.w1[row] + i * embed + first;
+            T* grad_w1 = args.grad_w1 + (row * n + i) * embed + first;
+            for (int j = 0; j < width; ++j) {
+                grad_w1[j] = grad_hidden[j] * q * sign(w1[j]);
+                products[j] = grad_hidden[j] * magnitude(w1[j]);
+            }
+            for (int j = width; j < kMixBlock; ++j) products[j] = T(0);
+            grad_qs[i] += sum_block(products);
+        }
+    }
+    args.grad_v[row] = grad;
+}
+
+}  // namespace
+}  // namespace pyqmix

@@ -1,0 +1,32 @@
+"""pyqmix: a compiled, high-performance trainer for QMIX.
+
+``pyqmix.train(config)`` trains; ``pyqmix.ops`` and ``pyqmix.nn`` are its parts for other trainers.
+"""
+
+from pyqmix import _source_tree
+
+_source_tree.require_compiled_module()
+
+from pyqmix import envs, nn, ops  # noqa: E402
+from pyqmix._C import __version__  # noqa: E402
+from pyqmix.build import build_info  # noqa: E402
+from pyqmix.config import Config  # noqa: E402
+from pyqmix.envs import make_env  # noqa: E402
+from pyqmix.errors import ConfigError, EnvError  # noqa: E402
+from pyqmix.replay import EpisodeRing  # noqa: E402
+from pyqmix.trainer import Result, train  # noqa: E402
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "EnvError",
+    "EpisodeRing",
+    "Result",
+    "__version__",
+    "build_info",
+    "envs",
+    "make_env",
+    "nn",
+    "ops",
+    "train",
+]

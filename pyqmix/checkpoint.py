@@ -1,0 +1,176 @@
+"""Checkpoints: safetensors and JSON, written whole or not at all.
+
+``checkpoints/step_N/`` holds weights.safetensors (online and target networks), optimizer.safetensors and
+progress.json. Nothing in them depends on the clock.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from pyqmix.errors import ConfigError
+from pyqmix.learner import Learner
+from pyqmix.standardiser import RewardStandardiser
+
+_STEP_FOLDER = re.compile(r"step_(\d+)")
+NETWORKS = ("agent", "mixer", "target_agent", "target_mixer")
+
+
+@dataclass
+class Progress:
+    """How far a run has come.
+
+    Attributes:
+        steps: environment steps.
+        episodes: training episodes.
+        updates: training steps.
+        evaluated_episodes: greedy episodes played for evaluation.
+    """
+
+    steps: int = 0
+    episodes: int = 0
+    updates: int = 0
+    evaluated_episodes: int = 0
+
+
+def save(run_dir: Path, learner: Learner, progress: Progress) -> Path:
+    """Write the checkpoint of ``progress.steps`` and return its folder, which appears when it is complete."""
+    folder = run_dir / "checkpoints" / f"step_{progress.steps}"
+    partial = folder.with_name(folder.name + ".partial")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    save_file(_weights(learner), partial / "weights.safetensors")
+    save_file(_optimizer_state(learner), partial / "optimizer.safetensors")
+    state = {
+        "progress": dataclasses.asdict(progress),
+        "standardiser": learner.standardiser.state(),
+        "spec": dataclasses.asdict(learner.spec),
+    }
+    (partial / "progress.json").write_text(json.dumps(state, indent=2) + "\n")
+    for file in partial.iterdir():
+        _flush(file)
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    _flush(folder.parent)
+    return folder
+
+
+def latest(run_dir: Path) -> Path:
+    """Return the checkpoint of most steps.
+
+    Raises:
+        ConfigError: the folder is no run, or the run has no checkpoint.
+    """
+    if not (run_dir / "config.json").is_file():
+        raise ConfigError(f"{run_dir}: expected the folder of a run, but it has no config.json")
+    found = {}
+    for folder in (run_dir / "checkpoints").glob("step_*"):
+        if match := _STEP_FOLDER.fullmatch(folder.name):
+            found[int(match[1])] = folder
+    if not found:
+        raise ConfigError(f"{run_dir}: this run has no checkpoint")
+    return found[max(found)]
+
+
+def load_weights(folder: Path, learner: Learner) -> Progress:
+    """Read the networks of a checkpoint into a learner of the same configuration.
+
+    Raises:
+        ConfigError: the checkpoint is damaged, or of other networks or another environment.
+    """
+    state = _read_state(folder)
+    if state["spec"] != dataclasses.asdict(learner.spec):
+        raise ConfigError(f"{folder}: the environment has changed: {state['spec']} became {learner.spec}")
+    tensors = _read(folder / "weights.safetensors")
+    try:
+        for name in NETWORKS:
+            prefix = name + "."
+            part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            getattr(learner, name).load_state_dict(part)
+    except RuntimeError as error:
+        raise ConfigError(f"{folder}: {' '.join(str(error).split())}") from error
+    return Progress(**state["progress"])
+
+
+def load(folder: Path, learner: Learner) -> Progress:
+    """Read networks, optimizer and reward statistics, to go on training.
+
+    Raises:
+        ConfigError: as for :func:`load_weights`.
+    """
+    progress = load_weights(folder, learner)
+    tensors = _read(folder / "optimizer.safetensors")
+    values: dict[int, dict[str, Tensor]] = {}
+    names = _parameter_names(learner)
+    for key, tensor in tensors.items():
+        parameter, _, entry = key.rpartition(".")
+        if parameter not in names:
+            raise ConfigError(f"{folder}: the optimizer has state for an unknown parameter {parameter!r}")
+        values.setdefault(names.index(parameter), {})[entry] = tensor
+    groups = learner.optimizer.state_dict()["param_groups"]
+    learner.optimizer.load_state_dict({"state": values, "param_groups": groups})
+    learner.standardiser = RewardStandardiser(**_read_state(folder)["standardiser"])
+    learner.updates = progress.updates
+    return progress
+
+
+def _weights(learner: Learner) -> dict[str, Tensor]:
+    return {
+        f"{name}.{key}": tensor.contiguous()
+        for name in NETWORKS
+        for key, tensor in getattr(learner, name).state_dict().items()
+    }
+
+
+def _parameter_names(learner: Learner) -> list[str]:
+    """Name the learner's parameters in the optimizer's order."""
+    return [f"{n}.{key}" for n in ("agent", "mixer") for key, _ in getattr(learner, n).named_parameters()]
+
+
+def _optimizer_state(learner: Learner) -> dict[str, Tensor]:
+    names = _parameter_names(learner)
+    state: dict[int, dict[str, Tensor]] = learner.optimizer.state_dict()["state"]
+    return {
+        f"{names[i]}.{entry}": tensor.contiguous()
+        for i, entries in state.items()
+        for entry, tensor in entries.items()
+    }
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise ConfigError(f"{path}: expected the tensors of a checkpoint, but {error}") from error
+    return tensors
+
+
+def _read_state(folder: Path) -> dict[str, Any]:
+    path = folder / "progress.json"
+    try:
+        state: dict[str, Any] = json.loads(path.read_text())
+        missing = {"progress", "standardiser", "spec"} - state.keys()
+    except (OSError, ValueError, AttributeError) as error:
+        raise ConfigError(f"{path}: expected the progress of a run, but {error}") from error
+    if missing:
+        raise ConfigError(f"{path}: expected the progress of a run, but {', '.join(sorted(missing))} is missing")
+    return state
+
+
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""The commands: parse, build a Config, call. No logic lives here."""

@@ -1,0 +1,39 @@
+"""``pyqmix-eval``."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import tyro
+
+from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
+from pyqmix.evaluate import evaluate_run
+
+PROGRAM = "pyqmix-eval"
+
+
+@dataclass(frozen=True)
+class Options:
+    """Play greedy episodes with the newest checkpoint of a run."""
+
+    run_dir: Annotated[str, tyro.conf.Positional]
+    """Folder of the run."""
+    episodes: int = 100
+    """Episodes to play."""
+    seed: int = 1_000_000
+    """Seed of the episodes."""
+
+
+def main() -> None:
+    """Evaluate as the command line says."""
+    options = parse(Options, PROGRAM, sys.argv[1:])
+    try:
+        evaluation = evaluate_run(Path(options.run_dir), options.episodes, options.seed)
+    except USER_ERRORS as error:
+        fail(PROGRAM, option_style(error))
+    low, high = evaluation.interval()
+    print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
+    print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")

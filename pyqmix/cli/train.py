@@ -1,0 +1,87 @@
+"""``pyqmix-train``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from pyqmix import __version__
+from pyqmix.build import build_info
+from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
+from pyqmix.config import Config
+from pyqmix.presets import from_preset
+from pyqmix.trainer import DivergenceError, train
+
+PROGRAM = "pyqmix-train"
+RESUMABLE = {
+    "total_steps",
+    "eval_every",
+    "checkpoint_every",
+    "log_every",
+    "device",
+    "threads",
+    "run_dir",
+}
+DESCRIPTION = """Train QMIX, VDN or IQL.
+
+Also: --resume RUN_DIR continues a run from its newest checkpoint (give --total-steps to extend it);
+--version tells what was built. Presets: lbf, climb, penalty, none."""
+
+
+def main() -> None:
+    """Train as the command line says."""
+    arguments = sys.argv[1:]
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
+    for name in ("--resume", "--preset", "--env"):
+        first.add_argument(name)
+    first.add_argument("--version", action="store_true")
+    try:
+        known, _ = first.parse_known_args(arguments)
+    except argparse.ArgumentError as error:
+        fail(PROGRAM, error)
+    if known.version:
+        print(_version())
+        return
+    try:
+        if known.resume is not None:
+            config = _resumed(Path(known.resume), _without(arguments, "--resume"))
+        else:
+            options = {} if known.env is None else {"env": known.env}
+            defaults = from_preset(known.preset, **options)
+            config = parse(Config, PROGRAM, arguments, default=defaults, description=DESCRIPTION)
+        result = train(config, resume=known.resume is not None)
+    except (*USER_ERRORS, DivergenceError) as error:
+        fail(PROGRAM, option_style(error))
+    if result.interrupted:
+        sys.exit(130)
+
+
+def _resumed(folder: Path, arguments: list[str]) -> Config:
+    saved = Config.from_json(folder / "config.json").replace(run_dir=str(folder))
+    config = parse(Config, PROGRAM, arguments, default=saved, description=DESCRIPTION)
+    for name, value in vars(config).items():
+        if name not in RESUMABLE and value != getattr(saved, name):
+            option = "--" + name.replace("_", "-")
+            fail(PROGRAM, f"{option}: a resumed run keeps its {getattr(saved, name)!r}, got {value!r}")
+    if config.run_dir != str(folder):
+        fail(PROGRAM, f"--run-dir: --resume goes on in {folder}, got {config.run_dir!r}")
+    return config
+
+
+def _without(arguments: list[str], option: str) -> list[str]:
+    kept, skip = [], False
+    for argument in arguments:
+        if skip:
+            skip = False
+        elif argument == option:
+            skip = True
+        elif not argument.startswith(option + "="):
+            kept.append(argument)
+    return kept
+
+
+def _version() -> str:
+    info = build_info()
+    cuda = f"CUDA {info['cuda']} for {info['cuda_architectures']}" if info["cuda"] else "CPU only"
+    return f"pyqmix {__version__} ({info['compiler']}, {info['simd']}, {cuda})"

@@ -1,0 +1,222 @@
+"""Every value that a run uses, checked when it is set."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import tyro
+from tyro.constructors import PrimitiveConstructorSpec
+
+from pyqmix.envs import ENV_NAMES, EnvOptions
+from pyqmix.errors import ConfigError, unknown
+
+CHOICES: dict[str, tuple[str, ...]] = {
+    "env": ENV_NAMES,
+    "mixer": ("qmix", "vdn", "iql"),
+    "agent": ("mlp", "gru"),
+    "optimizer": ("adam", "rmsprop"),
+    "loss": ("episodes", "transitions"),
+    "standardise_rewards": ("off", "masked", "padded"),
+    "device": ("auto", "cpu", "cuda"),
+}
+_POSITIVE_INTS = (
+    *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
+    *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
+)
+_OPTIONAL_POSITIVE_INTS = ("episode_limit", "threads")
+_POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
+_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
+_BOOLS = ("truncate_at_limit", "action_mask", "agent_id", "double_q")
+FULL_EXPLORATION_ENVS = ("two_step", "matrix")
+_JSON = PrimitiveConstructorSpec[Any](
+    nargs=1,
+    metavar="JSON",
+    instance_from_str=lambda args: json.loads(args[0]),
+    is_instance=lambda value: True,
+    str_from_instance=lambda value: [json.dumps(value)],
+)
+
+
+def _metavar(name: str) -> Any:
+    return tyro.conf.arg(metavar="{" + ",".join(CHOICES[name]) + "}")
+
+
+@dataclass(frozen=True)
+class Config:
+    """Options of a training run. The defaults are the algorithm as published; presets set named options.
+
+    Raises:
+        ConfigError: an option has no usable value; the message names it, what was expected and what came.
+    """
+
+    env: Annotated[str, _metavar("env")] = "lbf"
+    """Environment: Level-Based Foraging, any gymnasium environment with one tuple entry for each agent
+    (--task names it), or a game of the QMIX papers."""
+    task: str | None = None
+    """Task of lbf (as Foraging-8x8-2p-3f-v3, its default) or id of a gymnasium environment."""
+    preset: str | None = None
+    """Named set of options, which options given beside it override. The default of --env lbf is `lbf`;
+    `none` is the algorithm's own defaults."""
+    total_steps: int = 500_000
+    """Environment steps to train for; the last episode is played to its end."""
+    seed: int = 0
+    """Seed of everything that is random."""
+    run_dir: str | None = None
+    """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
+
+    payoff: Annotated[Any, _JSON] = None
+    """Payoffs of --env matrix: a nested list with one dimension for each agent."""
+    episode_limit: int | None = None
+    """Most steps of an episode. Default: the environment's own."""
+    truncate_at_limit: bool = False
+    """lbf: treat the step limit as truncation (the target bootstraps), not as termination."""
+    action_mask: bool = True
+    """lbf: offer only the actions that the rules allow; otherwise all, and forbidden ones do nothing."""
+
+    mixer: Annotated[str, _metavar("mixer")] = "qmix"
+    """Monotonic mixing network, sum of the agents' values (vdn), or independent learners (iql)."""
+    agent: Annotated[str, _metavar("agent")] = "mlp"
+    """Agent network: feed-forward, or recurrent over the episode so far."""
+    hidden_dim: int = 64
+    """Width of the agent network's hidden layers."""
+    agent_id: bool = True
+    """Tell the shared agent network which agent it acts for."""
+    embed_dim: int = 32
+    """Units of the mixing network's hidden layer."""
+    hypernet_dim: int = 64
+    """Hidden units of the hypernetworks."""
+    hypernet_layers: int = 2
+    """Layers of the hypernetworks of the mixing weights: 1 or 2."""
+
+    gamma: float = 0.99
+    """Discount."""
+    lr: float = 5e-4
+    """Learning rate."""
+    optimizer: Annotated[str, _metavar("optimizer")] = "adam"
+    """Adam (torch's defaults), or RMSprop as PyMARL sets it (alpha 0.99, eps 1e-5)."""
+    grad_clip: float = 10.0
+    """Largest norm of the whole gradient; larger ones are scaled down."""
+    batch_size: int = 32
+    """Episodes in a batch."""
+    buffer_size: int = 5_000
+    """Episodes that the replay buffer holds."""
+    num_envs: int = 1
+    """Episodes played side by side between updates."""
+    updates_per_episode: float = 1.0
+    """Training steps for each episode played; 0.25 is one for every four episodes."""
+    target_update: int = 200
+    """Training steps between copies of the weights to the target networks."""
+    target_tau: float = 1.0
+    """Share of the weights that such a copy takes over: 1 copies, less moves the targets towards them."""
+    double_q: bool = False
+    """Choose the target's action by the online network and rate it by the target network."""
+    loss: Annotated[str, _metavar("loss")] = "episodes"
+    """Mean over episodes of each one's mean, or mean over all transitions of the batch (PyMARL's)."""
+    standardise_rewards: Annotated[str, _metavar("standardise_rewards")] = "off"
+    """Standardise rewards by running mean and deviation: of real steps, or of padding too (EPyMARL's)."""
+    reward_scale: float = 1.0
+    """Factor on the rewards that are learned from; reported returns are the environment's own."""
+
+    eps_start: float = 1.0
+    """Exploration at the start: the probability that an agent acts at random."""
+    eps_end: float | None = None
+    """Exploration at the end. Default: 0.05, and 1 for two_step and matrix, which explore fully."""
+    eps_steps: int = 50_000
+    """Environment steps over which exploration falls linearly."""
+
+    eval_every: int = 25_000
+    """Environment steps between greedy evaluations."""
+    eval_episodes: int = 100
+    """Episodes of each evaluation."""
+    checkpoint_every: int = 100_000
+    """Environment steps between checkpoints; the last one is always written."""
+    log_every: int = 5_000
+    """Environment steps between lines of metrics.csv."""
+    device: Annotated[str, _metavar("device")] = "auto"
+    """Where to train. auto is the CPU: the CUDA kernels have not been measured on a GPU yet."""
+    threads: int | None = None
+    """Threads of torch and of pyqmix's kernels. Default: torch's."""
+
+    def __post_init__(self) -> None:
+        if self.eps_end is None:
+            object.__setattr__(self, "eps_end", 1.0 if self.env in FULL_EXPLORATION_ENVS else 0.05)
+        for name, known in CHOICES.items():
+            if getattr(self, name) not in known:
+                raise unknown(name, getattr(self, name), known)
+        for name in _POSITIVE_INTS:
+            _require_int(name, getattr(self, name), 1)
+        for name in _OPTIONAL_POSITIVE_INTS:
+            if getattr(self, name) is not None:
+                _require_int(name, getattr(self, name), 1)
+        _require_int("seed", self.seed, 0)
+        for name in _POSITIVE_NUMBERS:
+            _require_number(name, getattr(self, name), above=0.0)
+        for name in _FRACTIONS:
+            _require_number(name, getattr(self, name), low=0.0, high=1.0)
+        for name in _BOOLS:
+            if not isinstance(getattr(self, name), bool):
+                raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
+        if self.target_tau == 0:
+            raise ConfigError("target_tau: expected a number above 0, got 0, which never updates the targets")
+        if self.hypernet_layers not in (1, 2):
+            raise ConfigError(f"hypernet_layers: expected 1 or 2, got {self.hypernet_layers!r}")
+        if self.batch_size + self.num_envs > self.buffer_size:
+            raise ConfigError(
+                f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "
+                f"episodes, got {self.buffer_size}"
+            )
+
+    def replace(self, **changes: Any) -> Config:
+        """Return a copy with some options changed."""
+        return dataclasses.replace(self, **changes)
+
+    def env_options(self) -> EnvOptions:
+        """Return the options that concern the environment."""
+        return EnvOptions(self.episode_limit, self.truncate_at_limit, self.action_mask, self.payoff)
+
+    def epsilon(self, step: int) -> float:
+        """Return the exploration after ``step`` environment steps."""
+        assert self.eps_end is not None
+        done = min(1.0, step / self.eps_steps)
+        return self.eps_start + done * (self.eps_end - self.eps_start)
+
+    def to_json(self) -> str:
+        """Write every option, in the order of this class."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, path: Path) -> Config:
+        """Read what :meth:`to_json` wrote.
+
+        Raises:
+            ConfigError: the file is absent, no JSON object, or has unknown or unusable options.
+        """
+        try:
+            values = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"{path}: expected the options of a run, but {error}") from error
+        names = {field.name for field in dataclasses.fields(cls)}
+        if not isinstance(values, dict) or not values.keys() <= names:
+            surplus = sorted(set(values) - names) if isinstance(values, dict) else type(values).__name__
+            raise ConfigError(f"{path}: expected the options of a run, got {surplus}")
+        return cls(**values)
+
+
+def _require_int(name: str, value: object, low: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
+        raise ConfigError(f"{name}: expected an integer of at least {low}, got {value!r}")
+
+
+def _require_number(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> None:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ConfigError(f"{name}: expected a finite number, got {value!r}")
+    if not low <= value <= high or value <= above:
+        expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"
+        raise ConfigError(f"{name}: expected {expected}, got {value!r}")

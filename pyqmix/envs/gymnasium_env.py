@@ -1,0 +1,126 @@
+"""Any gymnasium environment whose spaces are tuples with one entry for each agent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from pyqmix.envs.protocol import Point, Step
+from pyqmix.errors import ConfigError, near
+from pyqmix.spec import STORAGE_DTYPES, EpisodeSpec
+
+
+class GymnasiumEnv:
+    """Adapts a gymnasium environment: flattened observations, summed rewards, concatenated state.
+
+    Args:
+        env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
+            ``Discrete`` spaces that start at 0, one of each an agent. Its rewards are one number, or one
+            for each agent; the team's reward is their sum.
+        episode_limit: the most steps of an episode; None takes the environment's own
+            (``spec.max_episode_steps``). A smaller one than the environment's truncates.
+        name: what error messages call it; None takes its id.
+
+    Raises:
+        ConfigError: the spaces are others, or nothing tells the episode limit.
+    """
+
+    def __init__(
+        self, env: gymnasium.Env[Any, Any], *, episode_limit: int | None = None, name: str | None = None
+    ) -> None:
+        self.env = env
+        self.name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
+        boxes, actions = self._spaces()
+        limit = episode_limit or (env.spec.max_episode_steps if env.spec is not None else None)
+        if limit is None:
+            raise ConfigError(f"{self.name} has no step limit of its own: set --episode-limit")
+        self._shape, self._dtype = boxes[0].shape, boxes[0].dtype
+        width = int(np.prod(self._shape))
+        self._avail = np.arange(max(actions)) < np.array(actions)[:, None]
+        self.spec = EpisodeSpec(
+            n_agents=len(boxes),
+            n_actions=max(actions),
+            obs_dim=width,
+            state_dim=width * len(boxes),
+            episode_limit=limit,
+            concat_state=True,
+            obs_storage=self._obs_storage(),
+        )
+        self._steps = 0
+
+    def reset(self, seed: int) -> Point:
+        """Start an episode."""
+        self._steps = 0
+        observations, _ = self.env.reset(seed=seed)
+        return self._point(observations)
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Execute the joint action (n,)."""
+        observations, reward, terminated, truncated, _ = self.env.step(tuple(actions.tolist()))
+        self._steps += 1
+        team = float(np.sum(np.asarray(reward, dtype=np.float64)))
+        truncated = bool(truncated) or (not terminated and self._steps >= self.spec.episode_limit)
+        return Step(self._point(observations), team, bool(terminated), truncated)
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
+
+    def _obs_storage(self) -> str:
+        """Name the narrowest dtype that holds every observation exactly."""
+        return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
+
+    def _available_actions(self) -> NDArray[np.bool_]:
+        """Return (n, A) bool: every action that the agent's space has."""
+        return self._avail
+
+    def _spaces(self) -> tuple[list[spaces.Box], list[int]]:
+        observations, actions = self.env.observation_space, self.env.action_space
+        entries = list(observations.spaces) if isinstance(observations, spaces.Tuple) else []
+        boxes = [box for box in entries if isinstance(box, spaces.Box)]
+        choices = list(actions.spaces) if isinstance(actions, spaces.Tuple) else []
+        if not boxes or len(boxes) < len(entries) or len({box.shape for box in boxes}) > 1:
+            raise ConfigError(
+                f"{self.name}: expected an observation space that is a Tuple of Boxes of one shape, one for "
+                f"each agent, got {observations}"
+            )
+        sizes = [int(c.n) for c in choices if isinstance(c, spaces.Discrete) and c.start == 0]
+        if len(sizes) != len(boxes) or len(choices) != len(boxes):
+            raise ConfigError(
+                f"{self.name}: expected an action space that is a Tuple of {len(boxes)} Discrete spaces that "
+                f"start at 0, got {actions}"
+            )
+        return boxes, sizes
+
+    def _point(self, observations: Sequence[NDArray[Any]]) -> Point:
+        if len(observations) != self.spec.n_agents:
+            raise ValueError(f"expected {self.spec.n_agents} observations, got {len(observations)}")
+        for agent, obs in enumerate(observations):
+            if not isinstance(obs, np.ndarray) or obs.shape != self._shape or obs.dtype != self._dtype:
+                got = f"{obs.shape} {obs.dtype}" if isinstance(obs, np.ndarray) else type(obs).__name__
+                raise ValueError(f"observation of agent {agent}: expected {self._shape} {self._dtype}, got {got}")
+        stacked = np.stack(observations).reshape(self.spec.n_agents, -1)
+        return Point(np.ascontiguousarray(stacked, dtype=np.float32), self._available_actions(), None)
+
+
+def make_gymnasium_env(task: str | None, *, episode_limit: int | None = None) -> GymnasiumEnv:
+    """Build ``gymnasium.make(task)`` and adapt it.
+
+    Raises:
+        ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
+    """
+    if not task:
+        raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
+    # List rewards and tuple spaces make gymnasium's checker warn at every reset.
+    try:
+        env = gymnasium.make(task, disable_env_checker=True)
+    except gymnasium.error.Error as error:
+        text = str(error).splitlines()[0]
+        suggestion = near(task, gymnasium.registry)
+        raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error
+    return GymnasiumEnv(env, episode_limit=episode_limit, name=task)

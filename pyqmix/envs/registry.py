@@ -1,0 +1,104 @@
+"""Environments by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import overload
+
+from pyqmix.envs.games import MatrixGame, TwoStep
+from pyqmix.envs.gymnasium_env import make_gymnasium_env
+from pyqmix.envs.lbf import DEFAULT_TASK, STEP_LIMIT, LbfEnv
+from pyqmix.envs.protocol import Env
+from pyqmix.envs.vector import SyncVectorEnv
+from pyqmix.errors import ConfigError, unknown
+
+ENV_NAMES = ("lbf", "gymnasium", "two_step", "matrix")
+
+
+@dataclass(frozen=True)
+class EnvOptions:
+    """What can be chosen about an environment beside its task.
+
+    Attributes:
+        episode_limit: the most steps of an episode; None takes the environment's own.
+        truncate_at_limit: lbf: report the step limit as truncation, not as termination.
+        action_mask: lbf: offer only the actions that the rules allow.
+        payoff: matrix: the payoffs, a nested list with one dimension for each agent.
+    """
+
+    episode_limit: int | None = None
+    truncate_at_limit: bool = False
+    action_mask: bool = True
+    payoff: object = None
+
+
+def create_env(name: str, task: str | None = None, options: EnvOptions | None = None) -> Env:
+    """Build one environment.
+
+    Raises:
+        ConfigError: the name, the task or an option does not fit.
+    """
+    options = options or EnvOptions()
+    if name not in ENV_NAMES:
+        raise unknown("env", name, ENV_NAMES)
+    if name in ("two_step", "matrix") and task is not None:
+        raise ConfigError(f"task: {name} has no tasks, got {task!r}")
+    if name == "two_step":
+        return TwoStep()
+    if name == "matrix":
+        if options.payoff is None:
+            raise ConfigError("payoff: matrix needs the payoffs, a nested list of numbers")
+        return MatrixGame(options.payoff)
+    if name == "gymnasium":
+        return make_gymnasium_env(task, episode_limit=options.episode_limit)
+    return LbfEnv(
+        task or DEFAULT_TASK,
+        step_limit=options.episode_limit or STEP_LIMIT,
+        truncate_at_limit=options.truncate_at_limit,
+        action_mask=options.action_mask,
+    )
+
+
+@overload
+def make_env(
+    name: str,
+    *,
+    task: str | None = ...,
+    num_envs: None = ...,
+    seed: int = ...,
+    options: EnvOptions | None = ...,
+) -> Env: ...
+@overload
+def make_env(
+    name: str,
+    *,
+    task: str | None = ...,
+    num_envs: int,
+    seed: int = ...,
+    options: EnvOptions | None = ...,
+) -> SyncVectorEnv: ...
+def make_env(
+    name: str,
+    *,
+    task: str | None = None,
+    num_envs: int | None = None,
+    seed: int = 0,
+    options: EnvOptions | None = None,
+) -> Env | SyncVectorEnv:
+    """Build an environment, or a batch of them in gymnasium's ``VectorEnv`` conventions.
+
+    Args:
+        name: lbf, gymnasium, two_step or matrix.
+        task: of lbf or gymnasium; lbf's default is Foraging-8x8-2p-3f-v3.
+        num_envs: None for one :class:`Env`, a number for a :class:`SyncVectorEnv` of so many.
+        seed: of a batch: its k-th episode is the same for every num_envs.
+        options: see :class:`EnvOptions`.
+
+    Raises:
+        ConfigError: an argument does not fit.
+    """
+    if num_envs is None:
+        return create_env(name, task, options)
+    if num_envs < 1:
+        raise ConfigError(f"num_envs: expected a positive integer, got {num_envs}")
+    return SyncVectorEnv([create_env(name, task, options) for _ in range(num_envs)], seed)

@@ -1,0 +1,111 @@
+"""Greedy evaluation, apart from training: its own environments and its own seeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyqmix import checkpoint
+from pyqmix.config import Config
+from pyqmix.envs import Env, create_env
+from pyqmix.errors import ConfigError
+from pyqmix.learner import Learner
+from pyqmix.nn.agents import Agent
+from pyqmix.rollout import Rollout
+from pyqmix.seeding import Stream
+
+EVAL_ENVS = 10  # play side by side
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Undiscounted returns of greedy episodes.
+
+    Attributes:
+        returns: (K,) float64.
+    """
+
+    returns: NDArray[np.float64]
+
+    @property
+    def mean(self) -> float:
+        """Mean return."""
+        return float(self.returns.mean())
+
+    @property
+    def std(self) -> float:
+        """Standard deviation of the returns (divisor K)."""
+        return float(self.returns.std())
+
+    def interval(self, confidence: float = 0.95, resamples: int = 10_000) -> tuple[float, float]:
+        """Return the percentile-bootstrap confidence interval of the mean; the same at every call."""
+        random = np.random.default_rng(0)
+        drawn = random.integers(len(self.returns), size=(resamples, len(self.returns)))
+        low, high = np.quantile(self.returns[drawn].mean(1), [(1 - confidence) / 2, (1 + confidence) / 2])
+        return float(low), float(high)
+
+
+class Evaluator:
+    """Plays greedy episodes; neither the replay buffer nor the training's random streams notice.
+
+    Args:
+        config: which environments to make; they are used for nothing else.
+        agent: the policy.
+        seed: the episodes are those of (seed, index) in the evaluation's own stream.
+    """
+
+    def __init__(self, config: Config, agent: Agent, seed: int) -> None:
+        envs: list[Env] = [
+            create_env(config.env, config.task, config.env_options())
+            for _ in range(min(EVAL_ENVS, config.eval_episodes))
+        ]
+        self._rollout = Rollout(envs, agent, seed, Stream.EVALUATION)
+        self._played = 0
+
+    def evaluate(self, episodes: int) -> Evaluation:
+        """Play the next so many episodes of the stream.
+
+        Raises:
+            EnvError: an environment raised or gave something unusable.
+        """
+        played = self._rollout.play(self._played, episodes, epsilon=0.0)
+        self._played += episodes
+        return Evaluation(played.returns)
+
+    def skip(self, episodes: int) -> None:
+        """Leave out episodes that were played before a run was resumed."""
+        self._played += episodes
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._rollout.close()
+
+
+def evaluate_run(run_dir: Path, episodes: int, seed: int) -> Evaluation:
+    """Play greedy episodes with the newest checkpoint of a run.
+
+    Args:
+        run_dir: the run's folder.
+        episodes: how many.
+        seed: of the episodes.
+
+    Raises:
+        ConfigError: a number is unusable, the folder is no run, or its checkpoint is damaged.
+        EnvError: an environment raised or gave something unusable.
+    """
+    if episodes < 1 or seed < 0:
+        raise ConfigError(f"expected at least one episode and a seed from 0, got {episodes} and {seed}")
+    newest = checkpoint.latest(run_dir)
+    config = Config.from_json(run_dir / "config.json").replace(device="cpu")
+    env = create_env(config.env, config.task, config.env_options())
+    learner = Learner(env.spec, config)
+    env.close()
+    checkpoint.load_weights(newest, learner)
+    evaluator = Evaluator(config.replace(eval_episodes=episodes), learner.agent, seed)
+    try:
+        return evaluator.evaluate(episodes)
+    finally:
+        evaluator.close()

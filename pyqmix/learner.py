@@ -1,0 +1,159 @@
+"""The gradient step of QMIX, VDN and IQL on a batch of whole episodes."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from pyqmix.config import Config
+from pyqmix.nn import make_agent, make_mixer
+from pyqmix.ops import NoAvailableActionError
+from pyqmix.packing import PackedEpisodes, pack
+from pyqmix.replay import EpisodeBatch
+from pyqmix.seeding import Stream, derive_seed
+from pyqmix.spec import EpisodeSpec
+from pyqmix.standardiser import RewardStandardiser
+
+
+@dataclass(frozen=True)
+class UpdateStats:
+    """What an update saw: detached scalars on the training device, which nobody has waited for.
+
+    Attributes:
+        loss: the loss.
+        q_mean: mean of the values that the targets were compared with.
+        target_mean: mean of the targets.
+        grad_norm: norm of the whole gradient before clipping.
+    """
+
+    loss: Tensor
+    q_mean: Tensor
+    target_mean: Tensor
+    grad_norm: Tensor
+
+
+class Learner:
+    """Online and target networks, the optimizer, and how one batch changes them.
+
+    Args:
+        spec: what the episodes look like.
+        config: the run's options.
+        device: where the networks live.
+    """
+
+    def __init__(self, spec: EpisodeSpec, config: Config, device: torch.device | None = None) -> None:
+        self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
+        # The caller's generator stays as it is.
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(config.seed, Stream.PARAMETERS))
+            agent = make_agent(
+                config.agent,
+                obs_dim=spec.obs_dim,
+                n_actions=spec.n_actions,
+                n_agents=spec.n_agents,
+                hidden_dim=config.hidden_dim,
+                agent_id=config.agent_id,
+            )
+            mixer = make_mixer(
+                config.mixer,
+                n_agents=spec.n_agents,
+                state_dim=spec.state_dim,
+                embed_dim=config.embed_dim,
+                hypernet_dim=config.hypernet_dim,
+                hypernet_layers=config.hypernet_layers,
+            )
+        self.agent, self.mixer = agent.to(self.device), mixer.to(self.device)
+        self.target_agent = copy.deepcopy(self.agent).requires_grad_(False)
+        self.target_mixer = copy.deepcopy(self.mixer).requires_grad_(False)
+        self.parameters = [*self.agent.parameters(), *self.mixer.parameters()]
+        self.optimizer = _make_optimizer(config, self.parameters)
+        self.standardiser = RewardStandardiser()
+        self.updates = 0
+
+    def update(self, batch: EpisodeBatch) -> UpdateStats:
+        """Take one training step; every ``target_update``-th one also updates the targets.
+
+        Raises:
+            NoAvailableActionError: names episode (its place in the batch), step and agent.
+        """
+        loss, q, target = self.loss(batch)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
+        self.optimizer.step()
+        self.updates += 1
+        if self.updates % self.config.target_update == 0:
+            self.update_targets()
+        return UpdateStats(loss.detach(), q.detach().mean(), target.mean(), grad_norm.detach())
+
+    def loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
+        batch = batch.to(self.device)
+        packed = pack(batch)
+        rewards = self._learned_rewards(batch, packed)
+        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
+        chosen = online_qs[packed.now].gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
+        q = self.mixer(chosen, packed.states[packed.now])
+        target = self._target(packed, rewards, online_qs.detach())
+        errors = (target - q).square()
+        if errors.dim() > 1:  # independent learners: each agent has its own error
+            errors = errors.mean(-1)
+        return (errors * self._weights(batch, packed)).sum(), q, target
+
+    def update_targets(self) -> None:
+        """Move the target networks to the online ones, by ``target_tau`` of the way."""
+        tau = self.config.target_tau
+        pairs = ((self.agent, self.target_agent), (self.mixer, self.target_mixer))
+        with torch.no_grad():
+            for online, target in pairs:
+                for new, old in zip(online.parameters(), target.parameters(), strict=True):
+                    if tau == 1.0:
+                        old.copy_(new)
+                    else:
+                        old.lerp_(new, tau)
+
+    def _target(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor) -> Tensor:
+        first = packed.n_episodes  # rows of o', s' start behind those of time 0
+        with torch.no_grad():
+            next_qs = self.target_agent.unroll(packed.obs, packed.point_counts)[first:]
+            try:
+                return self.target_mixer.td_target(
+                    next_qs,
+                    packed.next_avail,
+                    rewards,
+                    packed.terminated,
+                    self.config.gamma,
+                    packed.states[first:],
+                    online_qs[first:] if self.config.double_q else None,
+                )
+            except NoAvailableActionError as error:
+                (row,) = error.index
+                where = (int(packed.episodes[row]), int(packed.times[row]))
+                raise NoAvailableActionError(where, error.agent) from None
+
+    def _learned_rewards(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
+        """Scale and standardise the rewards (N,) of the real steps."""
+        rewards = packed.rewards * self.config.reward_scale
+        if self.config.standardise_rewards == "off":
+            return rewards
+        seen = rewards
+        if self.config.standardise_rewards == "padded":  # padding counts as rewards of zero
+            seen = torch.where(batch.mask, batch.rewards, 0.0) * self.config.reward_scale
+        self.standardiser.update(seen)
+        return self.standardiser.standardise(rewards)
+
+    def _weights(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
+        """Weights (N,) of the steps' errors in the loss; they sum to 1."""
+        if self.config.loss == "transitions":
+            return torch.full_like(packed.rewards, 1.0 / packed.rewards.shape[0])
+        per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
+        return per_episode[packed.episodes]
+
+
+def _make_optimizer(config: Config, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+    if config.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, lr=config.lr, alpha=0.99, eps=1e-5)
+    return torch.optim.Adam(parameters, lr=config.lr)

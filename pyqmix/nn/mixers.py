@@ -1,0 +1,176 @@
+"""Mixers: how the agents' values become what the temporal-difference error is taken of."""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+import torch
+from torch import Tensor, nn
+
+from pyqmix import ops
+from pyqmix.ops.checks import check_tensor
+
+
+class Mixer(Protocol):
+    """What the learner asks of a mixer. ``M`` is () for a team value, (n,) for one value an agent."""
+
+    def __call__(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """Map the values (..., n) of the chosen actions and the states (..., S) to (..., *M)."""
+
+    def td_target(
+        self,
+        next_qs: Tensor,
+        avail: Tensor,
+        rewards: Tensor,
+        terminated: Tensor,
+        gamma: float,
+        next_states: Tensor,
+        online_next_qs: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the target (..., *M) of this mixer's value; arguments as :func:`pyqmix.ops.td_target`."""
+
+
+def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> nn.Module:
+    if layers == 1:
+        return nn.Linear(state_dim, out_dim)
+    return nn.Sequential(nn.Linear(state_dim, hypernet_dim), nn.ReLU(), nn.Linear(hypernet_dim, out_dim))
+
+
+class QMixer(nn.Module):
+    """The monotonic mixing network of QMIX, its weights generated from the state by hypernetworks.
+
+    Parameters carry PyMARL's names: ``hyper_w_1.0.weight``, ``hyper_w_1.2.weight``, … (``hyper_w_1.weight``
+    with one layer), ``hyper_b_1.weight``, ``hyper_w_final…``, ``V.0.weight``, ``V.2.weight``, and biases.
+
+    Args:
+        n_agents: n.
+        state_dim: S, width of the state.
+        embed_dim: E, units of the mixing network's hidden layer.
+        hypernet_dim: hidden units of the hypernetworks of the weights, where they have two layers.
+        hypernet_layers: 1 (a linear layer) or 2 (linear - ReLU - linear).
+
+    Raises:
+        ValueError: a size is not a positive integer, or hypernet_layers is neither 1 nor 2.
+
+    Source: Rashid et al., arXiv:1803.11485, section 4.1 and figure 2.
+    """
+
+    def __init__(
+        self,
+        n_agents: int,
+        state_dim: int,
+        embed_dim: int = 32,
+        hypernet_dim: int = 64,
+        hypernet_layers: int = 2,
+    ) -> None:
+        super().__init__()
+        sizes = {"n_agents": n_agents, "state_dim": state_dim, "embed_dim": embed_dim}
+        for name, size in {**sizes, "hypernet_dim": hypernet_dim}.items():
+            if not isinstance(size, int) or size < 1:
+                raise ValueError(f"{name}: expected a positive integer, got {size!r}")
+        if hypernet_layers not in (1, 2):
+            raise ValueError(f"hypernet_layers: expected 1 or 2, got {hypernet_layers!r}")
+        self.n_agents, self.state_dim, self.embed_dim = n_agents, state_dim, embed_dim
+        self.hyper_w_1 = _hypernet(state_dim, hypernet_dim, n_agents * embed_dim, hypernet_layers)
+        self.hyper_b_1 = nn.Linear(state_dim, embed_dim)
+        self.hyper_w_final = _hypernet(state_dim, hypernet_dim, embed_dim, hypernet_layers)
+        self.V = nn.Sequential(nn.Linear(state_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, 1))
+
+    def hypernetworks(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Map states (..., S) to w1 (..., n*E), b1 (..., E), w_final (..., E) and v (...)."""
+        v = self.V(states).squeeze(-1)
+        return self.hyper_w_1(states), self.hyper_b_1(states), self.hyper_w_final(states), v
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """Mix agent_qs (..., n) under states (..., S) into q_tot (...).
+
+        Raises:
+            TypeError: an argument is of the wrong dtype.
+            ValueError: an argument is of the wrong shape or on the wrong device.
+        """
+        self._check_states(agent_qs, "agent_qs", 1, states)
+        return ops.mix(agent_qs, *self.hypernetworks(states))
+
+    @torch.no_grad()
+    def td_target(
+        self,
+        next_qs: Tensor,
+        avail: Tensor,
+        rewards: Tensor,
+        terminated: Tensor,
+        gamma: float,
+        next_states: Tensor,
+        online_next_qs: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the target (...) with this network as the target mixer; see :class:`Mixer`."""
+        self._check_states(next_qs, "next_qs", 2, next_states)
+        weights = self.hypernetworks(next_states)
+        return ops.td_target(next_qs, avail, rewards, terminated, gamma, *weights, online_next_qs)
+
+    def _check_states(self, qs: Tensor, name: str, trailing: int, states: Tensor) -> None:
+        parameter = self.hyper_b_1.weight
+        agents = qs.shape[-trailing] if qs.dim() >= trailing else None
+        if agents != self.n_agents:
+            raise ValueError(f"{name}: expected {self.n_agents} agents, got shape {tuple(qs.shape)}")
+        expected = (*qs.shape[: qs.dim() - trailing], self.state_dim)
+        check_tensor("states", states, expected, parameter.dtype, parameter.device)
+
+    def extra_repr(self) -> str:
+        """Name the sizes in the module's printout."""
+        return f"n_agents={self.n_agents}, state_dim={self.state_dim}, embed_dim={self.embed_dim}"
+
+
+class VDNMixer(nn.Module):
+    """Value decomposition: the team's value is the sum of the agents'. Sunehag et al., arXiv:1706.05296."""
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """Sum agent_qs (..., n) into q_tot (...); the states are not used."""
+        return agent_qs.sum(-1)
+
+    @torch.no_grad()
+    def td_target(
+        self,
+        next_qs: Tensor,
+        avail: Tensor,
+        rewards: Tensor,
+        terminated: Tensor,
+        gamma: float,
+        next_states: Tensor,
+        online_next_qs: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the target (...); see :class:`Mixer`."""
+        chosen = ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
+        return torch.where(terminated, rewards, rewards + gamma * chosen.sum(-1))
+
+
+class IQLMixer(nn.Module):
+    """Independent Q-learning: no mixing; each agent has its own error on the team's reward."""
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """Return agent_qs (..., n) as they are; the states are not used."""
+        return agent_qs
+
+    @torch.no_grad()
+    def td_target(
+        self,
+        next_qs: Tensor,
+        avail: Tensor,
+        rewards: Tensor,
+        terminated: Tensor,
+        gamma: float,
+        next_states: Tensor,
+        online_next_qs: Tensor | None = None,
+    ) -> Tensor:
+        """Compute one target for each agent (..., n); see :class:`Mixer`."""
+        chosen = ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
+        team = rewards.unsqueeze(-1)
+        return torch.where(terminated.unsqueeze(-1), team, team + gamma * chosen)
+
+
+def make_mixer(
+    name: str, *, n_agents: int, state_dim: int, embed_dim: int, hypernet_dim: int, hypernet_layers: int
+) -> QMixer | VDNMixer | IQLMixer:
+    """Build the mixer ``qmix``, ``vdn`` or ``iql``; the sizes concern ``qmix`` alone."""
+    if name == "qmix":
+        return QMixer(n_agents, state_dim, embed_dim, hypernet_dim, hypernet_layers)
+    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[name]())

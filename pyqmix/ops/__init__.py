@@ -1,0 +1,14 @@
+"""Fused operations on tensors, each with its slow twin in :mod:`pyqmix.ops.reference`.
+
+This package is the only place that takes a tensor's address, after its device, dtype, shape and
+strides were checked. CPU operations take float32 and float64 and use at most
+``torch.get_num_threads()`` threads; their results do not depend on how many.
+"""
+
+from pyqmix.ops import reference
+from pyqmix.ops.errors import NoAvailableActionError
+from pyqmix.ops.mixing import mix
+from pyqmix.ops.reference import greedy_next_qs
+from pyqmix.ops.target import td_target
+
+__all__ = ["NoAvailableActionError", "greedy_next_qs", "mix", "reference", "td_target"]

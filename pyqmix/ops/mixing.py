@@ -1,0 +1,172 @@
+"""The fused monotonic mixing, forward and backward."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from pyqmix import _C
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+
+Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
+
+
+def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
+    """Mix the agents' values into the team's value, monotonically in each.
+
+    ``q_tot = ELU(q · |W1| + b1) · |w_final| + v`` for every leading index.
+
+    Args:
+        agent_qs: (..., n) float32 or float64, the agents' values.
+        w1: (..., n*E), first-layer weights before the absolute value, agent-major.
+        b1: (..., E), first-layer bias; its last dimension tells E.
+        w_final: (..., E), second-layer weights before the absolute value.
+        v: (...), the state-dependent bias of the second layer.
+
+    Returns:
+        (...) q_tot, of the inputs' dtype and device. Gradients flow to all five inputs, once.
+
+    Raises:
+        TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from agent_qs'.
+        ValueError: a shape or device does not fit.
+
+    Source: Rashid et al., arXiv:1803.11485, section 4.1; arXiv:2003.08839, section 4.1.
+    """
+    check_mix_inputs(agent_qs, w1, b1, w_final, v)
+    if torch.compiler.is_compiling():
+        return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))
+    return cast(Tensor, _Mix.apply(agent_qs, w1, b1, w_final, v))  # type: ignore[no-untyped-call]
+
+
+def check_mix_inputs(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> None:
+    """Raise as :func:`mix` documents it."""
+    check_floating("agent_qs", agent_qs, 1, "(..., n)")
+    check_floating("b1", b1, 1, "(..., E)")
+    lead, dtype, device = tuple(agent_qs.shape[:-1]), agent_qs.dtype, agent_qs.device
+    check_mixer_weights(lead, agent_qs.shape[-1], dtype, device, w1, b1, w_final, v)
+
+
+def check_mixer_weights(
+    lead: tuple[int, ...],
+    n_agents: int,
+    dtype: torch.dtype,
+    device: torch.device,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+) -> None:
+    """Check the hypernetworks' outputs against the leading dimensions and the number of agents."""
+    embed_dim = b1.shape[-1]
+    check_tensor("b1", b1, (*lead, embed_dim), dtype, device)
+    check_tensor("w1", w1, (*lead, n_agents * embed_dim), dtype, device)
+    check_tensor("w_final", w_final, (*lead, embed_dim), dtype, device)
+    check_tensor("v", v, lead, dtype, device)
+
+
+def mix_rows(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Five:
+    """View the five inputs as matrices of one sample a row."""
+    rows, n_agents, embed_dim = v.numel(), agent_qs.shape[-1], b1.shape[-1]
+    return (
+        as_rows(agent_qs, rows, n_agents),
+        as_rows(w1, rows, n_agents * embed_dim),
+        as_rows(b1, rows, embed_dim),
+        as_rows(w_final, rows, embed_dim),
+        as_rows(v, rows, 1),
+    )
+
+
+def mix_tensors(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> _C.MixTensors:
+    """Describe what :func:`mix_rows` returned to the extension; the caller keeps the tensors alive."""
+    return _C.MixTensors(
+        rows=agent_qs.shape[0],
+        n_agents=agent_qs.shape[1],
+        embed_dim=b1.shape[1],
+        agent_qs=pointer(agent_qs),
+        w1=pointer(w1),
+        b1=pointer(b1),
+        w_final=pointer(w_final),
+        v=pointer(v),
+    )
+
+
+def _forward(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
+    flat = mix_rows(agent_qs, w1, b1, w_final, v)
+    q_tot = torch.empty(v.shape, dtype=v.dtype, device=v.device)
+    double = v.dtype == torch.float64
+    if v.device.type == "cuda":
+        with torch.cuda.device(v.device):
+            stream = torch.cuda.current_stream().cuda_stream
+            _C.mix_forward_cuda(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, stream=stream)
+    else:
+        threads = torch.get_num_threads()
+        _C.mix_forward_cpu(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, threads=threads)
+    return q_tot
+
+
+def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Five:
+    flat = mix_rows(agent_qs, w1, b1, w_final, v)
+    grad = as_rows(grad_q_tot, v.numel(), 1)
+    grads = cast(
+        Five,
+        tuple(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (agent_qs, w1, b1, w_final, v)),
+    )
+    q, weights, bias, final, value = (x.data_ptr() for x in grads)
+    out = _C.MixGrads(agent_qs=q, w1=weights, b1=bias, w_final=final, v=value)
+    double = v.dtype == torch.float64
+    if v.device.type == "cuda":
+        with torch.cuda.device(v.device):
+            stream = torch.cuda.current_stream().cuda_stream
+            _C.mix_backward_cuda(mix_tensors(*flat), pointer(grad), out, is_double=double, stream=stream)
+    else:
+        threads = torch.get_num_threads()
+        _C.mix_backward_cpu(mix_tensors(*flat), pointer(grad), out, is_double=double, threads=threads)
+    return grads
+
+
+class _Mix(torch.autograd.Function):
+    """The hot path outside torch.compile: the dispatcher's decorators cost tens of microseconds a call."""
+
+    @staticmethod
+    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
+        ctx.save_for_backward(*inputs)
+        return _forward(*inputs)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad_q_tot: Tensor) -> Five:
+        return _backward(grad_q_tot, *ctx.saved_tensors)
+
+
+# The same through torch.library, which torch.compile and torch.library.opcheck understand.
+_INPUTS = "Tensor agent_qs, Tensor w1, Tensor b1, Tensor w_final, Tensor v"
+_library = torch.library.Library("pyqmix", "FRAGMENT")
+_library.define(f"mix({_INPUTS}) -> Tensor")
+_library.define(f"mix_backward(Tensor grad_q_tot, {_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor, Tensor)")
+for _key in ("CPU", "CUDA"):
+    _library.impl("mix", _forward, _key)
+    _library.impl("mix_backward", _backward, _key)
+
+
+@torch.library.register_fake("pyqmix::mix", lib=_library)  # type: ignore[untyped-decorator]
+def _mix_fake(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
+    return v.new_empty(v.shape)
+
+
+@torch.library.register_fake("pyqmix::mix_backward", lib=_library)  # type: ignore[untyped-decorator]
+def _mix_backward_fake(grad_q_tot: Tensor, *inputs: Tensor) -> Five:
+    return cast(Five, tuple(x.new_empty(x.shape) for x in inputs))
+
+
+def _save_inputs(ctx: Any, inputs: Five, output: Tensor) -> None:
+    ctx.save_for_backward(*inputs)
+
+
+def _library_backward(ctx: Any, grad_q_tot: Tensor) -> Five:
+    return cast(Five, torch.ops.pyqmix.mix_backward(grad_q_tot, *ctx.saved_tensors))
+
+
+torch.library.register_autograd("pyqmix::mix", _library_backward, setup_context=_save_inputs, lib=_library)

@@ -1,0 +1,67 @@
+"""The slow truth: the same operations in plain PyTorch, with the same signatures and errors.
+
+They run on every device, and every dtype for which PyTorch has the parts.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from pyqmix.ops.errors import NoAvailableActionError
+
+
+def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
+    """Mix the agents' values into the team's value; see :func:`pyqmix.ops.mix`."""
+    n_agents, embed_dim = agent_qs.shape[-1], b1.shape[-1]
+    weights = w1.abs().unflatten(-1, (n_agents, embed_dim))
+    hidden = F.elu((agent_qs.unsqueeze(-2) @ weights).squeeze(-2) + b1)
+    return (hidden * w_final.abs()).sum(-1) + v
+
+
+def greedy_next_qs(
+    next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None = None
+) -> Tensor:
+    """Take each agent's value of its greedy available action.
+
+    Args:
+        next_qs: (..., n, A), values by the target network at the next observation.
+        avail: (..., n, A) bool, the actions available there.
+        terminated: (...) bool; the agents of a terminated step get 0, whatever the rest holds.
+        online_next_qs: (..., n, A), values that choose the action (double-Q); None: next_qs chooses.
+
+    Returns:
+        (..., n), of next_qs' dtype.
+
+    Raises:
+        NoAvailableActionError: an agent of a step that is not terminated has no available action.
+    """
+    none_available = ~avail.any(-1) & ~terminated.unsqueeze(-1)
+    if bool(none_available.any()):
+        *index, agent = (int(i) for i in none_available.nonzero()[0])
+        raise NoAvailableActionError(tuple(index), agent)
+    choosing = next_qs if online_next_qs is None else online_next_qs
+    lowest = torch.full_like(choosing, -torch.inf)
+    actions = torch.where(avail, choosing, lowest).argmax(-1, keepdim=True)
+    chosen = next_qs.gather(-1, actions).squeeze(-1)
+    return torch.where(terminated.unsqueeze(-1), torch.zeros_like(chosen), chosen)
+
+
+@torch.no_grad()
+def td_target(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None = None,
+) -> Tensor:
+    """Compute the one-step target; see :func:`pyqmix.ops.td_target`."""
+    chosen = greedy_next_qs(next_qs, avail, terminated, online_next_qs)
+    bootstrapped = rewards + gamma * mix(chosen, w1, b1, w_final, v)
+    return torch.where(terminated, rewards, bootstrapped)

@@ -1,0 +1,156 @@
+"""The fused one-step target: masked maximum, double-Q, mixing and bootstrapping in one pass."""
+
+from __future__ import annotations
+
+import math
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops import reference
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.errors import NoAvailableActionError
+from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
+
+
+def td_target(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None = None,
+) -> Tensor:
+    """Compute ``y = r + γ (1 − terminated) max over joint actions of q_tot(s', ·)``.
+
+    The mixer is monotone in every agent's value, so each agent's own maximum over its available actions
+    gives the joint maximum: n·A work in place of Aⁿ. A terminated step has y = r and reads nothing else,
+    whatever it holds (NaN included).
+
+    Args:
+        next_qs: (..., n, A) float32 or float64, values by the target network at o'.
+        avail: (..., n, A) bool, the actions available at o'.
+        rewards: (...), the team's rewards.
+        terminated: (...) bool, True where the environment ended by itself (not by a time limit).
+        gamma: the discount.
+        w1: (..., n*E), the target mixer's first-layer weights at s', before the absolute value.
+        b1: (..., E), its first-layer bias; the last dimension tells E.
+        w_final: (..., E), its second-layer weights, before the absolute value.
+        v: (...), its second-layer bias.
+        online_next_qs: (..., n, A), values by the online network at o'. When given they choose the
+            actions and next_qs rates them (double-Q).
+
+    Returns:
+        (...) the target, of next_qs' dtype and device. No gradient flows through it.
+
+    Raises:
+        TypeError: an argument is no tensor or of the wrong dtype, or gamma is no finite number.
+        ValueError: a shape or device does not fit.
+        NoAvailableActionError: an agent of a step that is not terminated has no available action.
+
+    Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
+    """
+    _check(next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs)
+    inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
+    with torch.no_grad():
+        if torch.compiler.is_compiling():
+            return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
+        return reference.td_target(*inputs) if next_qs.is_cuda else _td_target_cpu(*inputs)
+
+
+def _check(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None,
+) -> None:
+    check_floating("next_qs", next_qs, 2, "(..., n, A)")
+    check_floating("b1", b1, 1, "(..., E)")
+    shape, dtype, device = tuple(next_qs.shape), next_qs.dtype, next_qs.device
+    lead = shape[:-2]
+    check_tensor("avail", avail, shape, torch.bool, device)
+    check_tensor("rewards", rewards, lead, dtype, device)
+    check_tensor("terminated", terminated, lead, torch.bool, device)
+    check_mixer_weights(lead, shape[-2], dtype, device, w1, b1, w_final, v)
+    if online_next_qs is not None:
+        check_tensor("online_next_qs", online_next_qs, shape, dtype, device)
+    if not isinstance(gamma, (int, float)) or not math.isfinite(gamma):
+        raise TypeError(f"gamma: expected a finite number, got {gamma!r}")
+
+
+def _td_target_cpu(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None,
+) -> Tensor:
+    *lead, n_agents, n_actions = next_qs.shape
+    rows, width = rewards.numel(), n_agents * n_actions
+    chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype)
+    y = torch.empty(rewards.shape, dtype=next_qs.dtype)
+    # The names keep possible copies alive until the kernel is done.
+    mixer = mix_rows(chosen, w1, b1, w_final, v)
+    flat = [as_rows(x, rows, width) for x in (next_qs, avail)]
+    flat += [as_rows(x, rows, 1) for x in (rewards, terminated)]
+    online = None if online_next_qs is None else as_rows(online_next_qs, rows, width)
+    tensors = _C.TdTargetTensors(
+        n_actions=n_actions,
+        next_qs=pointer(flat[0]),
+        avail=pointer(flat[1]),
+        rewards=pointer(flat[2]),
+        terminated=pointer(flat[3]),
+        online_next_qs=None if online is None else pointer(online),
+        gamma=gamma,
+        chosen_qs=chosen.data_ptr(),
+        y=y.data_ptr(),
+    )
+    found = _C.td_target_cpu(
+        mix_tensors(*mixer),
+        tensors,
+        is_double=next_qs.dtype == torch.float64,
+        threads=torch.get_num_threads(),
+    )
+    if found >= 0:
+        row, agent = divmod(found, n_agents)
+        raise NoAvailableActionError(_unravel(row, lead), agent)
+    return y
+
+
+def _unravel(row: int, lead: list[int]) -> tuple[int, ...]:
+    index = []
+    for size in reversed(lead):
+        row, i = divmod(row, size)
+        index.append(i)
+    return tuple(reversed(index))
+
+
+_library = torch.library.Library("pyqmix", "FRAGMENT")
+_library.define(
+    "td_target(Tensor next_qs, Tensor avail, Tensor rewards, Tensor terminated, float gamma, "
+    "Tensor w1, Tensor b1, Tensor w_final, Tensor v, Tensor? online_next_qs) -> Tensor"
+)
+_library.impl("td_target", _td_target_cpu, "CPU")
+_library.impl("td_target", reference.td_target, "CUDA")
+
+
+@torch.library.register_fake("pyqmix::td_target", lib=_library)  # type: ignore[untyped-decorator]
+def _td_target_fake(next_qs: Tensor, avail: Tensor, rewards: Tensor, *rest: object) -> Tensor:
+    return rewards.new_empty(rewards.shape)

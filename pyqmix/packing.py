@@ -1,0 +1,76 @@
+"""Lays a padded batch of episodes out without its padding.
+
+Rows are time-major, episodes in order of falling length, as ``PackedSequence`` has it. An episode of L
+steps has L + 1 points in time, so the points of time 0 come first, one for each episode, and the points
+from time 1 on are the o', s' of the steps, in the steps' own order. Padding is never read: whatever it
+holds, it contributes nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pyqmix.replay import EpisodeBatch
+
+
+@dataclass(frozen=True)
+class PackedEpisodes:
+    """B episodes with N steps and P = N + B points in time.
+
+    Attributes:
+        obs: (P, n, O).
+        states: (P, S).
+        point_counts: (T+1,) int64 on the CPU, the number of episodes that have a point at each time.
+        now: (N,) int64, the row of each step's o, s among the points; those of o', s' are P's last N rows.
+        next_avail: (N, n, A) bool, the actions available at o'.
+        actions: (N, n) int64.
+        rewards: (N,) float.
+        terminated: (N,) bool.
+        episodes: (N,) int64, the place of each step's episode in the batch.
+        times: (N,) int64, each step's time in its episode.
+    """
+
+    obs: Tensor
+    states: Tensor
+    point_counts: Tensor
+    now: Tensor
+    next_avail: Tensor
+    actions: Tensor
+    rewards: Tensor
+    terminated: Tensor
+    episodes: Tensor
+    times: Tensor
+
+    @property
+    def n_episodes(self) -> int:
+        """B."""
+        return self.obs.shape[0] - self.now.shape[0]
+
+
+def pack(batch: EpisodeBatch) -> PackedEpisodes:
+    """Lay a batch out without its padding."""
+    lengths, order = batch.lengths.sort(descending=True, stable=True)
+    points = batch.obs.shape[1]
+    time = torch.arange(points, device=lengths.device).unsqueeze(1)
+    at_point = (time <= lengths).nonzero()  # (P, 2): time, place in `order`
+    at_step = (time[:-1] < lengths).nonzero()  # (N, 2)
+    point_counts = (time <= lengths).sum(1)
+    first_row = point_counts.cumsum(0) - point_counts
+    point_rows = order[at_point[:, 1]] * points + at_point[:, 0]
+    times, episodes = at_step[:, 0], order[at_step[:, 1]]
+    step_rows = episodes * (points - 1) + times
+    return PackedEpisodes(
+        obs=batch.obs.flatten(0, 1)[point_rows],
+        states=batch.states.flatten(0, 1)[point_rows],
+        point_counts=point_counts.cpu(),
+        now=first_row[times] + at_step[:, 1],
+        next_avail=batch.avail.flatten(0, 1)[point_rows[len(lengths) :]],
+        actions=batch.actions.flatten(0, 1)[step_rows],
+        rewards=batch.rewards.flatten()[step_rows],
+        terminated=batch.terminated.flatten()[step_rows],
+        episodes=episodes,
+        times=times,
+    )

@@ -1,0 +1,220 @@
+"""Plays whole episodes with the current policy and writes them into the ring."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from pyqmix.envs import Env, Point
+from pyqmix.errors import EnvError
+from pyqmix.nn.agents import Agent
+from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
+from pyqmix.seeding import Stream, derive_seed, generator
+
+
+def epsilon_greedy(
+    qs: NDArray[np.float32],
+    avail: NDArray[np.bool_],
+    epsilon: float,
+    coins: NDArray[np.float64],
+    picks: NDArray[np.float64],
+) -> NDArray[np.int64]:
+    """Choose each agent's action by its own coin.
+
+    Args:
+        qs: (..., n, A), the agents' values.
+        avail: (..., n, A) bool, at least one True for each agent.
+        epsilon: the probability of a uniformly random available action, else the best available one.
+        coins: (..., n) uniform in [0, 1), one for each agent: below epsilon, that agent explores.
+        picks: (..., n) uniform in [0, 1), which available action an exploring agent takes.
+
+    Returns:
+        (..., n) int64.
+    """
+    greedy = np.where(avail, qs, -np.inf).argmax(-1)
+    wanted = np.floor(picks * avail.sum(-1))
+    explored = (avail.cumsum(-1) > wanted[..., None]).argmax(-1)
+    actions: NDArray[np.int64] = np.where(coins < epsilon, explored, greedy).astype(np.int64)
+    return actions
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a number of episodes brought, in their order.
+
+    Attributes:
+        returns: (K,) float64, undiscounted sums of the environment's own rewards.
+        lengths: (K,) int64, steps.
+    """
+
+    returns: NDArray[np.float64]
+    lengths: NDArray[np.int64]
+
+    @property
+    def steps(self) -> int:
+        """All steps together."""
+        return int(self.lengths.sum())
+
+
+@dataclass
+class _Seat:
+    """One environment, the writer of its episodes, and the episode that is being played in it."""
+
+    env: Env
+    writer: EpisodeWriter | None
+    row: int = 0
+    episode: int = -1
+    steps: int = 0
+    reward_sum: float = 0.0
+    point: Point | None = None
+    slot: EpisodeSlot | None = None
+    coins: np.random.Generator = field(default_factory=np.random.default_rng)
+
+
+class Rollout:
+    """Plays episodes in several environments that share each forward pass of the policy.
+
+    Episode k depends on (seed, k), the weights and epsilon alone: not on how many environments play, nor
+    on which of them plays it.
+
+    Args:
+        envs: environments of one kind.
+        agent: the policy.
+        seed: of the run.
+        stream: the stream that the environments' seeds come from.
+        ring: where the episodes go; None plays without keeping them.
+    """
+
+    def __init__(
+        self, envs: list[Env], agent: Agent, seed: int, stream: Stream, ring: EpisodeRing | None = None
+    ) -> None:
+        self._agent, self._seed, self._stream = agent, seed, stream
+        self._seats = [_Seat(env, ring.writer() if ring is not None else None, row) for row, env in enumerate(envs)]
+        self._device = next(agent.parameters()).device
+
+    @torch.inference_mode()
+    def play(self, first: int, count: int, epsilon: float) -> Played:
+        """Play the episodes first, ..., first + count - 1; every environment takes the next one when free.
+
+        Raises:
+            EnvError: an environment raised or gave something unusable; open episodes are aborted.
+            RingBusyError: no slot of the ring was free.
+        """
+        returns, lengths = np.zeros(count), np.zeros(count, np.int64)
+        waiting = iter(range(first, first + count))
+        with ExitStack() as aborting:
+            for seat in self._seats:
+                aborting.callback(_abort, seat)
+            seats = [self._start(seat, k) for seat, k in zip(self._seats, waiting, strict=False)]
+            hidden = self._agent.initial_hidden(len(self._seats))
+            while seats:
+                actions, hidden = self._choose(seats, hidden, epsilon)
+                for seat, action in zip(seats, actions, strict=True):
+                    if not self._advance(seat, action):
+                        continue
+                    returns[seat.episode - first] = seat.reward_sum
+                    lengths[seat.episode - first] = seat.steps
+                    if hidden is not None:
+                        hidden[seat.row] = 0
+                    self._start_next(seat, waiting)
+                seats = [seat for seat in seats if seat.point is not None]
+        return Played(returns, lengths)
+
+    def close(self) -> None:
+        """Close the environments."""
+        for seat in self._seats:
+            seat.env.close()
+
+    def _choose(
+        self, seats: list[_Seat], hidden: Tensor | None, epsilon: float
+    ) -> tuple[NDArray[np.int64], Tensor | None]:
+        points = [seat.point for seat in seats if seat.point is not None]
+        obs = torch.from_numpy(np.stack([p.obs for p in points])).to(self._device)
+        if hidden is None:
+            qs, _ = self._agent.act(obs, None)
+        else:
+            rows = [seat.row for seat in seats]
+            qs, following = self._agent.act(obs, hidden[rows])
+            if following is not None:
+                hidden[rows] = following
+        draws = np.stack([seat.coins.random((2, obs.shape[1])) for seat in seats])
+        avail = np.stack([p.avail for p in points])
+        return epsilon_greedy(qs.cpu().numpy(), avail, epsilon, draws[:, 0], draws[:, 1]), hidden
+
+    def _start_next(self, seat: _Seat, waiting: Iterator[int]) -> None:
+        seat.point = None
+        for episode in islice(waiting, 1):
+            self._start(seat, episode)
+
+    def _start(self, seat: _Seat, episode: int) -> _Seat:
+        seat.episode, seat.steps, seat.reward_sum = episode, 0, 0.0
+        seat.coins = generator(self._seed, Stream.EXPLORATION, episode)
+        try:
+            seat.point = seat.env.reset(derive_seed(self._seed, self._stream, episode))
+        except Exception as error:
+            raise _blame(seat, f"reset raised {type(error).__name__}: {error}") from error
+        _check_point(seat, seat.point, 0, needs_action=True)
+        if seat.writer is not None:
+            seat.slot = seat.writer.open()
+            self._write(seat, lambda slot, point: slot.begin(*point))
+        return seat
+
+    def _advance(self, seat: _Seat, actions: NDArray[np.int64]) -> bool:
+        """Execute a joint action and write the step; True if the episode has ended."""
+        try:
+            step = seat.env.step(actions)
+        except Exception as error:
+            raise _blame(seat, f"step raised {type(error).__name__}: {error}", seat.steps) from error
+        if not np.isfinite(step.reward):
+            raise _blame(seat, f"the reward is {step.reward}", seat.steps)
+        _check_point(seat, step.point, seat.steps + 1, needs_action=not step.terminated)
+        seat.point, ended = step.point, step.terminated or step.truncated
+        self._write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
+        seat.steps += 1
+        seat.reward_sum += step.reward
+        if not ended and seat.steps >= seat.env.spec.episode_limit:
+            raise _blame(seat, f"it has not ended after its limit of {seat.steps} steps", seat.steps)
+        if ended and seat.slot is not None:
+            seat.slot.publish()
+            seat.slot = None
+        return ended
+
+    def _write(self, seat: _Seat, write: Callable[[EpisodeSlot, Point], None]) -> None:
+        if seat.slot is None or seat.point is None:
+            return
+        try:
+            write(seat.slot, seat.point)
+        except ValueError as error:
+            raise _blame(seat, str(error), seat.steps) from error
+
+
+def _abort(seat: _Seat) -> None:
+    if seat.slot is not None:
+        seat.slot.abort()
+    seat.slot = seat.point = None
+
+
+def _check_point(seat: _Seat, point: Point, step: int, needs_action: bool) -> None:
+    if not np.isfinite(point.obs).all():
+        raise _blame(seat, f"the observation holds {_first_odd(point.obs)}", step)
+    if point.state is not None and not np.isfinite(point.state).all():
+        raise _blame(seat, f"the state holds {_first_odd(point.state)}", step)
+    if needs_action and not point.avail.any(-1).all():
+        agent = int(point.avail.any(-1).argmin())
+        raise _blame(seat, f"agent {agent} has no available action", step)
+
+
+def _first_odd(values: NDArray[np.float32]) -> np.float32:
+    odd: np.float32 = values[~np.isfinite(values)].flat[0]
+    return odd
+
+
+def _blame(seat: _Seat, what: str, step: int = 0) -> EnvError:
+    return EnvError(f"environment {seat.env.name}, episode {seat.episode}, step {step}: {what}")

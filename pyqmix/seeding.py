@@ -1,0 +1,32 @@
+"""Where randomness comes from: each use has its own stream, each episode its own place in it.
+
+What a stream gives depends on (seed, stream, index) alone, not on how many environments run or on what
+was drawn before.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+
+
+class Stream(IntEnum):
+    """The uses of randomness. The numbers are part of every saved run: never reuse one."""
+
+    ENVIRONMENT = 0
+    EXPLORATION = 1
+    EVALUATION = 2
+    REPLAY = 3
+    PARAMETERS = 4
+
+
+def derive_seed(seed: int, stream: Stream, index: int = 0) -> int:
+    """Return a seed in [0, 2**63) for the index-th use of a stream."""
+    words = np.random.SeedSequence(seed, spawn_key=(stream, index)).generate_state(1, np.uint64)
+    return int(words[0]) >> 1
+
+
+def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:
+    """Return a generator for the index-th use of a stream."""
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(stream, index))))

@@ -1,0 +1,50 @@
+"""What the episodes of an environment look like: the one thing that environment, replay and networks share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+STORAGE_DTYPES = ("int8", "uint8", "int16", "float32")
+
+
+@dataclass(frozen=True)
+class EpisodeSpec:
+    """Sizes of one episode and how the replay stores it.
+
+    Attributes:
+        n_agents: n.
+        n_actions: A, of each agent; unavailable ones are masked.
+        obs_dim: O, width of one agent's observation.
+        state_dim: S, width of the global state.
+        episode_limit: the most steps that an episode can have.
+        concat_state: the state is the agents' concatenated observations (S = n·O) and is not stored.
+        obs_storage: dtype that holds every observation exactly: int8, uint8, int16 or float32.
+        state_storage: likewise for the state.
+
+    Raises:
+        ValueError: a size is not a positive integer, or a storage dtype is unknown.
+    """
+
+    n_agents: int
+    n_actions: int
+    obs_dim: int
+    state_dim: int
+    episode_limit: int
+    concat_state: bool = False
+    obs_storage: str = "float32"
+    state_storage: str = "float32"
+
+    def __post_init__(self) -> None:
+        for name in ("n_agents", "n_actions", "obs_dim", "state_dim", "episode_limit"):
+            size = getattr(self, name)
+            if isinstance(size, bool) or not isinstance(size, int) or size < 1:
+                raise ValueError(f"{name}: expected a positive integer, got {size!r}")
+        for name in ("obs_storage", "state_storage"):
+            if getattr(self, name) not in STORAGE_DTYPES:
+                expected = ", ".join(STORAGE_DTYPES)
+                raise ValueError(f"{name}: expected one of {expected}, got {getattr(self, name)!r}")
+        if self.concat_state and self.state_dim != self.n_agents * self.obs_dim:
+            raise ValueError(
+                f"state_dim: expected n_agents * obs_dim = {self.n_agents * self.obs_dim} for concatenated "
+                f"observations, got {self.state_dim}"
+            )
