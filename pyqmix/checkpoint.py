@@ -50,18 +50,13 @@ def save(run_dir: Path, learner: Learner, progress: Progress) -> Path:
     partial = folder.with_name(folder.name + ".partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    save_file(_weights(learner), partial / "weights.safetensors")
-    save_file(_optimizer_state(learner), partial / "optimizer.safetensors")
-    state = {
-        "progress": dataclasses.asdict(progress),
-        "standardiser": learner.standardiser.state(),
-        "spec": dataclasses.asdict(learner.spec),
-    }
-    (partial / "progress.json").write_text(json.dumps(state, indent=2) + "\n")
-    for file in partial.iterdir():
-        _flush(file)
-    shutil.rmtree(folder, ignore_errors=True)
-    partial.rename(folder)
+    try:
+        _write(partial, learner, progress)
+        shutil.rmtree(folder, ignore_errors=True)
+        partial.rename(folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
     _flush(folder.parent)
     return folder
 
@@ -89,9 +84,9 @@ def load_weights(folder: Path, learner: Learner) -> Progress:
     Raises:
         ConfigError: the checkpoint is damaged, or of other networks or another environment.
     """
-    state = _read_state(folder)
-    if state["spec"] != dataclasses.asdict(learner.spec):
-        raise ConfigError(f"{folder}: the environment has changed: {state['spec']} became {learner.spec}")
+    progress, _, spec = _read_state(folder)
+    if spec != dataclasses.asdict(learner.spec):
+        raise ConfigError(f"{folder}: the environment has changed: {spec} became {learner.spec}")
     tensors = _read(folder / "weights.safetensors")
     try:
         for name in NETWORKS:
@@ -100,7 +95,7 @@ def load_weights(folder: Path, learner: Learner) -> Progress:
             getattr(learner, name).load_state_dict(part)
     except RuntimeError as error:
         raise ConfigError(f"{folder}: {' '.join(str(error).split())}") from error
-    return Progress(**state["progress"])
+    return progress
 
 
 def load(folder: Path, learner: Learner) -> Progress:
@@ -118,11 +113,26 @@ def load(folder: Path, learner: Learner) -> Progress:
         if parameter not in names:
             raise ConfigError(f"{folder}: the optimizer has state for an unknown parameter {parameter!r}")
         values.setdefault(names.index(parameter), {})[entry] = tensor
+    if progress.updates and len(values) < len(names):
+        raise ConfigError(f"{folder}: the optimizer has state for {len(values)} of {len(names)} parameters")
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": values, "param_groups": groups})
-    learner.standardiser = RewardStandardiser(**_read_state(folder)["standardiser"])
+    learner.standardiser = _read_state(folder)[1]
     learner.updates = progress.updates
     return progress
+
+
+def _write(folder: Path, learner: Learner, progress: Progress) -> None:
+    save_file(_weights(learner), folder / "weights.safetensors")
+    save_file(_optimizer_state(learner), folder / "optimizer.safetensors")
+    state = {
+        "progress": dataclasses.asdict(progress),
+        "standardiser": learner.standardiser.state(),
+        "spec": dataclasses.asdict(learner.spec),
+    }
+    (folder / "progress.json").write_text(json.dumps(state, indent=2) + "\n")
+    for file in folder.iterdir():
+        _flush(file)
 
 
 def _weights(learner: Learner) -> dict[str, Tensor]:
@@ -156,16 +166,15 @@ def _read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_state(folder: Path) -> dict[str, Any]:
+def _read_state(folder: Path) -> tuple[Progress, RewardStandardiser, dict[str, Any]]:
     path = folder / "progress.json"
     try:
-        state: dict[str, Any] = json.loads(path.read_text())
-        missing = {"progress", "standardiser", "spec"} - state.keys()
-    except (OSError, ValueError, AttributeError) as error:
-        raise ConfigError(f"{path}: expected the progress of a run, but {error}") from error
-    if missing:
-        raise ConfigError(f"{path}: expected the progress of a run, but {', '.join(sorted(missing))} is missing")
-    return state
+        state = json.loads(path.read_text())
+        return Progress(**state["progress"]), RewardStandardiser(**state["standardiser"]), state["spec"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"{path}: expected the progress of a run, but {type(error).__name__}: {error}"
+        ) from error
 
 
 def _flush(path: Path) -> None:

@@ -29,17 +29,30 @@ _POSITIVE_INTS = (
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
 )
 _OPTIONAL_POSITIVE_INTS = ("episode_limit", "threads")
+_MOST = {
+    **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
+    **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
+}
+_NAMES = ("task", "preset", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
 _BOOLS = ("truncate_at_limit", "action_mask", "agent_id", "double_q")
+LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
     nargs=1,
     metavar="JSON",
-    instance_from_str=lambda args: json.loads(args[0]),
+    instance_from_str=lambda args: _read_json(args[0]),
     is_instance=lambda value: True,
     str_from_instance=lambda value: [json.dumps(value)],
 )
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text  # which the environment refuses as it does any other payoff that is none
 
 
 def _metavar(name: str) -> Any:
@@ -148,12 +161,14 @@ class Config:
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
-        for name in _POSITIVE_INTS:
-            _require_int(name, getattr(self, name), 1)
-        for name in _OPTIONAL_POSITIVE_INTS:
-            if getattr(self, name) is not None:
-                _require_int(name, getattr(self, name), 1)
-        _require_int("seed", self.seed, 0)
+        for name in _NAMES:
+            value = getattr(self, name)
+            if value is not None and not (isinstance(value, str) and value):
+                raise ConfigError(f"{name}: expected a name that is not empty, got {value!r}")
+        for name in (*_POSITIVE_INTS, *_OPTIONAL_POSITIVE_INTS):
+            if name in _POSITIVE_INTS or getattr(self, name) is not None:
+                require_int(name, getattr(self, name), 1, _MOST.get(name, LARGEST_INT))
+        require_int("seed", self.seed, 0)
         for name in _POSITIVE_NUMBERS:
             _require_number(name, getattr(self, name), above=0.0)
         for name in _FRACTIONS:
@@ -207,15 +222,29 @@ class Config:
         return cls(**values)
 
 
-def _require_int(name: str, value: object, low: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or not low <= value < 2**63:
+def require_int(name: str, value: object, low: int, high: int = LARGEST_INT) -> None:
+    """Check an integer option.
+
+    Raises:
+        ConfigError: it is none, or lies outside [low, high].
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ConfigError(f"{name}: expected an integer of at least {low}, got {value!r}")
+    if value > high:
+        raise ConfigError(f"{name}: expected an integer of at most {high:,}, got {value!r}")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
 
 
 def _require_number(
     name: str, value: object, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
 ) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise ConfigError(f"{name}: expected a finite number, got {value!r}")
     if not low <= value <= high or value <= above:
         expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import checkpoint
-from pyqmix.config import Config
+from pyqmix.config import Config, require_int
 from pyqmix.envs import Env, create_env
-from pyqmix.errors import ConfigError
 from pyqmix.learner import Learner
 from pyqmix.nn.agents import Agent
 from pyqmix.rollout import Rollout
@@ -43,8 +42,9 @@ class Evaluation:
     def interval(self, confidence: float = 0.95, resamples: int = 10_000) -> tuple[float, float]:
         """Return the percentile-bootstrap confidence interval of the mean; the same at every call."""
         random = np.random.default_rng(0)
-        drawn = random.integers(len(self.returns), size=(resamples, len(self.returns)))
-        low, high = np.quantile(self.returns[drawn].mean(1), [(1 - confidence) / 2, (1 + confidence) / 2])
+        count = len(self.returns)
+        means = [self.returns[random.integers(count, size=count)].mean() for _ in range(resamples)]
+        low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
         return float(low), float(high)
 
 
@@ -96,8 +96,8 @@ def evaluate_run(run_dir: Path, episodes: int, seed: int) -> Evaluation:
         ConfigError: a number is unusable, the folder is no run, or its checkpoint is damaged.
         EnvError: an environment raised or gave something unusable.
     """
-    if episodes < 1 or seed < 0:
-        raise ConfigError(f"expected at least one episode and a seed from 0, got {episodes} and {seed}")
+    require_int("episodes", episodes, 1)
+    require_int("seed", seed, 0)
     newest = checkpoint.latest(run_dir)
     config = Config.from_json(run_dir / "config.json").replace(device="cpu")
     env = create_env(config.env, config.task, config.env_options())

@@ -64,6 +64,7 @@ class MetricsLog:
         self._writer.writerow(COLUMNS)
         for metrics in self.history:
             self._write_row(metrics)
+        self._file.flush()
         self._board = SummaryWriter(str(run_dir), purge_step=up_to_step + 1 if self.history else None)
 
     def write(self, metrics: Metrics) -> None:
@@ -96,7 +97,7 @@ def read_metrics(run_dir: Path) -> list[Metrics]:
     try:
         with path.open(newline="") as file:
             return [_parse(row) for row in csv.DictReader(file)]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConfigError(f"{path}: expected the metrics of a run, but {error}") from error
 
 

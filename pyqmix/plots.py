@@ -34,7 +34,7 @@ def plot_curves(curves: Sequence[tuple[str, Sequence[Metrics]]], path: Path, tit
     axes.set_title(title, fontsize=11)
     axes.grid(alpha=0.25)
     axes.spines[["top", "right"]].set_visible(False)
-    if len(curves) > 1:
+    if len(axes.lines) > 1:
         axes.legend(frameon=False, fontsize=8)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
-    figure.savefig(path)
+    figure.savefig(path, format="png")

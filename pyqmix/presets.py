@@ -10,16 +10,15 @@ from pyqmix.errors import unknown
 PRESETS: dict[str, dict[str, Any]] = {
     # The algorithm's own defaults.
     "none": {},
-    # Level-Based Foraging on a laptop: a short horizon (an episode is over in some 20 steps), a high
-    # learning rate, and eight environments that share each forward pass.
+    # Level-Based Foraging on a laptop: a short horizon, a higher learning rate, rewards large enough to
+    # stand out from the networks' first values, and eight environments that share each forward pass.
     "lbf": {
         "env": "lbf",
         "gamma": 0.9,
-        "lr": 3e-3,
+        "lr": 1e-3,
         "reward_scale": 10.0,
         "batch_size": 16,
         "num_envs": 8,
-        "updates_per_episode": 0.25,
         "target_update": 100,
         "eps_steps": 200_000,
     },

@@ -18,6 +18,8 @@ from pyqmix.nn.agents import Agent
 from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
 from pyqmix.seeding import Stream, derive_seed, generator
 
+_LARGEST_REWARD = float(np.finfo(np.float32).max)  # the replay keeps float32
+
 
 def epsilon_greedy(
     qs: NDArray[np.float32],
@@ -96,7 +98,9 @@ class Rollout:
         self, envs: list[Env], agent: Agent, seed: int, stream: Stream, ring: EpisodeRing | None = None
     ) -> None:
         self._agent, self._seed, self._stream = agent, seed, stream
-        self._seats = [_Seat(env, ring.writer() if ring is not None else None, row) for row, env in enumerate(envs)]
+        self._seats = [
+            _Seat(env, ring.writer() if ring is not None else None, row) for row, env in enumerate(envs)
+        ]
         self._device = next(agent.parameters()).device
 
     @torch.inference_mode()
@@ -172,12 +176,12 @@ class Rollout:
             step = seat.env.step(actions)
         except Exception as error:
             raise _blame(seat, f"step raised {type(error).__name__}: {error}", seat.steps) from error
-        if not np.isfinite(step.reward):
+        if not abs(step.reward) <= _LARGEST_REWARD:  # NaN too
             raise _blame(seat, f"the reward is {step.reward}", seat.steps)
         _check_point(seat, step.point, seat.steps + 1, needs_action=not step.terminated)
         seat.point, ended = step.point, step.terminated or step.truncated
-        self._write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
         seat.steps += 1
+        self._write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
         seat.reward_sum += step.reward
         if not ended and seat.steps >= seat.env.spec.episode_limit:
             raise _blame(seat, f"it has not ended after its limit of {seat.steps} steps", seat.steps)

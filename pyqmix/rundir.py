@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -14,32 +16,56 @@ from pyqmix.config import Config
 from pyqmix.errors import ConfigError
 
 
-def create(config: Config) -> Path:
+@dataclass(frozen=True)
+class RunFolder:
+    """The folder of a run.
+
+    Attributes:
+        path: where it is.
+        made: the folders that were made for it, itself and its parents, innermost first.
+    """
+
+    path: Path
+    made: tuple[Path, ...] = ()
+
+    def discard(self) -> None:
+        """Remove what a run wrote that never took a step; what others put there stays."""
+        files = ("metrics.csv", "config.json")
+        for file in (*self.path.glob("events.out.tfevents.*"), *(self.path / name for name in files)):
+            file.unlink(missing_ok=True)
+        _remove_empty(self.made)
+
+
+def create(config: Config) -> RunFolder:
     """Make the folder of a new run and write config.json, which ends up holding its name.
 
     Raises:
-        ConfigError: the folder holds a run already, or cannot be written.
+        ConfigError: the folder holds a run already, or cannot be written; nothing is left behind.
     """
-    try:
-        if config.run_dir is None:
-            folder = _unused(config)
-        else:
-            folder = Path(config.run_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            if (folder / "config.json").exists():
-                raise ConfigError(f"run_dir: {folder} holds a run already: --resume {folder} continues it")
-        write_text(folder / "config.json", config.replace(run_dir=str(folder)).to_json())
-    except OSError as error:
-        raise ConfigError(f"run_dir: cannot write {error.filename or config.run_dir}: {error.strerror}") from error
+    with _writing(config):
+        if config.run_dir is not None and (Path(config.run_dir) / "config.json").exists():
+            raise ConfigError(
+                f"run_dir: {config.run_dir} holds a run already: --resume {config.run_dir} continues it"
+            )
+        folder = _unused(config) if config.run_dir is None else _make(Path(config.run_dir), exist_ok=True)
+        try:
+            _write_config(folder.path, config)
+        except OSError:
+            folder.discard()
+            raise
     return folder
 
 
-def discard(folder: Path) -> None:
-    """Remove what a run wrote that never took a step; files of others stay, and so does their folder."""
-    for file in (*folder.glob("events.out.tfevents.*"), folder / "metrics.csv", folder / "config.json"):
-        file.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
+def reopen(config: Config) -> RunFolder:
+    """Write the options with which the run in ``config.run_dir`` goes on into its config.json.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    folder = Path(str(config.run_dir))
+    with _writing(config):
+        _write_config(folder, config)
+    return RunFolder(folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -60,14 +86,40 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
     write_text(path, json.dumps(value, indent=2) + "\n")
 
 
-def _unused(config: Config) -> Path:
+@contextmanager
+def _writing(config: Config) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(f"run_dir: cannot write {error.filename or config.run_dir}: {error.strerror}") from error
+
+
+def _write_config(folder: Path, config: Config) -> None:
+    write_text(folder / "config.json", config.replace(run_dir=str(folder)).to_json())
+
+
+def _make(path: Path, exist_ok: bool) -> RunFolder:
+    missing = tuple(folder for folder in (path, *path.parents) if not folder.exists())
+    try:
+        path.mkdir(parents=True, exist_ok=exist_ok)
+    except FileExistsError:
+        raise
+    except OSError:
+        _remove_empty(missing)
+        raise
+    return RunFolder(path, missing)
+
+
+def _remove_empty(folders: Iterable[Path]) -> None:
+    for folder in folders:
+        with suppress(OSError):  # it is not empty, or was never made
+            folder.rmdir()
+
+
+def _unused(config: Config) -> RunFolder:
     name = "-".join(filter(None, [config.env, config.task, config.mixer, f"seed{config.seed}"]))
     name = name.replace("/", "_").replace(":", "_")
     for number in count(1):
-        folder = Path("runs") / (name if number == 1 else f"{name}-{number}")
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        return folder
+        with suppress(FileExistsError):
+            return _make(Path("runs") / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
     raise AssertionError("unreachable")

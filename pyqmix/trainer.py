@@ -110,13 +110,14 @@ class _Run:
     def __init__(
         self, config: Config, envs: list[Env], device: torch.device, display: Display, resume: bool
     ) -> None:
-        self.config, self.display = config, display
+        self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(envs[0].spec, config, device)
         self.ring = EpisodeRing(envs[0].spec, config.buffer_size)
         self.rollout = Rollout(envs, self.learner.agent, config.seed, Stream.ENVIRONMENT, self.ring)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
-        self.folder = Path(str(config.run_dir)) if resume else rundir.create(config)
+        self.run_folder = rundir.reopen(config) if resume else rundir.create(config)
+        self.folder = self.run_folder.path
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
         self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
@@ -193,9 +194,9 @@ class _Run:
         """Keep what was learned when something fails; a run without a step leaves nothing behind."""
         if self.progress.steps > self._first_steps:
             self._checkpoint()
-        elif self._first_steps == 0:
+        elif not self.resumed:
             self.log.close()
-            rundir.discard(self.folder)
+            self.run_folder.discard()
 
     def close(self) -> None:
         """Close files and environments."""

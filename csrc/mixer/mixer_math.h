@@ -16,6 +16,8 @@ constexpr int kMixBlock = 32;
 
 PYQMIX_HD inline float exp_minus_one(float x) { return ::expm1f(x); }
 PYQMIX_HD inline double exp_minus_one(double x) { return ::expm1(x); }
+PYQMIX_HD inline float exponential(float x) { return ::expf(x); }
+PYQMIX_HD inline double exponential(double x) { return ::exp(x); }
 PYQMIX_HD inline float magnitude(float x) { return ::fabsf(x); }
 PYQMIX_HD inline double magnitude(double x) { return ::fabs(x); }
 
@@ -30,6 +32,12 @@ PYQMIX_HD T elu(T x) {
     return x > T(0) ? x : exp_minus_one(x);
 }
 
+// Its derivative; elu(x) + 1 would lose the digits of a small slope.
+template <typename T>
+PYQMIX_HD T elu_slope(T x) {
+    return x > T(0) ? T(1) : exponential(x);
+}
+
 // Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
 template <typename T>
 PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
@@ -38,17 +46,25 @@ PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
     return x[0];
 }
 
-// Units [first, first + width) of q · |w1| + b1.
+// Units [first, first + width) of q · |w1| + b1. Agents are summed four by four, and the bias comes
+// last: fewer sums round to the size of the whole.
 template <typename T>
 PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* agent_qs,
                           std::int64_t first, int width, T (&hidden)[kMixBlock]) {
-    const T* b1 = in.b1[row] + first;
-    for (int j = 0; j < width; ++j) hidden[j] = b1[j];
-    for (std::int64_t i = 0; i < in.n_agents; ++i) {
-        const T q = agent_qs[i];
-        const T* w1 = in.w1[row] + i * in.embed_dim + first;
-        for (int j = 0; j < width; ++j) hidden[j] += q * magnitude(w1[j]);
+    const std::int64_t n = in.n_agents, embed = in.embed_dim;
+    const T* w1 = in.w1[row] + first;
+    for (int j = 0; j < width; ++j) hidden[j] = T(0);
+    std::int64_t i = 0;
+    for (; i + 4 <= n; i += 4, w1 += 4 * embed) {
+        const T q0 = agent_qs[i], q1 = agent_qs[i + 1], q2 = agent_qs[i + 2], q3 = agent_qs[i + 3];
+        for (int j = 0; j < width; ++j)
+            hidden[j] += (q0 * magnitude(w1[j]) + q1 * magnitude(w1[embed + j])) +
+                         (q2 * magnitude(w1[2 * embed + j]) + q3 * magnitude(w1[3 * embed + j]));
     }
+    for (; i < n; ++i, w1 += embed)
+        for (int j = 0; j < width; ++j) hidden[j] += agent_qs[i] * magnitude(w1[j]);
+    const T* b1 = in.b1[row] + first;
+    for (int j = 0; j < width; ++j) hidden[j] += b1[j];
 }
 
 PYQMIX_HD inline int mix_block_width(std::int64_t embed_dim, std::int64_t first) {
@@ -89,10 +105,8 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
         T* grad_w_final = args.grad_w_final + row * embed + first;
         T* grad_b1 = args.grad_b1 + row * embed + first;
         for (int j = 0; j < width; ++j) {
-            const T activation = elu(hidden[j]);
-            const T slope = hidden[j] > T(0) ? T(1) : activation + T(1);
-            grad_w_final[j] = grad * activation * sign(w_final[j]);
-            grad_hidden[j] = grad * magnitude(w_final[j]) * slope;
+            grad_w_final[j] = grad * elu(hidden[j]) * sign(w_final[j]);
+            grad_hidden[j] = grad * magnitude(w_final[j]) * elu_slope(hidden[j]);
             grad_b1[j] = grad_hidden[j];
         }
         for (std::int64_t i = 0; i < n; ++i) {

@@ -19,7 +19,7 @@ PROGRAM = "pyqmix-eval"
 class Options:
     """Play greedy episodes with the newest checkpoint of a run."""
 
-    run_dir: Annotated[str, tyro.conf.Positional]
+    run_dir: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
     """Folder of the run."""
     episodes: int = 100
     """Episodes to play."""
@@ -33,7 +33,7 @@ def main() -> None:
     try:
         evaluation = evaluate_run(Path(options.run_dir), options.episodes, options.seed)
     except USER_ERRORS as error:
-        fail(PROGRAM, option_style(error))
+        fail(PROGRAM, option_style(error, Options))
     low, high = evaluation.interval()
     print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
     print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import re
 import sys
@@ -10,11 +11,14 @@ from contextlib import redirect_stderr
 from typing import Any, NoReturn, TypeVar
 
 import tyro
+from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from pyqmix.errors import ConfigError, EnvError
+from pyqmix.errors import ConfigError, EnvError, near
 
 T = TypeVar("T")
-USER_ERRORS = (ConfigError, EnvError, MemoryError)
+USER_ERRORS = (ConfigError, EnvError, MemoryError, OSError)
+_RULE = re.compile("[-─]{5}")
+_registry = ConstructorRegistry()
 
 
 def fail(program: str, message: object) -> NoReturn:
@@ -23,36 +27,76 @@ def fail(program: str, message: object) -> NoReturn:
     sys.exit(2)
 
 
-def parse(kind: Callable[..., T], program: str, arguments: Sequence[str], **options: Any) -> T:
-    """Parse arguments into ``kind``; tyro's boxed complaints become one line."""
+def parse(
+    kind: Callable[..., T], program: str, arguments: Sequence[str], also: Sequence[str] = (), **options: Any
+) -> T:
+    """Parse arguments into the dataclass ``kind``; what tyro and ``kind`` refuse becomes one line.
+
+    Args:
+        kind: a dataclass that checks its values.
+        program: the command's name.
+        arguments: of the command line.
+        also: options that the command reads apart from these, to suggest for a mistyped one.
+        **options: of ``tyro.cli``.
+    """
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            parsed: T = tyro.cli(kind, prog=program, args=list(arguments), **options)
-            return parsed
+            parsed, surplus = tyro.cli(
+                kind, prog=program, args=arguments, registry=_registry, return_unknown_args=True, **options
+            )
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        fail(program, _one_line(complaint.getvalue()))
+        cause = stop.__context__
+        fail(
+            program,
+            option_style(cause, kind) if isinstance(cause, ConfigError) else _sentence(complaint.getvalue()),
+        )
     except ConfigError as error:
-        fail(program, option_style(error))
+        fail(program, option_style(error, kind))
+    if surplus:
+        known = [*(f"--{name.replace('_', '-')}" for name in _names(kind)), *also]
+        fail(program, f"unknown option {surplus[0]!r}{near(surplus[0].partition('=')[0], known)}")
+    return parsed
 
 
-def option_style(error: Exception) -> str:
-    """Write an option's name as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
-    return re.sub(r"^([a-z_]+):", lambda m: f"--{m[1].replace('_', '-')}:", str(error))
+def option_style(error: Exception, kind: Callable[..., Any]) -> str:
+    """Write the option's name before a message as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
+    name, colon, rest = str(error).partition(":")
+    return f"--{name.replace('_', '-')}:{rest}" if colon and name in _names(kind) else str(error)
 
 
-def _one_line(box: str) -> str:
-    """Take the message out of a box: what stands before its first rule, and suggestions after it."""
-    lines = [re.sub(r"^[│ ]+|[│ ]+$", "", line) for line in box.splitlines()]
-    kept: list[str] = []
-    rules = 0
-    for line in lines:
-        if line.startswith(("╭", "╰")):
-            continue
-        if line.startswith("─"):
-            rules += 1
-        elif rules == 0 or (line.startswith("--") and "Perhaps you meant:" in box):
-            kept.append(line if rules == 0 else f"; did you mean {line.split()[0].rstrip(',')}?")
-    return " ".join(kept).replace(" ;", ";")
+def _names(kind: Callable[..., Any]) -> list[str]:
+    return [field.name for field in dataclasses.fields(kind)]  # type: ignore[arg-type]
+
+
+def _sentence(box: str) -> str:
+    """Take the message out of tyro's box: what stands between its first two rules, the title's and the next."""
+    lines = [line.strip("│ ") for line in box.splitlines()]
+    rules = [number for number, line in enumerate(lines) if _RULE.search(line)]
+    return " ".join(lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines)
+
+
+@_registry.primitive_rule
+def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
+    """Read a number, and leave what is none as it is: the dataclass says what it expected."""
+    for kind in (int, float):
+        if info.type in (kind, kind | None):
+            return PrimitiveConstructorSpec[Any](
+                nargs=1,
+                metavar=kind.__name__.upper(),
+                instance_from_str=lambda arguments, kind=kind: _read(kind, arguments[0]),
+                is_instance=lambda value: True,
+                str_from_instance=lambda value: [str(value)],
+            )
+    return None
+
+
+def _read(kind: Callable[[str], Any], text: str) -> Any:
+    if text == "None":
+        return None
+    try:
+        return kind(text)
+    except ValueError:
+        return text

@@ -20,7 +20,7 @@ PROGRAM = "pyqmix-plot"
 class Options:
     """Draw the evaluation curves of runs into one picture."""
 
-    run_dirs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    run_dirs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR...")]
     """Folders of the runs."""
     out: str = "curves.png"
     """PNG file to write."""
@@ -34,6 +34,6 @@ def main() -> None:
     try:
         curves = [(Path(name).name, read_metrics(Path(name))) for name in options.run_dirs]
         plot_curves(curves, Path(options.out))
-    except (*USER_ERRORS, OSError) as error:
+    except USER_ERRORS as error:
         fail(PROGRAM, error)
     print(options.out)

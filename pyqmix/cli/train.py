@@ -23,6 +23,7 @@ RESUMABLE = {
     "threads",
     "run_dir",
 }
+OWN_OPTIONS = ("--resume", "--version")
 DESCRIPTION = """Train QMIX, VDN or IQL.
 
 Also: --resume RUN_DIR continues a run from its newest checkpoint (give --total-steps to extend it);
@@ -45,28 +46,35 @@ def main() -> None:
         return
     try:
         if known.resume is not None:
-            config = _resumed(Path(known.resume), _without(arguments, "--resume"))
+            config = _resumed(known.resume, _without(arguments, "--resume"))
         else:
             options = {} if known.env is None else {"env": known.env}
             defaults = from_preset(known.preset, **options)
-            config = parse(Config, PROGRAM, arguments, default=defaults, description=DESCRIPTION)
+            config = _parse(arguments, defaults)
         result = train(config, resume=known.resume is not None)
     except (*USER_ERRORS, DivergenceError) as error:
-        fail(PROGRAM, option_style(error))
+        fail(PROGRAM, option_style(error, Config))
+    except KeyboardInterrupt:  # before the first episode, or the second time
+        print(f"{PROGRAM}: interrupted", file=sys.stderr)
+        sys.exit(130)
     if result.interrupted:
         sys.exit(130)
 
 
-def _resumed(folder: Path, arguments: list[str]) -> Config:
-    saved = Config.from_json(folder / "config.json").replace(run_dir=str(folder))
-    config = parse(Config, PROGRAM, arguments, default=saved, description=DESCRIPTION)
+def _resumed(folder: str, arguments: list[str]) -> Config:
+    saved = Config.from_json(Path(folder) / "config.json").replace(run_dir=folder)
+    config = _parse(arguments, saved)
     for name, value in vars(config).items():
         if name not in RESUMABLE and value != getattr(saved, name):
             option = "--" + name.replace("_", "-")
             fail(PROGRAM, f"{option}: a resumed run keeps its {getattr(saved, name)!r}, got {value!r}")
-    if config.run_dir != str(folder):
+    if config.run_dir != folder:
         fail(PROGRAM, f"--run-dir: --resume goes on in {folder}, got {config.run_dir!r}")
     return config
+
+
+def _parse(arguments: list[str], defaults: Config) -> Config:
+    return parse(Config, PROGRAM, arguments, also=OWN_OPTIONS, default=defaults, description=DESCRIPTION)
 
 
 def _without(arguments: list[str], option: str) -> list[str]:

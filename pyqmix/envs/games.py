@@ -65,11 +65,12 @@ class MatrixGame:
 
     def __init__(self, payoff: object) -> None:
         try:
-            self.payoff = np.array(payoff, dtype=np.float64)
-        except (TypeError, ValueError):
+            values = np.array(payoff)
+        except ValueError:
             raise ConfigError(f"payoff: expected a regular nested list of numbers, got {payoff!r}") from None
-        if self.payoff.ndim == 0 or self.payoff.size == 0 or not np.isfinite(self.payoff).all():
+        if values.dtype.kind not in "iuf" or values.ndim == 0 or values.size == 0 or not np.isfinite(values).all():
             raise ConfigError(f"payoff: expected a nested list of finite numbers, got {payoff!r}")
+        self.payoff = values.astype(np.float64)
         sizes = self.payoff.shape
         self._avail = np.arange(max(sizes)) < np.array(sizes)[:, None]
         self.spec = EpisodeSpec(len(sizes), max(sizes), 1, 1, 1, obs_storage="uint8", state_storage="uint8")

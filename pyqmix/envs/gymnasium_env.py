@@ -36,9 +36,12 @@ class GymnasiumEnv:
         self.env = env
         self.name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
         boxes, actions = self._spaces()
-        limit = episode_limit or (env.spec.max_episode_steps if env.spec is not None else None)
+        own_limit = env.spec.max_episode_steps if env.spec is not None else None
+        limit = own_limit if episode_limit is None else episode_limit
         if limit is None:
             raise ConfigError(f"{self.name} has no step limit of its own: set --episode-limit")
+        if limit < 1:
+            raise ConfigError(f"episode_limit: expected a positive integer, got {limit}")
         self._shape, self._dtype = boxes[0].shape, boxes[0].dtype
         width = int(np.prod(self._shape))
         self._avail = np.arange(max(actions)) < np.array(actions)[:, None]
@@ -63,16 +66,18 @@ class GymnasiumEnv:
         """Execute the joint action (n,)."""
         observations, reward, terminated, truncated, _ = self.env.step(tuple(actions.tolist()))
         self._steps += 1
-        team = float(np.sum(np.asarray(reward, dtype=np.float64)))
+        rewards = np.asarray(reward, dtype=np.float64)
+        if rewards.size not in (1, self.spec.n_agents):
+            raise ValueError(f"expected one reward or {self.spec.n_agents}, got {rewards.size}")
         truncated = bool(truncated) or (not terminated and self._steps >= self.spec.episode_limit)
-        return Step(self._point(observations), team, bool(terminated), truncated)
+        return Step(self._point(observations), float(rewards.sum()), bool(terminated), truncated)
 
     def close(self) -> None:
         """Close the environment."""
         self.env.close()
 
     def _obs_storage(self) -> str:
-        """Name the narrowest dtype that holds every observation exactly."""
+        """Name the dtype of the spaces where the replay has it; others are stored as the networks see them."""
         return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
 
     def _available_actions(self) -> NDArray[np.bool_]:
@@ -84,10 +89,10 @@ class GymnasiumEnv:
         entries = list(observations.spaces) if isinstance(observations, spaces.Tuple) else []
         boxes = [box for box in entries if isinstance(box, spaces.Box)]
         choices = list(actions.spaces) if isinstance(actions, spaces.Tuple) else []
-        if not boxes or len(boxes) < len(entries) or len({box.shape for box in boxes}) > 1:
+        if not boxes or len(boxes) < len(entries) or len({(box.shape, box.dtype) for box in boxes}) > 1:
             raise ConfigError(
-                f"{self.name}: expected an observation space that is a Tuple of Boxes of one shape, one for "
-                f"each agent, got {observations}"
+                f"{self.name}: expected an observation space that is a Tuple of Boxes of one shape and "
+                f"dtype, one for each agent, got {observations}"
             )
         sizes = [int(c.n) for c in choices if isinstance(c, spaces.Discrete) and c.start == 0]
         if len(sizes) != len(boxes) or len(choices) != len(boxes):
@@ -119,7 +124,7 @@ def make_gymnasium_env(task: str | None, *, episode_limit: int | None = None) ->
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
         env = gymnasium.make(task, disable_env_checker=True)
-    except gymnasium.error.Error as error:
+    except (gymnasium.error.Error, ImportError) as error:
         text = str(error).splitlines()[0]
         suggestion = near(task, gymnasium.registry)
         raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error

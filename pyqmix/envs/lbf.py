@@ -8,7 +8,7 @@ from typing import Any
 
 import lbforaging  # noqa: F401  (registers its tasks, whose names errors suggest)
 import numpy as np
-from gymnasium import registry
+from gymnasium import registry, spaces
 from lbforaging.foraging.environment import ForagingEnv
 from numpy.typing import NDArray
 
@@ -22,6 +22,16 @@ _GRAMMAR = re.compile(
     r"Foraging(?:-(?P<sight>\d+)s)?-(?P<rows>-?\d+)x(?P<cols>-?\d+)-(?P<players>-?\d+)p-(?P<food>-?\d+)f"
     r"(?P<coop>-coop)?(?P<ind>-ind)?(?P<pen>-pen)?-v3"
 )
+
+
+class _Board(ForagingEnv):  # type: ignore[misc]  # lbforaging has no types
+    """The original with a right observation space: its own swaps the sides of a rectangular board."""
+
+    def _get_observation_space(self) -> spaces.Box:
+        box = super()._get_observation_space()
+        high = box.high.reshape(-1, 3)  # row, column, level
+        high[:, :2] = self.rows - 1, self.cols - 1
+        return spaces.Box(box.low, high.reshape(-1), dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -84,7 +94,7 @@ class LbfTask:
 
     def make(self, step_limit: int) -> ForagingEnv:
         """Build the environment."""
-        return ForagingEnv(
+        return _Board(
             players=self.players,
             min_player_level=1,
             max_player_level=2,

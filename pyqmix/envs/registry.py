@@ -14,6 +14,14 @@ from pyqmix.errors import ConfigError, unknown
 
 ENV_NAMES = ("lbf", "gymnasium", "two_step", "matrix")
 
+_USERS = {
+    "task": ("lbf", "gymnasium"),
+    "episode_limit": ("lbf", "gymnasium"),
+    "truncate_at_limit": ("lbf",),
+    "action_mask": ("lbf",),
+    "payoff": ("matrix",),
+}
+
 
 @dataclass(frozen=True)
 class EnvOptions:
@@ -41,8 +49,7 @@ def create_env(name: str, task: str | None = None, options: EnvOptions | None = 
     options = options or EnvOptions()
     if name not in ENV_NAMES:
         raise unknown("env", name, ENV_NAMES)
-    if name in ("two_step", "matrix") and task is not None:
-        raise ConfigError(f"task: {name} has no tasks, got {task!r}")
+    _refuse_what_does_nothing(name, task, options)
     if name == "two_step":
         return TwoStep()
     if name == "matrix":
@@ -53,10 +60,18 @@ def create_env(name: str, task: str | None = None, options: EnvOptions | None = 
         return make_gymnasium_env(task, episode_limit=options.episode_limit)
     return LbfEnv(
         task or DEFAULT_TASK,
-        step_limit=options.episode_limit or STEP_LIMIT,
+        step_limit=STEP_LIMIT if options.episode_limit is None else options.episode_limit,
         truncate_at_limit=options.truncate_at_limit,
         action_mask=options.action_mask,
     )
+
+
+def _refuse_what_does_nothing(name: str, task: str | None, options: EnvOptions) -> None:
+    values = {"task": task, **vars(options)}
+    defaults = {"task": None, **vars(EnvOptions())}
+    for option, users in _USERS.items():
+        if name not in users and values[option] is not defaults[option]:
+            raise ConfigError(f"{option}: {name} has no such option, got {values[option]!r}")
 
 
 @overload

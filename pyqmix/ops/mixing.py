@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from pyqmix import _C
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
@@ -127,6 +126,10 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
     return grads
 
 
+def _refuse_second_derivatives(*_: object) -> NoReturn:
+    raise RuntimeError("pyqmix.ops.mix has no second derivatives: use pyqmix.ops.reference.mix for them")
+
+
 class _Mix(torch.autograd.Function):
     """The hot path outside torch.compile: the dispatcher's decorators cost tens of microseconds a call."""
 
@@ -136,8 +139,9 @@ class _Mix(torch.autograd.Function):
         return _forward(*inputs)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, grad_q_tot: Tensor) -> Five:
+        if torch.is_grad_enabled():  # create_graph=True
+            _refuse_second_derivatives()
         return _backward(grad_q_tot, *ctx.saved_tensors)
 
 
@@ -170,3 +174,4 @@ def _library_backward(ctx: Any, grad_q_tot: Tensor) -> Five:
 
 
 torch.library.register_autograd("pyqmix::mix", _library_backward, setup_context=_save_inputs, lib=_library)
+torch.library.register_autograd("pyqmix::mix_backward", _refuse_second_derivatives, lib=_library)

@@ -1,0 +1,370 @@
+"""The learner against a plain implementation: one step, one agent at a time, in float64."""
+
+import copy
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from pyqmix import Config
+from pyqmix.learner import Learner
+from pyqmix.nn import GRUAgent, QMixer, VDNMixer
+from pyqmix.ops import NoAvailableActionError
+from pyqmix.packing import pack
+from pyqmix.replay import EpisodeBatch
+from pyqmix.spec import EpisodeSpec
+from pyqmix.standardiser import RewardStandardiser
+
+N, A, OBS, S = 2, 4, 3, 5
+SPEC = EpisodeSpec(n_agents=N, n_actions=A, obs_dim=OBS, state_dim=S, episode_limit=6)
+
+
+def make_batch(lengths=(4, 1, 3), seed=0, garbage=float("nan")):
+    """Episodes of random content whose padding holds garbage."""
+    random = torch.Generator().manual_seed(seed)
+    b, t = len(lengths), max(lengths)
+    steps = torch.tensor(lengths)
+    avail = torch.rand(b, t + 1, N, A, generator=random) < 0.5
+    avail.scatter_(-1, torch.randint(A, (b, t + 1, N, 1), generator=random), True)
+    batch = EpisodeBatch(
+        obs=torch.randn(b, t + 1, N, OBS, generator=random, dtype=torch.float64),
+        avail=avail,
+        states=torch.randn(b, t + 1, S, generator=random, dtype=torch.float64),
+        actions=torch.randint(A, (b, t, N), generator=random),
+        rewards=torch.randn(b, t, generator=random, dtype=torch.float64),
+        terminated=torch.zeros(b, t, dtype=torch.bool),
+        lengths=steps,
+    )
+    batch.terminated[0, lengths[0] - 1] = True  # the others are truncated
+    behind = torch.arange(t + 1) > steps.unsqueeze(1)
+    batch.obs[behind], batch.states[behind], batch.avail[behind] = garbage, garbage, False
+    batch.rewards[~batch.mask] = garbage
+    batch.actions[~batch.mask] = A - 1
+    return batch
+
+
+def make_learner(**options):
+    learner = Learner(SPEC, Config(hidden_dim=8, embed_dim=4, hypernet_dim=6, **options))
+    for network in (learner.agent, learner.mixer, learner.target_agent, learner.target_mixer):
+        network.double()
+    with torch.no_grad():  # targets that differ from the online networks, as in the middle of a run
+        for network in (learner.target_agent, learner.target_mixer):
+            for parameter in network.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+    return learner
+
+
+def plain_values(agent, observations):
+    """Q-values [t][i] (A,) of one episode, one agent and one step at a time."""
+    values = [[None] * N for _ in observations]
+    for i in range(N):
+        hidden = torch.zeros(8, dtype=torch.float64)
+        for t, obs in enumerate(observations):
+            one_hot = torch.zeros(N, dtype=torch.float64)
+            one_hot[i] = 1
+            x = F.relu(F.linear(torch.cat([obs[i], one_hot]), agent.fc1.weight, agent.fc1.bias))
+            if isinstance(agent, GRUAgent):
+                rnn = agent.rnn
+                reset_i, update_i, new_i = F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0).chunk(3)
+                reset_h, update_h, new_h = F.linear(hidden, rnn.weight_hh_l0, rnn.bias_hh_l0).chunk(3)
+                reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
+                hidden = (1 - update) * torch.tanh(new_i + reset * new_h) + update * hidden
+                values[t][i] = F.linear(hidden, agent.fc2.weight, agent.fc2.bias)
+            else:
+                x = F.relu(F.linear(x, agent.fc2.weight, agent.fc2.bias))
+                values[t][i] = F.linear(x, agent.fc3.weight, agent.fc3.bias)
+    return values
+
+
+def plain_mix(mixer, qs, state):
+    """What the temporal-difference error is taken of: a list, of one team value or one value an agent."""
+    if isinstance(mixer, QMixer):
+        w1, w_final = mixer.hyper_w_1(state).abs(), mixer.hyper_w_final(state).abs()
+        b1, v = mixer.hyper_b_1(state), mixer.V(state)[0]
+        embed = len(b1)
+        total = v
+        for e in range(embed):
+            unit = b1[e]
+            for i in range(N):
+                unit = unit + qs[i] * w1[i * embed + e]
+            total = total + w_final[e] * (unit if unit > 0 else torch.exp(unit) - 1)
+        return [total]
+    return [sum(qs)] if isinstance(mixer, VDNMixer) else list(qs)
+
+
+def plain_rewards(batch, config, seen):
+    """Scaled and standardised rewards [b][t]; `seen` are all rewards of earlier batches, and grows."""
+    scaled = batch.rewards * config.reward_scale
+    if config.standardise_rewards == "off":
+        return scaled
+    real = scaled[batch.mask]
+    padding = (~batch.mask).sum() if config.standardise_rewards == "padded" else 0
+    seen.append(torch.cat([real, torch.zeros(padding, dtype=real.dtype)]))
+    everything = torch.cat(seen)
+    # Before the first batch stands 1e-4 of a value with mean 0 and variance 1.
+    count = 1e-4 + len(everything)
+    mean = everything.sum() / count
+    variance = (1e-4 * (1 + mean**2) + (everything - mean).square().sum()) / count
+    return (scaled - mean) / variance.sqrt()
+
+
+def plain_loss(learner, batch, seen=None):
+    """The loss as the algorithm's page writes it."""
+    config = learner.config
+    rewards = plain_rewards(batch, config, [] if seen is None else seen)
+    per_episode, all_errors = [], []
+    for b in range(len(batch.lengths)):
+        length = int(batch.lengths[b])
+        observations = batch.obs[b, : length + 1]
+        online = plain_values(learner.agent, observations)
+        target = plain_values(learner.target_agent, observations)
+        errors = []
+        for t in range(length):
+            chosen = [online[t][i][batch.actions[b, t, i]] for i in range(N)]
+            values = plain_mix(learner.mixer, chosen, batch.states[b, t])
+            best = []
+            for i in range(N):
+                choosing = online if config.double_q else target
+                actions = [a for a in range(A) if batch.avail[b, t + 1, i, a]]
+                action = max(actions, key=lambda a, q=choosing[t + 1][i]: q[a].item(), default=None)
+                best.append(torch.tensor(0.0) if action is None else target[t + 1][i][action])
+            following = plain_mix(learner.target_mixer, best, batch.states[b, t + 1])
+            go_on = 0.0 if batch.terminated[b, t] else config.gamma
+            squares = [
+                (rewards[b, t] + go_on * y.detach() - q) ** 2 for q, y in zip(values, following, strict=True)
+            ]
+            errors.append(sum(squares) / len(squares))
+        per_episode.append(sum(errors) / length)
+        all_errors += errors
+    if config.loss == "transitions":
+        return sum(all_errors) / len(all_errors)
+    return sum(per_episode) / len(per_episode)
+
+
+OPTIONS = [
+    *(
+        {"mixer": m, "agent": a, "double_q": d}
+        for m in ("qmix", "vdn", "iql")
+        for a in ("mlp", "gru")
+        for d in (False, True)
+    ),
+    {"loss": "transitions"},
+    {"standardise_rewards": "masked"},
+    {"standardise_rewards": "padded", "mixer": "iql"},
+    {"reward_scale": 7.0, "hypernet_layers": 1},
+    {"gamma": 0.5, "double_q": True, "loss": "transitions", "agent": "gru"},
+]
+
+
+def named(options):
+    return "-".join(f"{k}={v}" for k, v in options.items())
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=named)
+def test_loss_and_gradients_equal_the_plain_implementation(options):
+    learner, batch = make_learner(**options), make_batch()
+    loss, _, _ = learner.loss(batch)
+    truth = plain_loss(learner, batch)
+    torch.testing.assert_close(loss, truth, rtol=1e-9, atol=1e-9)
+    ours = torch.autograd.grad(loss, learner.parameters, allow_unused=True)
+    plain = torch.autograd.grad(truth, learner.parameters, allow_unused=True)
+    for a, b in zip(ours, plain, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-8, atol=1e-10)
+
+
+UPDATED = [
+    {"optimizer": "adam"},
+    {"optimizer": "rmsprop", "mixer": "vdn", "agent": "gru"},
+    {"mixer": "iql", "standardise_rewards": "masked", "double_q": True},
+    {"standardise_rewards": "padded", "loss": "transitions", "target_tau": 0.3, "grad_clip": 0.05},
+]
+
+
+@pytest.mark.parametrize("options", UPDATED, ids=named)
+def test_parameters_after_50_updates_equal_the_plain_implementation(options):
+    learner = make_learner(lr=3e-3, target_update=7, **options)
+    plain = copy.deepcopy(learner)
+    config, seen = learner.config, []
+    if config.optimizer == "adam":
+        optimizer = torch.optim.Adam(plain.parameters, lr=config.lr)
+    else:
+        optimizer = torch.optim.RMSprop(plain.parameters, lr=config.lr, alpha=0.99, eps=1e-5)
+    batches = [make_batch(lengths, seed) for seed, lengths in enumerate([(2, 1), (1, 3), (2,), (1, 1, 2), (3, 1)])]
+    for update in range(1, 51):
+        batch = batches[update % len(batches)]
+        learner.update(batch)
+        optimizer.zero_grad()
+        plain_loss(plain, batch, seen).backward()
+        norm = torch.sqrt(sum(p.grad.square().sum() for p in plain.parameters))
+        for p in plain.parameters:
+            p.grad *= torch.clamp(config.grad_clip / (norm + 1e-6), max=1.0)
+        optimizer.step()
+        if update % config.target_update == 0:
+            for online, target in ((plain.agent, plain.target_agent), (plain.mixer, plain.target_mixer)):
+                for new, old in zip(online.parameters(), target.parameters(), strict=True):
+                    old.data = config.target_tau * new.data + (1 - config.target_tau) * old.data
+    for name in ("agent", "mixer", "target_agent", "target_mixer"):
+        for a, b in zip(getattr(learner, name).parameters(), getattr(plain, name).parameters(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("agent", ["mlp", "gru"])
+@pytest.mark.parametrize("garbage", [float("nan"), float("inf"), -1e30])
+def test_padding_contributes_nothing_whatever_it_holds(garbage, agent):
+    learner = make_learner(agent=agent)
+    results = []
+    for filler in (0.0, garbage):
+        loss, _, _ = learner.loss(make_batch(garbage=filler))
+        results.append([loss, *torch.autograd.grad(loss, learner.parameters)])
+    for a, b in zip(*results, strict=True):
+        assert torch.equal(a, b)
+
+
+def test_loss_divides_by_the_episodes_own_length():
+    """An episode's weight is the same whether its batch is padded to 4 or to 6 steps."""
+    learner = make_learner()
+    short, _, _ = learner.loss(make_batch((3,), seed=1))
+    other, _, _ = learner.loss(make_batch((6,), seed=2))
+    both = make_batch((3, 6))
+    for name, value in vars(make_batch((3,), seed=1)).items():
+        if name != "lengths":
+            getattr(both, name)[0, : value.shape[1]] = value[0]
+    for name, value in vars(make_batch((6,), seed=2)).items():
+        getattr(both, name)[1] = value[0]
+    loss, _, _ = learner.loss(both)
+    torch.testing.assert_close(loss, (short + other) / 2)
+
+
+def test_truncation_bootstraps_and_termination_does_not():
+    learner = make_learner()
+    batch = make_batch((2,))
+    batch.terminated[:] = False
+    truncated = learner.loss(batch)[2]
+    batch.terminated[0, 1] = True
+    terminated = learner.loss(batch)[2]
+    assert terminated[1] == batch.rewards[0, 1]
+    assert truncated[1] != terminated[1]
+    assert truncated[0] == terminated[0]
+
+
+def test_the_last_steps_next_state_is_the_stored_one():
+    learner = make_learner()
+    batch = make_batch((2, 4), garbage=0.0)
+    batch.terminated[:] = False
+    before = learner.loss(batch)[2].clone()
+    batch.obs[0, 2] += 1.0  # o' of the shorter episode's last step
+    changed = learner.loss(batch)[2] != before
+    packed = pack(batch)
+    assert [(int(e), int(t)) for e, t in zip(packed.episodes[changed], packed.times[changed], strict=True)] == [
+        (0, 1)
+    ]
+
+
+def test_an_agent_without_action_names_episode_step_and_agent():
+    batch = make_batch((2, 4, 3))
+    batch.avail[2, 2, 1] = False
+    with pytest.raises(NoAvailableActionError, match="episode 2, step 1, agent 1"):
+        make_learner().loss(batch)
+
+
+def test_no_available_action_after_termination_is_fine():
+    batch = make_batch()
+    batch.avail[0, 4] = False
+    assert torch.isfinite(make_learner().loss(batch)[0])
+
+
+def test_targets_are_neither_optimised_nor_given_gradients():
+    learner = make_learner()
+    optimised = {id(p) for group in learner.optimizer.param_groups for p in group["params"]}
+    frozen = [*learner.target_agent.parameters(), *learner.target_mixer.parameters()]
+    assert not optimised & {id(p) for p in frozen}
+    before = [p.clone() for p in frozen]
+    learner.update(make_batch())
+    assert all(p.grad is None for p in frozen)
+    assert all(torch.equal(p, q) for p, q in zip(frozen, before, strict=True))
+
+
+def test_targets_are_copied_every_c_updates():
+    learner = make_learner(target_update=3)
+    batch = make_batch()
+    for update in range(1, 7):
+        learner.update(batch)
+        equal = all(
+            torch.equal(p, q)
+            for online, target in ((learner.agent, learner.target_agent), (learner.mixer, learner.target_mixer))
+            for p, q in zip(online.parameters(), target.parameters(), strict=True)
+        )
+        assert equal == (update % 3 == 0)
+
+
+def test_the_same_seed_makes_the_same_networks_and_leaves_torchs_generator_alone():
+    torch.manual_seed(0)
+    first = torch.rand(1)
+    torch.manual_seed(0)
+    one, same, other = (Learner(SPEC, Config(seed=seed)) for seed in (1, 1, 2))
+    assert torch.equal(torch.rand(1), first)
+    assert torch.equal(one.agent.fc1.weight, same.agent.fc1.weight)
+    assert not torch.equal(one.agent.fc1.weight, other.agent.fc1.weight)
+
+
+def test_an_update_reports_what_it_saw():
+    learner = make_learner()
+    batch = make_batch()
+    loss, q, target = learner.loss(batch)
+    grads = torch.autograd.grad(loss, learner.parameters)
+    stats = learner.update(batch)
+    torch.testing.assert_close(stats.loss, loss)
+    torch.testing.assert_close(stats.q_mean, q.mean())
+    torch.testing.assert_close(stats.target_mean, target.mean())
+    norm = nn.utils.get_total_norm(grads)
+    torch.testing.assert_close(stats.grad_norm, norm)
+
+
+@pytest.mark.parametrize("lengths", [(1,), (3, 3), (1, 4, 2, 4)])
+def test_packing_is_a_permutation_of_the_real_steps(lengths):
+    batch = make_batch(lengths)
+    packed = pack(batch)
+    assert packed.now.shape[0] == sum(lengths)
+    assert packed.obs.shape[0] == sum(lengths) + len(lengths)
+    seen = set()
+    for row, (episode, time) in enumerate(zip(packed.episodes.tolist(), packed.times.tolist(), strict=True)):
+        seen.add((episode, time))
+        following = packed.n_episodes + row
+        assert torch.equal(packed.obs[packed.now[row]], batch.obs[episode, time])
+        assert torch.equal(packed.obs[following], batch.obs[episode, time + 1])
+        assert torch.equal(packed.states[packed.now[row]], batch.states[episode, time])
+        assert torch.equal(packed.states[following], batch.states[episode, time + 1])
+        assert torch.equal(packed.next_avail[row], batch.avail[episode, time + 1])
+        for name in ("actions", "rewards", "terminated"):
+            assert torch.equal(getattr(packed, name)[row], getattr(batch, name)[episode, time])
+    assert seen == {(b, t) for b, length in enumerate(lengths) for t in range(length)}
+    counts = [sum(length >= t for length in lengths) for t in range(max(lengths) + 1)]
+    assert packed.point_counts.tolist() == counts
+
+
+def test_the_standardiser_is_the_mean_and_deviation_of_all_it_saw():
+    standardiser, seen = RewardStandardiser(), []
+    for seed in range(5):
+        values = torch.from_numpy(np.random.default_rng(seed).normal(3, 2, 17))
+        standardiser.update(values)
+        seen.append(values)
+    everything = torch.cat(seen)
+    assert standardiser.mean == pytest.approx(float(everything.mean()), rel=1e-4)
+    assert standardiser.variance == pytest.approx(float(everything.var(unbiased=False)), rel=1e-4)
+    expected = (everything - standardiser.mean) / standardiser.variance**0.5
+    torch.testing.assert_close(standardiser.standardise(everything), expected)
+    assert RewardStandardiser(**standardiser.state()).state() == standardiser.state()
+
+
+def test_constant_rewards_standardise_to_something_finite():
+    standardiser = RewardStandardiser(mean=1.0, variance=0.0, count=100.0)
+    assert standardiser.standardise(torch.ones(3)).abs().max() < 1e-6
+
+
+def test_batches_move_between_devices():
+    batch = make_batch()
+    moved = batch.to(torch.device("meta"))
+    assert all(getattr(moved, field.name).device.type == "meta" for field in dataclasses.fields(moved))
