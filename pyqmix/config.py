@@ -169,6 +169,7 @@ class Config:
             if name in _POSITIVE_INTS or getattr(self, name) is not None:
                 require_int(name, getattr(self, name), 1, _MOST.get(name, LARGEST_INT))
         require_int("seed", self.seed, 0)
+        require_int("hypernet_layers", self.hypernet_layers, 1, 2)
         for name in _POSITIVE_NUMBERS:
             _require_number(name, getattr(self, name), above=0.0)
         for name in _FRACTIONS:
@@ -177,9 +178,7 @@ class Config:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
         if self.target_tau == 0:
-            raise ConfigError("target_tau: expected a number above 0, got 0, which never updates the targets")
-        if self.hypernet_layers not in (1, 2):
-            raise ConfigError(f"hypernet_layers: expected 1 or 2, got {self.hypernet_layers!r}")
+            raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
         if self.batch_size + self.num_envs > self.buffer_size:
             raise ConfigError(
                 f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "

@@ -56,16 +56,14 @@ def create(config: Config) -> RunFolder:
     return folder
 
 
-def reopen(config: Config) -> RunFolder:
+def save_config(config: Config) -> None:
     """Write the options with which the run in ``config.run_dir`` goes on into its config.json.
 
     Raises:
         ConfigError: the folder cannot be written.
     """
-    folder = Path(str(config.run_dir))
     with _writing(config):
-        _write_config(folder, config)
-    return RunFolder(folder)
+        _write_config(Path(str(config.run_dir)), config)
 
 
 def write_text(path: Path, text: str) -> None:

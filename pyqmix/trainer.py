@@ -24,6 +24,7 @@ from pyqmix.learner import Learner, UpdateStats
 from pyqmix.metrics import Metrics, MetricsLog
 from pyqmix.replay import EpisodeRing, describe_memory
 from pyqmix.rollout import Played, Rollout
+from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 
 
@@ -116,12 +117,14 @@ class _Run:
         self.rollout = Rollout(envs, self.learner.agent, config.seed, Stream.ENVIRONMENT, self.ring)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
-        self.run_folder = rundir.reopen(config) if resume else rundir.create(config)
+        self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else rundir.create(config)
         self.folder = self.run_folder.path
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
         self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
         self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
+        if resume:
+            rundir.save_config(config)
         self.evaluation: Evaluation | None = None
         self.checkpointed = self.progress.steps if resume else -1
         self._began = time.monotonic() - (self.log.history[-1].wall_seconds if self.log.history else 0.0)
@@ -165,7 +168,7 @@ class _Run:
         """Log, evaluate and checkpoint where their time has come."""
         steps = self.progress.steps
         self.display.steps(steps)
-        evaluate = self._is_due("eval")
+        evaluate = self._is_due("eval") or steps >= self.config.total_steps
         if evaluate:
             self._evaluate()
         if self._is_due("log") or evaluate:
@@ -174,7 +177,7 @@ class _Run:
             self._checkpoint()
 
     def finish(self, interrupted: bool) -> Result:
-        """Evaluate for the last time (unless interrupted) and write what remains of a run."""
+        """Write what remains of a run; a resumed one that had no step to take may lack its evaluation."""
         if not interrupted and (not self.log.history or self._last_evaluated() != self.progress.steps):
             self._evaluate()
             self._write_metrics(self.evaluation)

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import redirect_stderr
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import tyro
@@ -48,11 +49,9 @@ def parse(
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
-        cause = stop.__context__
-        fail(
-            program,
-            option_style(cause, kind) if isinstance(cause, ConfigError) else _sentence(complaint.getvalue()),
-        )
+        if isinstance(stop.__context__, ConfigError):  # newer tyro turns it into a box of its own
+            fail(program, option_style(stop.__context__, kind))
+        fail(program, _sentence(complaint.getvalue()))
     except ConfigError as error:
         fail(program, option_style(error, kind))
     if surplus:
@@ -62,7 +61,7 @@ def parse(
 
 
 def option_style(error: Exception, kind: Callable[..., Any]) -> str:
-    """Write the option's name before a message as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
+    """Write an option's name as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
     name, colon, rest = str(error).partition(":")
     return f"--{name.replace('_', '-')}:{rest}" if colon and name in _names(kind) else str(error)
 
@@ -86,17 +85,16 @@ def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
             return PrimitiveConstructorSpec[Any](
                 nargs=1,
                 metavar=kind.__name__.upper(),
-                instance_from_str=lambda arguments, kind=kind: _read(kind, arguments[0]),
+                instance_from_str=partial(_read, kind),
                 is_instance=lambda value: True,
                 str_from_instance=lambda value: [str(value)],
             )
     return None
 
 
-def _read(kind: Callable[[str], Any], text: str) -> Any:
-    if text == "None":
-        return None
+def _read(kind: Callable[[str], Any], arguments: list[str]) -> Any:
+    (text,) = arguments
     try:
-        return kind(text)
+        return None if text == "None" else kind(text)
     except ValueError:
         return text

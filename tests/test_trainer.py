@@ -1,0 +1,254 @@
+"""A run leaves the files that are documented, repeats itself, goes on after a stop and survives a failure."""
+
+import csv
+import json
+import shutil
+import signal
+import time
+
+import pytest
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+from pyqmix import Config, EnvError, checkpoint, train
+from pyqmix.envs.games import TwoStep
+from pyqmix.learner import Learner
+from pyqmix.metrics import read_metrics
+
+COLUMNS = [
+    *("steps", "episodes", "updates", "epsilon", "loss", "q_mean", "target_mean", "grad_norm"),
+    *("train_return", "train_length", "eval_return_mean", "eval_return_std"),
+    *("env_steps_per_second", "wall_seconds"),
+]
+OF_THE_CLOCK = ("env_steps_per_second", "wall_seconds")
+ENDLESS = [
+    *("--env", "two_step", "--run-dir", "run", "--total-steps", "1000000000", "--log-every", "200"),
+    *("--batch-size", "8", "--threads", "1"),
+]
+SUMMARY = {
+    *("env", "task", "seed", "total_steps", "updates", "wall_seconds", "env_steps_per_second"),
+    *("eval_return_mean", "eval_return_std", "eval_episodes", "versions", "build_info"),
+}
+
+
+@pytest.fixture
+def run(tiny_config, tmp_path):
+    """Train a tiny run in a folder of some name and return the folder."""
+
+    def start(name="run", **options):
+        return train(tiny_config(run_dir=str(tmp_path / name), **options), quiet=True).run_dir
+
+    return start
+
+
+@pytest.fixture
+def go_on():
+    """Resume a run, with some options changed."""
+
+    def resume(folder, quiet=True, **options):
+        config = Config.from_json(folder / "config.json").replace(run_dir=str(folder), **options)
+        return train(config, resume=True, quiet=quiet)
+
+    return resume
+
+
+def checkpoints(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.glob("checkpoints/*/*")}
+
+
+def rows(folder, without=()):
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in without} for row in csv.DictReader(file)]
+
+
+def summary(folder):
+    return json.loads((folder / "summary.json").read_text())
+
+
+def progress(folder, step):
+    return json.loads((folder / "checkpoints" / f"step_{step}" / "progress.json").read_text())["progress"]
+
+
+def weights(folder, step):
+    return (folder / "checkpoints" / f"step_{step}" / "weights.safetensors").read_bytes()
+
+
+def test_files(tiny_run):
+    files = {str(path.relative_to(tiny_run)) for path in tiny_run.rglob("*") if path.is_file()}
+    (events,) = {name for name in files if name.startswith("events.out.tfevents.")}
+    parts = ("weights.safetensors", "optimizer.safetensors", "progress.json")
+    saved = {f"checkpoints/step_{step}/{part}" for step in (200, 300) for part in parts}
+    assert files == {"config.json", "metrics.csv", "summary.json", "curve.png", events, *saved}
+
+
+def test_no_file_is_a_pickle(tiny_run):
+    starts = [path.read_bytes()[:2] for path in tiny_run.rglob("*") if path.is_file()]
+    assert not any(start.startswith((b"\x80", b"PK")) for start in starts)
+
+
+def test_config_file_has_every_option(tiny_run, tiny_config):
+    values = json.loads((tiny_run / "config.json").read_text())
+    assert values == vars(tiny_config(run_dir=str(tiny_run)))
+
+
+def test_metrics_file(tiny_run):
+    lines = rows(tiny_run)
+    assert list(lines[0]) == COLUMNS
+    assert [int(line["steps"]) for line in lines] == [50, 100, 150, 200, 250, 300]
+    assert [line["eval_return_mean"] != "" for line in lines] == [False, True] * 3
+    assert [int(line["episodes"]) for line in lines] == [25, 50, 75, 100, 125, 150]
+    assert float(lines[-1]["epsilon"]) == 1.0
+    assert float(lines[-1]["train_length"]) == 2.0
+    assert all(line["loss"] for line in lines)
+
+
+def test_summary_file(tiny_run):
+    values = summary(tiny_run)
+    assert values.keys() >= SUMMARY
+    assert (values["env"], values["task"], values["seed"]) == ("two_step", None, 0)
+    assert (values["total_steps"], values["interrupted"], values["eval_episodes"]) == (300, False, 4)
+    assert values["updates"] == 150 - 7  # none until the replay holds a batch of 8 episodes
+    assert values["eval_return_mean"] == read_metrics(tiny_run)[-1].eval_return_mean
+
+
+def test_curve_is_a_picture(tiny_run):
+    assert (tiny_run / "curve.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_checkpoint_names_online_and_target_networks(tiny_run):
+    with safe_open(tiny_run / "checkpoints/step_300/weights.safetensors", "pt") as file:
+        assert {name.partition(".")[0] for name in file.keys()} == set(checkpoint.NETWORKS)  # noqa: SIM118
+
+
+def test_same_seed_same_bytes(tiny_run, run):
+    again = run()
+    assert checkpoints(again) == checkpoints(tiny_run)
+    assert rows(again, OF_THE_CLOCK) == rows(tiny_run, OF_THE_CLOCK)
+
+
+def test_other_seed_other_weights(tiny_run, run):
+    assert weights(run(seed=1), 300) != weights(tiny_run, 300)
+
+
+def test_evaluation_does_not_change_training(tiny_run, run):
+    assert weights(run(eval_every=20, eval_episodes=3), 300) == weights(tiny_run, 300)
+
+
+@pytest.mark.parametrize("mixer", ["qmix", "vdn", "iql"])
+@pytest.mark.parametrize("optimizer", ["adam", "rmsprop"])
+def test_resume_restores_everything_but_the_replay(run, mixer, optimizer):
+    folder = run(mixer=mixer, optimizer=optimizer, total_steps=200, standardise_rewards="masked")
+    saved = checkpoints(folder)
+    learner = Learner(TwoStep.spec, Config.from_json(folder / "config.json"))
+    where = checkpoint.latest(folder)
+    assert checkpoint.load(where, learner) == checkpoint.Progress(200, 100, 93, 8)
+    assert learner.updates == 93
+    assert learner.standardiser.count > 1_000
+    shutil.rmtree(where)
+    assert checkpoint.save(folder, learner, checkpoint.Progress(200, 100, 93, 8)) == where
+    assert checkpoints(folder) == saved
+
+
+def test_resume_goes_on(run, go_on, capsys):
+    folder = run(total_steps=200)
+    first = rows(folder)
+    go_on(folder, quiet=False, total_steps=400)
+    said = capsys.readouterr().out
+    assert "resumed at step 200" in said
+    assert "not restored: the replay buffer" in said
+    assert rows(folder)[: len(first)] == first
+    assert [m.steps for m in read_metrics(folder)] == [50, 100, 150, 200, 250, 300, 350, 400]
+    assert progress(folder, 400) == {"steps": 400, "episodes": 200, "updates": 186, "evaluated_episodes": 16}
+    assert Config.from_json(folder / "config.json").total_steps == 400
+    optimizer = load_file(folder / "checkpoints/step_400/optimizer.safetensors")
+    assert {int(value) for name, value in optimizer.items() if name.endswith(".step")} == {186}
+
+
+def test_resume_twice_gives_the_same(run, go_on):
+    folders = [run(name, total_steps=200) for name in ("one", "two")]
+    for folder in folders:
+        go_on(folder, total_steps=300)
+    assert checkpoints(folders[0]) == checkpoints(folders[1])
+
+
+def test_resume_drops_lines_after_the_checkpoint(run, go_on):
+    folder = run()
+    shutil.rmtree(folder / "checkpoints/step_300")
+    go_on(folder, total_steps=250)
+    assert [m.steps for m in read_metrics(folder)] == [50, 100, 150, 200, 250]
+
+
+def test_resume_of_a_finished_run_changes_no_weights(run, go_on):
+    folder = run()
+    before = checkpoints(folder)
+    result = go_on(folder)
+    assert checkpoints(folder) == before
+    assert result.summary["eval_return_mean"] is not None
+
+
+def test_failure_in_mid_run_keeps_a_checkpoint(run, tmp_path, faulty_task):
+    with pytest.raises(EnvError, match="episode 20, step 1: step raised RuntimeError"):
+        run(env="gymnasium", task=faulty_task("raise", 20))
+    assert progress(tmp_path / "run", 60)["episodes"] == 20
+
+
+def test_failure_in_the_first_episode_leaves_no_folder(run, tmp_path, faulty_task):
+    with pytest.raises(EnvError, match="episode 0"):
+        run("new/run", env="gymnasium", task=faulty_task("raise"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_failure_after_resuming_keeps_the_run(run, go_on, tmp_path, faulty_task):
+    with pytest.raises(EnvError):
+        run(env="gymnasium", task=faulty_task("raise", 20))
+    before = checkpoints(tmp_path / "run")
+    with pytest.raises(EnvError, match="episode 20"):
+        go_on(tmp_path / "run", task=faulty_task("reward", 0))
+    assert checkpoints(tmp_path / "run") == before
+    assert (tmp_path / "run" / "config.json").is_file()
+
+
+def test_checkpoint_is_whole_or_absent(tiny_run, tmp_path, monkeypatch):
+    folder = shutil.copytree(tiny_run, tmp_path / "run")
+    learner = Learner(TwoStep.spec, Config.from_json(folder / "config.json"))
+
+    def fail_halfway(tensors, path):
+        path.write_bytes(b"half")
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(checkpoint, "save_file", fail_halfway)
+    before = checkpoints(folder)
+    with pytest.raises(OSError, match="No space"):
+        checkpoint.save(folder, learner, checkpoint.Progress(999))
+    assert checkpoints(folder) == before
+    assert not (folder / "checkpoints" / "step_999").exists()
+    assert checkpoint.load(checkpoint.latest(folder), learner).steps == 300
+
+
+def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path):
+    process = command("pyqmix-train", *ENDLESS)
+    lines = iter(process.stdout.readline, "")
+    assert next(line for line in lines if "/1,000,000,000 steps" in line)
+    process.send_signal(signal.SIGINT)
+    said, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "")
+    assert "continue with: pyqmix-train --resume run" in said
+    ended = summary(tmp_path / "run")
+    assert ended["interrupted"] is True
+    assert progress(tmp_path / "run", ended["total_steps"])["updates"] == ended["updates"] > 0
+
+    outcome = run_command("pyqmix-train", "--resume", "run", "--total-steps", str(ended["total_steps"] + 20))
+    assert (outcome.code, outcome.stderr) == (0, "")
+    assert summary(tmp_path / "run")["total_steps"] == ended["total_steps"] + 20
+
+
+def test_second_interrupt_does_not_wait(command, tmp_path):
+    process = command("pyqmix-train", *ENDLESS, "--eval-every", "1", "--eval-episodes", "1000000000")
+    lines = iter(process.stdout.readline, "")
+    assert next(line for line in lines if line.startswith("run directory"))
+    for _ in range(2):
+        time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+    _, errors = process.communicate()
+    assert (process.returncode, errors) == (130, "pyqmix-train: interrupted\n")
+    assert progress(tmp_path / "run", 2)["episodes"] == 1
