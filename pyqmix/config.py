@@ -26,9 +26,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 _POSITIVE_INTS = (
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
-    *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
+    *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "threads"),
 )
-_OPTIONAL_POSITIVE_INTS = ("episode_limit", "threads")
+_OPTIONAL_POSITIVE_INTS = ("episode_limit",)
 _MOST = {
     **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
     **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
@@ -152,8 +152,9 @@ class Config:
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, _metavar("device")] = "auto"
     """Where to train. auto is the CPU: the CUDA kernels have not been measured on a GPU yet."""
-    threads: int | None = None
-    """Threads of torch and of pyqmix's kernels. Default: torch's."""
+    threads: int = 1
+    """Threads of torch and of pyqmix's kernels. Networks of this size gain nothing from more, and lose much
+    where other work keeps a core busy."""
 
     def __post_init__(self) -> None:
         if self.eps_end is None:

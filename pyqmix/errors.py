@@ -14,6 +14,10 @@ class EnvError(RuntimeError):
     """An environment raised, or gave something unusable; names environment, episode and step."""
 
 
+class DivergenceError(RuntimeError):
+    """The loss is no longer a finite number."""
+
+
 def near(got: str, known: Iterable[str], most: int = 3) -> str:
     """Suggest known names that look like ``got``: ``; did you mean a, b?`` or nothing."""
     matches = difflib.get_close_matches(got, list(known), n=most, cutoff=0.5)

@@ -1,4 +1,4 @@
-"""A tiny finished run, environments that fail, and the console commands, for the tests of the trainer."""
+"""A tiny finished run, environments that fail, and the console commands."""
 
 import os
 import subprocess
@@ -9,6 +9,7 @@ from typing import NamedTuple
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 
 from pyqmix import Config, train
@@ -18,6 +19,12 @@ TINY = {
     **{"eval_every": 100, "eval_episodes": 4, "log_every": 50, "checkpoint_every": 200},
     **{"hidden_dim": 8, "embed_dim": 4, "hypernet_dim": 8, "threads": 1},
 }
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Torch's threads wait busily for each other: beside other work, two are slower than one."""
+    torch.set_num_threads(1)
 
 
 class Outcome(NamedTuple):

@@ -61,7 +61,21 @@ def test_matrix_masks_surplus_actions():
 
 @pytest.mark.parametrize(
     "payoff",
-    [None, 3, "x", [], [[]], [[1, 2], [3]], [[1, None]], [1.0, float("nan")], [float("inf")], {"a": 1}, [1j]],
+    [
+        None,
+        3,
+        "x",
+        [],
+        [[]],
+        [[1, 2], [3]],
+        [[1, None]],
+        [1.0, float("nan")],
+        [float("inf")],
+        [["1"]],
+        [True],
+        {"a": 1},
+        [1j],
+    ],
 )
 def test_matrix_refuses_a_bad_payoff(payoff):
     with pytest.raises(ConfigError, match="payoff"):
@@ -70,8 +84,21 @@ def test_matrix_refuses_a_bad_payoff(payoff):
 
 @pytest.mark.parametrize("name", ["two_step", "matrix"])
 def test_games_have_no_tasks(name):
-    with pytest.raises(ConfigError, match=f"task: {name} has no tasks, got 'x'"):
+    with pytest.raises(ConfigError, match=f"task: {name} has no such option, got 'x'"):
         make_env(name, task="x")
+
+
+@pytest.mark.parametrize(
+    ("name", "option"),
+    [
+        ("two_step", {"episode_limit": 5}),
+        ("lbf", {"payoff": [[1, 2], [3, 4]]}),
+        ("matrix", {"action_mask": False}),
+    ],
+)
+def test_an_option_that_the_environment_lacks_is_refused(name, option):
+    with pytest.raises(ConfigError, match=f"{next(iter(option))}: {name} has no such option"):
+        make_env(name, options=EnvOptions(**option))
 
 
 def test_unknown_env_is_answered_with_a_near_name():

@@ -15,15 +15,6 @@ from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Networks this small only lose by threads, the more so on a busy machine."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 class Drift:
     """Random observations and available actions; the reward tells the actions, the seed the length."""
 

@@ -7,11 +7,13 @@ import signal
 import time
 
 import pytest
+import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
 from pyqmix import Config, EnvError, checkpoint, train
 from pyqmix.envs.games import TwoStep
+from pyqmix.errors import DivergenceError
 from pyqmix.learner import Learner
 from pyqmix.metrics import read_metrics
 
@@ -252,3 +254,17 @@ def test_second_interrupt_does_not_wait(command, tmp_path):
     _, errors = process.communicate()
     assert (process.returncode, errors) == (130, "pyqmix-train: interrupted\n")
     assert progress(tmp_path / "run", 2)["episodes"] == 1
+
+
+def test_a_diverging_run_stops_and_keeps_no_spoiled_checkpoint(tiny_config, tmp_path):
+    config = tiny_config(run_dir=str(tmp_path / "run"), lr=1e30, grad_clip=1e30, log_every=10)
+    with pytest.raises(DivergenceError, match="the loss became"):
+        train(config, quiet=True)
+    assert not list((tmp_path / "run").glob("checkpoints/*"))
+
+
+def test_training_leaves_the_callers_threads_alone(tiny_config, tmp_path):
+    torch.set_num_threads(2)
+    result = train(tiny_config(run_dir=str(tmp_path / "run"), threads=1), quiet=True)
+    assert result.summary["threads"] == 1
+    assert torch.get_num_threads() == 2

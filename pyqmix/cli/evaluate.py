@@ -37,3 +37,7 @@ def main() -> None:
     low, high = evaluation.interval()
     print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
     print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
+
+
+if __name__ == "__main__":
+    main()

@@ -14,10 +14,10 @@ from typing import Any, NoReturn, TypeVar
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from pyqmix.errors import ConfigError, EnvError, near
+from pyqmix.errors import ConfigError, DivergenceError, EnvError, near
 
 T = TypeVar("T")
-USER_ERRORS = (ConfigError, EnvError, MemoryError, OSError)
+USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
 _registry = ConstructorRegistry()
 

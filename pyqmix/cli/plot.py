@@ -37,3 +37,7 @@ def main() -> None:
     except USER_ERRORS as error:
         fail(PROGRAM, error)
     print(options.out)
+
+
+if __name__ == "__main__":
+    main()

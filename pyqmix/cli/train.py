@@ -11,7 +11,7 @@ from pyqmix.build import build_info
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.config import Config
 from pyqmix.presets import from_preset
-from pyqmix.trainer import DivergenceError, train
+from pyqmix.trainer import train
 
 PROGRAM = "pyqmix-train"
 RESUMABLE = {
@@ -52,7 +52,7 @@ def main() -> None:
             defaults = from_preset(known.preset, **options)
             config = _parse(arguments, defaults)
         result = train(config, resume=known.resume is not None)
-    except (*USER_ERRORS, DivergenceError) as error:
+    except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Config))
     except KeyboardInterrupt:  # before the first episode, or the second time
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
@@ -93,3 +93,7 @@ def _version() -> str:
     info = build_info()
     cuda = f"CUDA {info['cuda']} for {info['cuda_architectures']}" if info["cuda"] else "CPU only"
     return f"pyqmix {__version__} ({info['compiler']}, {info['simd']}, {cuda})"
+
+
+if __name__ == "__main__":
+    main()

@@ -124,8 +124,8 @@ def make_gymnasium_env(task: str | None, *, episode_limit: int | None = None) ->
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
         env = gymnasium.make(task, disable_env_checker=True)
-    except (gymnasium.error.Error, ImportError) as error:
-        text = str(error).splitlines()[0]
+    except Exception as error:  # whatever the environment's own code raises
+        text = " ".join(str(error).splitlines()[:1]) or type(error).__name__
         suggestion = near(task, gymnasium.registry)
         raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error
     return GymnasiumEnv(env, episode_limit=episode_limit, name=task)

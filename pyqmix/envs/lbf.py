@@ -18,6 +18,7 @@ from pyqmix.errors import ConfigError, near
 
 DEFAULT_TASK = "Foraging-8x8-2p-3f-v3"
 STEP_LIMIT = 50
+MAX_SIDE = 1_000
 _GRAMMAR = re.compile(
     r"Foraging(?:-(?P<sight>\d+)s)?-(?P<rows>-?\d+)x(?P<cols>-?\d+)-(?P<players>-?\d+)p-(?P<food>-?\d+)f"
     r"(?P<coop>-coop)?(?P<ind>-ind)?(?P<pen>-pen)?-v3"
@@ -72,10 +73,14 @@ class LbfTask:
                 f"got {name!r}{near(name, known)}"
             )
         rows, cols, players, food = (int(match[key]) for key in ("rows", "cols", "players", "food"))
-        if min(rows, cols) < 3:
-            raise ConfigError(f"task: expected a board of at least 3 by 3 cells, got {rows}x{cols} in {name!r}")
+        if min(rows, cols) < 3 or max(rows, cols) > MAX_SIDE:
+            raise ConfigError(
+                f"task: expected a board of 3 to {MAX_SIDE} cells a side, got {rows}x{cols} in {name!r}"
+            )
         if players < 1 or food < 1:
             raise ConfigError(f"task: expected at least one player and one food, got {name!r}")
+        if match["sight"] is not None and int(match["sight"]) < 1:
+            raise ConfigError(f"task: expected a sight of at least 1, got {name!r}")
         if players + food > rows * cols:
             raise ConfigError(
                 f"task: a board of {rows}x{cols} = {rows * cols} cells cannot hold {players} players and "

@@ -1,0 +1,198 @@
+"""One run: its parts, and what happens to them in turn."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyqmix import checkpoint, rundir
+from pyqmix.checkpoint import Progress
+from pyqmix.config import Config
+from pyqmix.display import Display
+from pyqmix.envs import Env
+from pyqmix.errors import ConfigError, DivergenceError
+from pyqmix.evaluate import Evaluation, Evaluator
+from pyqmix.learner import Learner
+from pyqmix.metrics import Metrics, MetricsLog
+from pyqmix.plots import plot_curves
+from pyqmix.replay import EpisodeRing
+from pyqmix.rollout import Rollout
+from pyqmix.rundir import RunFolder
+from pyqmix.seeding import Stream, derive_seed
+from pyqmix.summary import goodbye, summarise
+from pyqmix.window import Window
+
+
+class Run:
+    """Networks, ring, environments and files of one run.
+
+    Args:
+        config: the run's options.
+        envs: the training environments.
+        device: where the networks live.
+        display: what a person sees.
+        resume: go on with the newest checkpoint of the run in ``config.run_dir``.
+
+    Raises:
+        ConfigError: the run directory cannot be used, or holds no run to resume.
+        MemoryError: the replay buffer does not fit in the free memory.
+    """
+
+    def __init__(
+        self, config: Config, envs: list[Env], device: torch.device, display: Display, resume: bool
+    ) -> None:
+        self.config, self.display, self.resumed = config, display, resume
+        self.learner = Learner(envs[0].spec, config, device)
+        self.ring = EpisodeRing(envs[0].spec, config.buffer_size)
+        self.rollout = Rollout(envs, self.learner.agent, config.seed, Stream.ENVIRONMENT, self.ring)
+        self.evaluator = Evaluator(config, self.learner.agent, config.seed)
+        self.progress = _resume(self.learner, config) if resume else Progress()
+        self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else rundir.create(config)
+        self.folder = self.run_folder.path
+        self.evaluator.skip(self.progress.evaluated_episodes)
+        # A resumed run draws from here on as if its earlier part had been a run of its own.
+        self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
+        self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
+        if resume:
+            rundir.save_config(config)
+        self.evaluation: Evaluation | None = None
+        self.checkpointed = self.progress.steps if resume else -1
+        self._began = time.monotonic() - (self.log.history[-1].wall_seconds if self.log.history else 0.0)
+        self._first_steps, self._working = self.progress.steps, 0.0
+        self._due_updates = 0.0
+        self._window = Window(self.progress.steps)
+        self._next = {
+            name: (self.progress.steps // every + 1) * every for name, every in self._intervals().items()
+        }
+        display.message(f"run directory: {self.folder}")
+        if resume:
+            display.message(
+                f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; "
+                "not restored: the replay buffer, which fills anew"
+            )
+
+    def play(self) -> None:
+        """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
+        epsilon = self.config.epsilon(self.progress.steps)
+        start = time.monotonic()
+        played = self.rollout.play(self.progress.episodes, self.config.num_envs, epsilon)
+        self._work(start)
+        self.progress.steps += played.steps
+        self.progress.episodes += self.config.num_envs
+        self._due_updates += self.config.num_envs * self.config.updates_per_episode
+        self._window.played.append(played)
+
+    def learn(self) -> None:
+        """Take the training steps that are due, once the ring holds a batch."""
+        start = time.monotonic()
+        if len(self.ring) < self.config.batch_size:
+            self._due_updates = 0.0
+            return
+        while self._due_updates >= 1.0 - 1e-9:
+            self._due_updates -= 1.0
+            self._window.updates.append(self.learner.update(self.sampler.sample(self.config.batch_size)))
+        self.progress.updates = self.learner.updates
+        self._work(start)
+
+    def report(self) -> None:
+        """Log, evaluate and checkpoint where their time has come."""
+        steps = self.progress.steps
+        self.display.steps(steps)
+        evaluate = self._is_due("eval") or steps >= self.config.total_steps
+        if evaluate:
+            self._evaluate()
+        if self._is_due("log") or evaluate:
+            self._write_metrics(self.evaluation if evaluate else None)
+        if self._is_due("checkpoint"):
+            self._checkpoint()
+
+    def finish(self, interrupted: bool) -> dict[str, Any]:
+        """Write what remains of a run; a resumed one that had no step to take may lack its evaluation."""
+        if not interrupted and (not self.log.history or self._last_evaluated() != self.progress.steps):
+            self._evaluate()
+            self._write_metrics(self.evaluation)
+        self._checkpoint()
+        wall = time.monotonic() - self._began
+        summary = summarise(self.config, self.progress, self.log.history, wall, interrupted)
+        rundir.write_json(self.folder / "summary.json", summary)
+        title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task]))
+        plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
+        for line in goodbye(summary, self.evaluation, self.folder):
+            self.display.message(line)
+        return summary
+
+    def rescue(self, error: BaseException) -> None:
+        """Keep what was learned when something fails; a run without a step leaves nothing behind."""
+        if isinstance(error, DivergenceError):
+            return  # nothing worth keeping was learned since the last checkpoint
+        if self.progress.steps > self._first_steps:
+            self._checkpoint()
+        elif not self.resumed:
+            self.log.close()
+            self.run_folder.discard()
+
+    def close(self) -> None:
+        """Close files and environments."""
+        self.log.close()
+        self.rollout.close()
+        self.evaluator.close()
+
+    def _intervals(self) -> dict[str, int]:
+        config = self.config
+        return {
+            "eval": config.eval_every,
+            "log": config.log_every,
+            "checkpoint": config.checkpoint_every,
+        }
+
+    def _is_due(self, name: str) -> bool:
+        if self.progress.steps < self._next[name]:
+            return False
+        every = self._intervals()[name]
+        self._next[name] = (self.progress.steps // every + 1) * every
+        return True
+
+    def _work(self, start: float) -> None:
+        self._working += time.monotonic() - start
+
+    def _evaluate(self) -> None:
+        self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
+        self.progress.evaluated_episodes += self.config.eval_episodes
+
+    def _last_evaluated(self) -> int | None:
+        return next((m.steps for m in reversed(self.log.history) if m.eval_return_mean is not None), None)
+
+    def _write_metrics(self, evaluation: Evaluation | None) -> None:
+        window, self._window = self._window, Window(self.progress.steps)
+        working, self._working = self._working, 0.0
+        metrics = Metrics(
+            steps=self.progress.steps,
+            episodes=self.progress.episodes,
+            updates=self.progress.updates,
+            epsilon=self.config.epsilon(self.progress.steps),
+            **window.means(),
+            eval_return_mean=evaluation.mean if evaluation else None,
+            eval_return_std=evaluation.std if evaluation else None,
+            env_steps_per_second=(self.progress.steps - window.first_step) / working if working else None,
+            wall_seconds=time.monotonic() - self._began,
+        )
+        self.log.write(metrics)
+        self.display.metrics(metrics)
+        if metrics.loss is not None and not math.isfinite(metrics.loss):
+            raise DivergenceError(f"the loss became {metrics.loss} by update {metrics.updates}")
+
+    def _checkpoint(self) -> None:
+        if self.checkpointed != self.progress.steps:
+            checkpoint.save(self.folder, self.learner, self.progress)
+            self.checkpointed = self.progress.steps
+
+
+def _resume(learner: Learner, config: Config) -> Progress:
+    if config.run_dir is None:
+        raise ConfigError("resume: expected the folder of a run in run_dir, got None")
+    folder = Path(config.run_dir)
+    return checkpoint.load(checkpoint.latest(folder), learner)
