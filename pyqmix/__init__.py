@@ -3,9 +3,9 @@
 ``pyqmix.train(config)`` trains; ``pyqmix.ops`` and ``pyqmix.nn`` are its parts for other trainers.
 """
 
-from pyqmix import _source_tree
+from pyqmix import _loading
 
-_source_tree.require_compiled_module()
+_loading.require_compiled_module()
 
 from pyqmix import envs, nn, ops  # noqa: E402
 from pyqmix._C import __version__  # noqa: E402

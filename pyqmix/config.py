@@ -33,7 +33,7 @@ _MOST = {
     **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
     **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
 }
-_NAMES = ("task", "preset", "run_dir")
+_NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
 _BOOLS = ("truncate_at_limit", "action_mask", "agent_id", "double_q")
@@ -72,9 +72,6 @@ class Config:
     (--task names it), or a game of the QMIX papers."""
     task: str | None = None
     """Task of lbf (as Foraging-8x8-2p-3f-v3, its default) or id of a gymnasium environment."""
-    preset: str | None = None
-    """Named set of options, which options given beside it override. The default of --env lbf is `lbf`;
-    `none` is the algorithm's own defaults."""
     total_steps: int = 500_000
     """Environment steps to train for; the last episode is played to its end."""
     seed: int = 0
@@ -158,7 +155,7 @@ class Config:
 
     def __post_init__(self) -> None:
         if self.eps_end is None:
-            object.__setattr__(self, "eps_end", 1.0 if self.env in FULL_EXPLORATION_ENVS else 0.05)
+            object.__setattr__(self, "eps_end", _default_eps_end(self.env))
         for name, known in CHOICES.items():
             if getattr(self, name) not in known:
                 raise unknown(name, getattr(self, name), known)
@@ -187,7 +184,9 @@ class Config:
             )
 
     def replace(self, **changes: Any) -> Config:
-        """Return a copy with some options changed."""
+        """Return a copy with some options changed; another environment brings its own default of eps_end."""
+        if "env" in changes and self.eps_end == _default_eps_end(self.env):
+            changes.setdefault("eps_end", None)
         return dataclasses.replace(self, **changes)
 
     def env_options(self) -> EnvOptions:
@@ -249,3 +248,7 @@ def _require_number(
     if not low <= value <= high or value <= above:
         expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"
         raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+
+
+def _default_eps_end(env: str) -> float:
+    return 1.0 if env in FULL_EXPLORATION_ENVS else 0.05

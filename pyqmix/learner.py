@@ -103,6 +103,10 @@ class Learner:
             errors = errors.mean(-1)
         return (errors * self._weights(batch, packed)).sum(), q, target
 
+    def is_finite(self) -> bool:
+        """Whether every weight is a finite number; waits for the device."""
+        return all(bool(p.isfinite().all()) for p in self.parameters)
+
     def update_targets(self) -> None:
         """Move the target networks to the online ones, by ``target_tau`` of the way."""
         tau = self.config.target_tau

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from pyqmix.errors import ConfigError
+from pyqmix.files import write_text
 
 
 @dataclass(frozen=True)
@@ -59,18 +62,14 @@ class MetricsLog:
     def __init__(self, run_dir: Path, up_to_step: int = -1) -> None:
         path = run_dir / "metrics.csv"
         self.history = [m for m in read_metrics(run_dir) if m.steps <= up_to_step] if path.exists() else []
-        self._file = path.open("w", newline="")
-        self._writer = csv.writer(self._file)
-        self._writer.writerow(COLUMNS)
-        for metrics in self.history:
-            self._write_row(metrics)
-        self._file.flush()
+        write_text(path, "".join([_line(COLUMNS), *(_line(_cells(m)) for m in self.history)]))
+        self._file = path.open("a", newline="")
         self._board = SummaryWriter(str(run_dir), purge_step=up_to_step + 1 if self.history else None)
 
     def write(self, metrics: Metrics) -> None:
         """Append one line."""
         self.history.append(metrics)
-        self._write_row(metrics)
+        self._file.write(_line(_cells(metrics)))
         self._file.flush()
         for name in COLUMNS:
             value = getattr(metrics, name)
@@ -82,23 +81,30 @@ class MetricsLog:
         self._file.close()
         self._board.close()
 
-    def _write_row(self, metrics: Metrics) -> None:
-        values = (getattr(metrics, name) for name in COLUMNS)
-        self._writer.writerow("" if value is None else value for value in values)
-
 
 def read_metrics(run_dir: Path) -> list[Metrics]:
-    """Read a run's metrics.csv.
+    """Read a run's metrics.csv; a last line that was cut while it was written is left out.
 
     Raises:
         ConfigError: it is absent or no such file.
     """
     path = run_dir / "metrics.csv"
     try:
-        with path.open(newline="") as file:
-            return [_parse(row) for row in csv.DictReader(file)]
+        lines = path.read_text().splitlines(keepends=True)
+        return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
     except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConfigError(f"{path}: expected the metrics of a run, but {error}") from error
+
+
+def _cells(metrics: Metrics) -> list[object]:
+    values = (getattr(metrics, name) for name in COLUMNS)
+    return ["" if value is None else value for value in values]
+
+
+def _line(cells: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
 
 
 def _parse(row: dict[str, str]) -> Metrics:

@@ -54,4 +54,4 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
         for name in ("eps_start", "eps_end", "eps_steps"):
             if name not in options:
                 values.pop(name, None)
-    return Config(**values, preset=preset)
+    return Config(**values)

@@ -9,6 +9,7 @@ while it is copied.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -283,7 +284,16 @@ def _native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
 
 
 def _free_memory() -> int:
+    """Return what the machine, and the control group that this process is in, leave free, in bytes."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
+            return min(int(line.split()[1]) * 1024, _free_in_group(Path("/sys/fs/cgroup")))
     raise MemoryError("/proc/meminfo does not tell how much memory is free")
+
+
+def _free_in_group(group: Path) -> int:
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return sys.maxsize

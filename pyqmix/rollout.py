@@ -40,7 +40,8 @@ def epsilon_greedy(
     Returns:
         (..., n) int64.
     """
-    greedy = np.where(avail, qs, -np.inf).argmax(-1)
+    finite = np.maximum(qs, np.finfo(qs.dtype).min)  # an available -inf still wins
+    greedy = np.where(avail, finite, -np.inf).argmax(-1)
     wanted = np.floor(picks * avail.sum(-1))
     explored = (avail.cumsum(-1) > wanted[..., None]).argmax(-1)
     actions: NDArray[np.int64] = np.where(coins < epsilon, explored, greedy).astype(np.int64)
@@ -83,8 +84,9 @@ class _Seat:
 class Rollout:
     """Plays episodes in several environments that share each forward pass of the policy.
 
-    Episode k depends on (seed, k), the weights and epsilon alone: not on how many environments play, nor
-    on which of them plays it.
+    Episode k depends on (seed, k), the weights and epsilon: not on which environment plays it, nor on how
+    many play, except that values may differ in their last bit with the number of rows that share a
+    forward pass, which can decide between two actions that are worth the same.
 
     Args:
         envs: environments of one kind.

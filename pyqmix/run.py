@@ -16,6 +16,7 @@ from pyqmix.display import Display
 from pyqmix.envs import Env
 from pyqmix.errors import ConfigError, DivergenceError
 from pyqmix.evaluate import Evaluation, Evaluator
+from pyqmix.files import write_json
 from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
 from pyqmix.plots import plot_curves
@@ -72,7 +73,7 @@ class Run:
         if resume:
             display.message(
                 f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; "
-                "not restored: the replay buffer, which fills anew"
+                "not restored: the replay buffer, which fills anew, and the sampler's place in its stream"
             )
 
     def play(self) -> None:
@@ -95,7 +96,7 @@ class Run:
         while self._due_updates >= 1.0 - 1e-9:
             self._due_updates -= 1.0
             self._window.updates.append(self.learner.update(self.sampler.sample(self.config.batch_size)))
-        self.progress.updates = self.learner.updates
+            self.progress.updates = self.learner.updates
         self._work(start)
 
     def report(self) -> None:
@@ -118,7 +119,7 @@ class Run:
         self._checkpoint()
         wall = time.monotonic() - self._began
         summary = summarise(self.config, self.progress, self.log.history, wall, interrupted)
-        rundir.write_json(self.folder / "summary.json", summary)
+        write_json(self.folder / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task]))
         plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
         for line in goodbye(summary, self.evaluation, self.folder):
@@ -128,7 +129,7 @@ class Run:
     def rescue(self, error: BaseException) -> None:
         """Keep what was learned when something fails; a run without a step leaves nothing behind."""
         if isinstance(error, DivergenceError):
-            return  # nothing worth keeping was learned since the last checkpoint
+            return  # no later checkpoint than the last would be worth keeping
         if self.progress.steps > self._first_steps:
             self._checkpoint()
         elif not self.resumed:
@@ -187,6 +188,8 @@ class Run:
 
     def _checkpoint(self) -> None:
         if self.checkpointed != self.progress.steps:
+            if not self.learner.is_finite():
+                raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
             checkpoint.save(self.folder, self.learner, self.progress)
             self.checkpointed = self.progress.steps
 

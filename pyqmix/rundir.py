@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
-from typing import Any
 
 from pyqmix.config import Config
 from pyqmix.errors import ConfigError
+from pyqmix.files import write_text
+
+FILES = ("config.json", "metrics.csv", "summary.json", "curve.png", "checkpoints")
+EVENTS = "events.out.tfevents.*"
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove what a run wrote that never took a step; what others put there stays."""
-        files = ("metrics.csv", "config.json")
-        for file in (*self.path.glob("events.out.tfevents.*"), *(self.path / name for name in files)):
+        for file in (*self.path.glob(EVENTS), self.path / "metrics.csv", self.path / "config.json"):
             file.unlink(missing_ok=True)
         _remove_empty(self.made)
 
@@ -43,10 +42,8 @@ def create(config: Config) -> RunFolder:
         ConfigError: the folder holds a run already, or cannot be written; nothing is left behind.
     """
     with _writing(config):
-        if config.run_dir is not None and (Path(config.run_dir) / "config.json").exists():
-            raise ConfigError(
-                f"run_dir: {config.run_dir} holds a run already: --resume {config.run_dir} continues it"
-            )
+        if config.run_dir is not None:
+            _refuse_used(Path(config.run_dir))
         folder = _unused(config) if config.run_dir is None else _make(Path(config.run_dir), exist_ok=True)
         try:
             _write_config(folder.path, config)
@@ -66,30 +63,20 @@ def save_config(config: Config) -> None:
         _write_config(Path(str(config.run_dir)), config)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
-        os.chmod(name, 0o644)
-        os.replace(name, path)
-    except BaseException:
-        os.unlink(name)
-        raise
-
-
-def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
 @contextmanager
 def _writing(config: Config) -> Iterator[None]:
     try:
         yield
     except OSError as error:
         raise ConfigError(f"run_dir: cannot write {error.filename or config.run_dir}: {error.strerror}") from error
+
+
+def _refuse_used(folder: Path) -> None:
+    if (folder / "config.json").exists():
+        raise ConfigError(f"run_dir: {folder} holds a run already: --resume {folder} continues it")
+    used = [name for name in FILES if (folder / name).exists()] + [file.name for file in folder.glob(EVENTS)]
+    if used:
+        raise ConfigError(f"run_dir: {folder} holds {used[0]} already: choose a folder without a run's files")
 
 
 def _write_config(folder: Path, config: Config) -> None:

@@ -211,7 +211,7 @@ def test_options_with_a_space_or_an_equals_sign(call, tmp_path, arguments):
     outcome = call(train.main, *arguments, *SHORT)
     assert (outcome.code, outcome.err) == (0, "")
     config = Config.from_json(tmp_path / "runs" / "two_step-qmix-seed0" / "config.json")
-    assert (config.env, config.preset, config.eps_end) == ("two_step", "none", 1.0)
+    assert (config.env, config.lr, config.eps_end) == ("two_step", Config.lr, 1.0)
 
 
 @pytest.mark.parametrize("resume", [["--resume", "run"], ["--resume=run"]])

@@ -19,7 +19,7 @@ POSITIVE_INTS = [
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau"]
 BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "double_q"]
-NAMES = ["task", "preset", "run_dir"]
+NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),
     *(("seed", value, "integer of at least 0") for value in (-1, 0.5, "x", None)),
@@ -122,8 +122,8 @@ def test_epsilon_falls_linearly_and_stays():
 
 
 def test_lbf_has_a_preset_of_its_own():
-    assert from_preset() == from_preset("lbf") == Config(**PRESETS["lbf"], preset="lbf")
-    assert from_preset("none", env="lbf") == Config(preset="none")
+    assert from_preset() == from_preset("lbf") == Config(**PRESETS["lbf"])
+    assert from_preset("none", env="lbf") == Config()
 
 
 def test_options_override_a_preset():
@@ -148,3 +148,8 @@ def test_games_explore_less_when_told(preset):
 def test_unknown_preset():
     with pytest.raises(ConfigError, match=r"^preset: expected one of none, lbf.*, got 'lbff'; did you mean lbf"):
         from_preset("lbff")
+
+
+def test_another_environment_brings_its_own_exploration():
+    assert Config(env="lbf").replace(env="two_step").eps_end == 1.0
+    assert Config(env="lbf", eps_end=0.2).replace(env="two_step").eps_end == 0.2

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pyqmix import replay
 from pyqmix.replay import EpisodeRing, RingBusyError, describe_memory, ring_bytes
 from pyqmix.spec import EpisodeSpec
 
@@ -374,3 +375,11 @@ def test_the_check_for_torn_episodes_sees_one():
                 slot.append(np.zeros(1, np.int64), number, False, value, avail, np.zeros(1, np.float32))
 
     assert torn_episodes(write_two_numbers, publishes=200)[1]
+
+
+def test_the_limit_of_a_control_group_counts(tmp_path):
+    (tmp_path / "memory.max").write_text("1000\n")
+    (tmp_path / "memory.current").write_text("400\n")
+    assert replay._free_in_group(tmp_path) == 600
+    (tmp_path / "memory.max").write_text("max\n")
+    assert replay._free_in_group(tmp_path) == replay._free_in_group(tmp_path / "absent") > 2**60

@@ -15,6 +15,12 @@ from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
 
 
+def test_minus_infinity_is_chosen_before_the_unavailable():
+    qs = np.array([[1.0, -np.inf]], np.float32)
+    avail = np.array([[False, True]])
+    assert epsilon_greedy(qs, avail, 0.0, np.ones((1,)), np.zeros((1,))) == [1]
+
+
 class Drift:
     """Random observations and available actions; the reward tells the actions, the seed the length."""
 

@@ -178,6 +178,31 @@ def test_reads_strided_inputs():
     assert torch.equal(ops.td_target(**transposed), plain)
 
 
+@pytest.mark.parametrize("dynamic", [None, True])
+def test_compiles_whole_for_changing_batch_sizes(dynamic):
+    torch._dynamo.reset()
+    compiled = torch.compile(ops.td_target, fullgraph=True, dynamic=dynamic)
+    for rows in (3, 8, 21):
+        inputs = make_inputs((rows,), double_q=True)
+        torch.testing.assert_close(compiled(**inputs), ops.td_target(**inputs))
+
+
+def test_tensors_without_values_give_their_shape():
+    inputs = make_inputs((4,), double_q=True)
+    meta = {k: v.to("meta") if isinstance(v, torch.Tensor) else v for k, v in inputs.items()}
+    assert ops.td_target(**meta).shape == (4,)
+
+
+@pytest.mark.parametrize("target", [ops.td_target, reference.td_target])
+def test_an_available_action_of_minus_infinity_beats_unavailable_ones(target):
+    inputs = make_inputs((1,), 1, 3, double_q=True)
+    inputs["terminated"][:] = False
+    inputs["avail"][:] = torch.tensor([False, False, True])
+    plain = target(**inputs)
+    inputs["online_next_qs"][..., 2] = -torch.inf
+    assert torch.equal(target(**inputs), plain)
+
+
 def test_opcheck_of_the_registered_operator():
     inputs = make_inputs(double_q=True)
     torch.library.opcheck(torch.ops.pyqmix.td_target, tuple(inputs.values()))

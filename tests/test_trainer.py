@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from pyqmix import Config, EnvError, checkpoint, train
+from pyqmix import Config, ConfigError, EnvError, checkpoint, train
 from pyqmix.envs.games import TwoStep
 from pyqmix.errors import DivergenceError
 from pyqmix.learner import Learner
@@ -268,3 +268,44 @@ def test_training_leaves_the_callers_threads_alone(tiny_config, tmp_path):
     result = train(tiny_config(run_dir=str(tmp_path / "run"), threads=1), quiet=True)
     assert result.summary["threads"] == 1
     assert torch.get_num_threads() == 2
+
+
+def test_weights_that_are_not_finite_are_never_saved(tiny_config, tmp_path):
+    config = tiny_config(run_dir=str(tmp_path / "run"), lr=1e30, grad_clip=1e30, checkpoint_every=20)
+    with pytest.raises(DivergenceError, match="no longer finite"):
+        train(config, quiet=True)
+    for file in tmp_path.glob("run/checkpoints/*/weights.safetensors"):
+        assert all(tensor.isfinite().all() for tensor in load_file(file).values())
+
+
+def test_a_failing_update_leaves_the_counters_in_step(tiny_config, tmp_path, monkeypatch):
+    update = Learner.update
+
+    def fail_later(self, batch):
+        if self.updates == 13:
+            raise RuntimeError("out of luck")
+        return update(self, batch)
+
+    monkeypatch.setattr(Learner, "update", fail_later)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        train(tiny_config(run_dir=str(tmp_path / "run"), num_envs=4), quiet=True)
+    saved = checkpoint.latest(tmp_path / "run")
+    assert json.loads((saved / "progress.json").read_text())["progress"]["updates"] == 13
+
+
+@pytest.mark.parametrize("name", ["metrics.csv", "summary.json", "events.out.tfevents.1", "checkpoints"])
+def test_a_folder_with_files_of_a_run_is_refused_and_left_alone(tiny_config, tmp_path, name):
+    (tmp_path / name).write_text("precious")
+    with pytest.raises(ConfigError, match=f"run_dir: .* holds {name} already"):
+        train(tiny_config(run_dir=str(tmp_path)), quiet=True)
+    assert (tmp_path / name).read_text() == "precious"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_cut_last_line_of_metrics_is_left_out(tiny_run, tmp_path):
+    copy = shutil.copytree(tiny_run, tmp_path / "copy")
+    whole = read_metrics(copy)
+    text = (copy / "metrics.csv").read_text()
+    for cut in (1, 3, 20):
+        (copy / "metrics.csv").write_text(text[:-cut])
+        assert read_metrics(copy) == whole[:-1]

@@ -1,7 +1,9 @@
 #include "bindings/bindings.h"
+#include "common/simd.h"
 
 PYBIND11_MODULE(_C, module) {
     module.doc() = "The compiled part of pyqmix. Private: use pyqmix.ops and pyqmix.EpisodeRing.";
+    pyqmix::simd_level();  // a wrong PYQMIX_SIMD fails here, once, and not inside a kernel
     pyqmix::bind_build_info(module);
     pyqmix::bind_mixer(module);
     pyqmix::bind_td_target(module);

@@ -1,9 +1,11 @@
 #include "common/parallel.h"
 
-#include <unistd.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -80,18 +82,21 @@ class Pool {
     std::uint64_t job_ = 0;
 };
 
-// Threads do not survive a fork: a child makes its own pool and leaves the parent's alone. Pools
-// are never destroyed, because detached workers may outlive static destruction.
+std::atomic<Pool*> current_pool{nullptr};
+
+// Threads do not survive a fork: the child starts without a pool and leaves the parent's memory
+// alone.
+[[maybe_unused]] const int forget_in_child =
+    pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); });
+
+// Never destroyed, because detached workers may outlive static destruction.
 Pool& pool() {
-    static std::mutex mutex;
-    static Pool* current = nullptr;
-    static pid_t owner = 0;
-    std::lock_guard lock(mutex);
-    if (owner != getpid()) {
-        owner = getpid();
-        current = new Pool;
+    Pool* existing = current_pool.load();
+    if (existing == nullptr) {
+        auto fresh = std::make_unique<Pool>();
+        if (current_pool.compare_exchange_strong(existing, fresh.get())) existing = fresh.release();
     }
-    return *current;
+    return *existing;
 }
 
 }  // namespace

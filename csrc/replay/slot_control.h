@@ -7,9 +7,9 @@
 // which holds at most one batch at a time. publish, abort and unpin are wait-free. claim and pin
 // make bounded attempts and may answer "no". Between claim and publish or abort only the owner
 // touches the slot's payload; between pin and unpin nobody writes it. So the payload is plain
-// memory: publish releases it to the acquire of pin, and unpin releases the reads to the acquire of
-// the next claim. Every change of a word is a read-modify-write, which keeps those release
-// sequences whole.
+// memory: publish releases it to the acquire of pin, and abort and unpin release what was done to
+// it to the acquire of the next claim. Every change of a word is a read-modify-write, which keeps
+// those release sequences whole.
 #pragma once
 
 #include <atomic>
@@ -58,9 +58,10 @@ class SlotControl {
         return true;
     }
 
-    // WRITING(owner) -> EMPTY. False if the slot is not this owner's to abort.
+    // WRITING(owner) -> EMPTY. False if the slot is not this owner's to abort. Releases, because
+    // the next claimer writes where this owner wrote.
     bool abort(std::int64_t slot, std::uint64_t owner) {
-        if (!leave_writing(slot, owner, SlotState::empty, std::memory_order_relaxed)) return false;
+        if (!leave_writing(slot, owner, SlotState::empty, std::memory_order_release)) return false;
         aborted_.fetch_add(1, std::memory_order_relaxed);
         return true;
     }

@@ -60,10 +60,11 @@ def parse(
     return parsed
 
 
-def option_style(error: Exception, kind: Callable[..., Any]) -> str:
+def option_style(error: Exception, kind: Callable[..., Any], also: Sequence[str] = ()) -> str:
     """Write an option's name as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
     name, colon, rest = str(error).partition(":")
-    return f"--{name.replace('_', '-')}:{rest}" if colon and name in _names(kind) else str(error)
+    option = f"--{name.replace('_', '-')}"
+    return f"{option}:{rest}" if colon and (name in _names(kind) or option in also) else str(error)
 
 
 def _names(kind: Callable[..., Any]) -> list[str]:

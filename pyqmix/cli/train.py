@@ -10,7 +10,7 @@ from pyqmix import __version__
 from pyqmix.build import build_info
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.config import Config
-from pyqmix.presets import from_preset
+from pyqmix.presets import PRESETS, from_preset
 from pyqmix.trainer import train
 
 PROGRAM = "pyqmix-train"
@@ -23,11 +23,12 @@ RESUMABLE = {
     "threads",
     "run_dir",
 }
-OWN_OPTIONS = ("--resume", "--version")
-DESCRIPTION = """Train QMIX, VDN or IQL.
+OWN_OPTIONS = ("--preset", "--resume", "--version")
+DESCRIPTION = f"""Train QMIX, VDN or IQL.
 
-Also: --resume RUN_DIR continues a run from its newest checkpoint (give --total-steps to extend it);
---version tells what was built. Presets: lbf, climb, penalty, none."""
+Also: --preset NAME sets options that those below override ({", ".join(PRESETS)}; --env lbf takes lbf by
+itself, none is the algorithm's own defaults); --resume RUN_DIR continues a run from its newest checkpoint
+(give --total-steps to extend it); --version tells what was built."""
 
 
 def main() -> None:
@@ -46,14 +47,16 @@ def main() -> None:
         return
     try:
         if known.resume is not None:
+            if known.preset is not None:
+                fail(PROGRAM, "--preset: a resumed run keeps its options")
             config = _resumed(known.resume, _without(arguments, "--resume"))
         else:
             options = {} if known.env is None else {"env": known.env}
             defaults = from_preset(known.preset, **options)
-            config = _parse(arguments, defaults)
+            config = _parse(_without(arguments, "--preset"), defaults)
         result = train(config, resume=known.resume is not None)
     except USER_ERRORS as error:
-        fail(PROGRAM, option_style(error, Config))
+        fail(PROGRAM, option_style(error, Config, OWN_OPTIONS))
     except KeyboardInterrupt:  # before the first episode, or the second time
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         sys.exit(130)

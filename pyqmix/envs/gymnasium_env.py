@@ -18,6 +18,8 @@ from pyqmix.spec import STORAGE_DTYPES, EpisodeSpec
 class GymnasiumEnv:
     """Adapts a gymnasium environment: flattened observations, summed rewards, concatenated state.
 
+    Episodes are as independent of each other as the environment's own ``reset(seed)`` makes them.
+
     Args:
         env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
             ``Discrete`` spaces that start at 0, one of each an agent. Its rewards are one number, or one

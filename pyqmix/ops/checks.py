@@ -24,37 +24,49 @@ def check_tensor(name: str, value: object, shape: Shape, dtype: torch.dtype, dev
         TypeError: it is no tensor, or of another dtype.
         ValueError: it has another shape, device or layout.
     """
-    expected = describe(shape, dtype, device)
+    # Texts are written only on failure: torch.compile cannot trace them where sizes are symbols.
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
+        raise TypeError(f"{name}: expected {describe(shape, dtype, device)}, got {type(value).__name__}")
     if value.dtype != dtype:
-        raise TypeError(f"{name}: expected {expected}, got {describe(value.shape, value.dtype, value.device)}")
-    if tuple(value.shape) != tuple(shape) or value.device != device:
-        raise ValueError(f"{name}: expected {expected}, got {describe(value.shape, value.dtype, value.device)}")
+        raise TypeError(f"{name}: expected {describe(shape, dtype, device)}, got {_describe(value)}")
+    if value.shape != torch.Size(shape) or value.device != device:
+        raise ValueError(f"{name}: expected {describe(shape, dtype, device)}, got {_describe(value)}")
     if value.layout != torch.strided:
-        raise ValueError(f"{name}: expected {expected} strided, got layout {value.layout}")
+        raise ValueError(f"{name}: expected {describe(shape, dtype, device)} strided, got layout {value.layout}")
 
 
 def check_floating(name: str, value: object, dims: int, form: str) -> None:
-    """Require a float32 or float64 tensor with at least ``dims`` dimensions, described by ``form``.
+    """Require a float32 or float64 tensor on a CPU or CUDA device, with ``dims`` or more dimensions.
+
+    A meta tensor passes: it has shapes and no values.
 
     Raises:
         TypeError: it is no tensor, or of another dtype.
-        ValueError: it has too few dimensions or an empty last one.
+        ValueError: it has too few dimensions, an empty last one, or lies on another device.
     """
-    expected = f"{form} float32 or float64"
     if not isinstance(value, Tensor):
-        raise TypeError(f"{name}: expected {expected}, got {type(value).__name__}")
-    got = describe(value.shape, value.dtype, value.device)
+        raise TypeError(f"{name}: expected {form} float32 or float64, got {type(value).__name__}")
     if value.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"{name}: expected {expected}, got {got}")
+        raise TypeError(f"{name}: expected {form} float32 or float64, got {_describe(value)}")
     if value.dim() < dims or 0 in value.shape[value.dim() - dims :]:
-        raise ValueError(f"{name}: expected {expected}, got {got}")
+        raise ValueError(f"{name}: expected {form} float32 or float64, got {_describe(value)}")
+    if value.device.type not in ("cpu", "cuda", "meta"):
+        raise ValueError(f"{name}: expected {form} on a CPU or CUDA device, got {_describe(value)}")
+
+
+def has_storage(value: Tensor) -> bool:
+    """Whether a kernel can be launched on it at once; else (compiling, meta, fake) the dispatcher decides."""
+    plain = type(value) is Tensor or type(value) is torch.nn.Parameter
+    return plain and not torch.compiler.is_compiling() and value.device.type != "meta"
+
+
+def _describe(value: Tensor) -> str:
+    return describe(value.shape, value.dtype, value.device)
 
 
 def as_rows(value: Tensor, rows: int, width: int) -> Tensor:
     """View ``value`` as (rows, width) with contiguous rows, copying only where its strides forbid it."""
-    flat = value.detach().reshape(rows, width)
+    flat = value.detach().resolve_neg().reshape(rows, width)
     return flat if width == 1 or flat.stride(1) == 1 else flat.contiguous()
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -35,9 +35,9 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
     Source: Rashid et al., arXiv:1803.11485, section 4.1; arXiv:2003.08839, section 4.1.
     """
     check_mix_inputs(agent_qs, w1, b1, w_final, v)
-    if torch.compiler.is_compiling():
-        return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))
-    return cast(Tensor, _Mix.apply(agent_qs, w1, b1, w_final, v))  # type: ignore[no-untyped-call]
+    if has_storage(agent_qs):
+        return cast(Tensor, _Mix.apply(agent_qs, w1, b1, w_final, v))  # type: ignore[no-untyped-call]
+    return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))
 
 
 def check_mix_inputs(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> None:
@@ -97,6 +97,7 @@ def _forward(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tenso
     q_tot = torch.empty(v.shape, dtype=v.dtype, device=v.device)
     double = v.dtype == torch.float64
     if v.device.type == "cuda":
+        _require_cuda_kernels()
         with torch.cuda.device(v.device):
             stream = torch.cuda.current_stream().cuda_stream
             _C.mix_forward_cuda(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, stream=stream)
@@ -117,6 +118,7 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
     out = _C.MixGrads(agent_qs=q, w1=weights, b1=bias, w_final=final, v=value)
     double = v.dtype == torch.float64
     if v.device.type == "cuda":
+        _require_cuda_kernels()
         with torch.cuda.device(v.device):
             stream = torch.cuda.current_stream().cuda_stream
             _C.mix_backward_cuda(mix_tensors(*flat), pointer(grad), out, is_double=double, stream=stream)
@@ -124,6 +126,11 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
         threads = torch.get_num_threads()
         _C.mix_backward_cpu(mix_tensors(*flat), pointer(grad), out, is_double=double, threads=threads)
     return grads
+
+
+def _require_cuda_kernels() -> None:
+    if not hasattr(_C, "mix_forward_cuda"):
+        raise RuntimeError("this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
 
 
 def _refuse_second_derivatives(*_: object) -> NoReturn:

@@ -1,6 +1,6 @@
-"""The slow truth: the same operations in plain PyTorch, with the same signatures and errors.
+"""The slow truth: the same operations in plain PyTorch, with the same signatures.
 
-They run on every device, and every dtype for which PyTorch has the parts.
+They run on every device, and every dtype for which PyTorch has the parts, and do not check shapes.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ def greedy_next_qs(
         *index, agent = (int(i) for i in none_available.nonzero()[0])
         raise NoAvailableActionError(tuple(index), agent)
     choosing = next_qs if online_next_qs is None else online_next_qs
+    finite = choosing.clamp(min=torch.finfo(choosing.dtype).min)  # an available -inf still wins
     lowest = torch.full_like(choosing, -torch.inf)
-    actions = torch.where(avail, choosing, lowest).argmax(-1, keepdim=True)
+    actions = torch.where(avail, finite, lowest).argmax(-1, keepdim=True)
     chosen = next_qs.gather(-1, actions).squeeze(-1)
     return torch.where(terminated.unsqueeze(-1), torch.zeros_like(chosen), chosen)
 

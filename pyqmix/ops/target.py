@@ -10,7 +10,7 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops import reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
 
@@ -59,7 +59,7 @@ def td_target(
     _check(next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs)
     inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
     with torch.no_grad():
-        if torch.compiler.is_compiling():
+        if not has_storage(next_qs):
             return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
         return reference.td_target(*inputs) if next_qs.is_cuda else _td_target_cpu(*inputs)
 
@@ -86,7 +86,7 @@ def _check(
     check_mixer_weights(lead, shape[-2], dtype, device, w1, b1, w_final, v)
     if online_next_qs is not None:
         check_tensor("online_next_qs", online_next_qs, shape, dtype, device)
-    if not isinstance(gamma, (int, float)) or not math.isfinite(gamma):
+    if not isinstance(gamma, (int, float)) or not -math.inf < gamma < math.inf:
         raise TypeError(f"gamma: expected a finite number, got {gamma!r}")
 
 

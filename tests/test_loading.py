@@ -50,5 +50,5 @@ def test_tree_that_was_not_cloned(tree, tmp_path):
 def test_caller_sees_an_import_error(tree):
     code = "try: import pyqmix\nexcept ImportError as error: print(type(error).__name__)\n1 / 0"
     ended = python(tree, "-c", code)
-    assert ended.stdout == "SourceTreeError\n"
+    assert ended.stdout == "LoadingError\n"
     assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
