@@ -1,0 +1,210 @@
+"""The planted faults: a change of one line of the source, and the tests that must fail for it.
+
+`trap` names the row of the trap table in docs/algorithm.md that a mutant belongs to; every row has one.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Mutant(NamedTuple):
+    """One planted fault.
+
+    Attributes:
+        name: what is wrong.
+        file: the source file, from the repository's root.
+        old: the text that is replaced; it stands in the file exactly once.
+        new: what takes its place.
+        tests: arguments of pytest; at least one test must fail.
+        trap: the row of the trap table, or "" for a fault of another kind.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    tests: str
+    trap: str = ""
+
+
+LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
+REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
+MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
+SLOTS, RING = "csrc/replay/slot_control.h", "csrc/replay/episode_ring.cpp"
+T = "tests/test_"
+
+MUTANTS = (
+    Mutant(
+        "one coin for the whole team", ROLLOUT, "epsilon, draws[:, 0], draws", "epsilon, draws[:, 0, :1], draws",
+        f"{T}rollout.py -k own_coin", "coin",
+    ),
+    Mutant(
+        "a time limit is stored as termination", ROLLOUT, "step.reward, step.terminated, *p",
+        "step.reward, ended, *p", f"{T}rollout.py -k what_was_played", "time-limit",
+    ),
+    Mutant(
+        "the option to truncate does nothing", "pyqmix/envs/lbf.py", "cut = self._truncate_at_limit and",
+        "cut = False and", f"{T}lbf.py -k step_limit", "time-limit",
+    ),
+    Mutant(
+        "a truncated step does not bootstrap", LEARNER, "packed.terminated,\n", "packed.terminated | True,\n",
+        f"{T}learner.py -k truncation", "time-limit",
+    ),
+    Mutant(
+        "the maximum takes in unavailable actions", TARGET_MATH, "if (!avail[a]) continue;", "",
+        f"{T}td_target.py -k 'unavailable or enumeration'", "unavailable",
+    ),
+    Mutant(
+        "the reference's maximum takes in unavailable actions", REFERENCE, "torch.where(avail, finite, lowest)",
+        "finite", f"{T}td_target.py -k unavailable", "unavailable",
+    ),
+    Mutant(
+        "the policy takes unavailable actions", ROLLOUT, "np.where(avail, finite, -np.inf)", "finite",
+        f"{T}rollout.py -k best_available", "unavailable",
+    ),
+    Mutant(
+        "no available action passes in silence", TARGET_MATH, "if (action == kNoAction) return i;",
+        "if (action == kNoAction) { chosen[i] = T(0); continue; }", f"{T}td_target.py -k no_available", "unavailable",
+    ),
+    Mutant(
+        "double-Q chooses among unavailable actions", TARGET_MATH,
+        "greedy_action(choosing + first, args.avail[row] + first, n_actions);",
+        "args.online_next_qs.data ? std::int64_t(choosing[first + 1] > choosing[first])"
+        " : greedy_action(choosing + first, args.avail[row] + first, n_actions);",
+        f"{T}td_target.py -k double_q_chooses", "double-q",
+    ),
+    Mutant(
+        "double-Q is not used", LEARNER, "if self.config.double_q else None", "if False else None",
+        f"{T}learner.py -k double_q", "double-q",
+    ),
+    Mutant(
+        "termination multiplies", REFERENCE, "return torch.where(terminated, rewards, bootstrapped)",
+        "return rewards + (bootstrapped - rewards) * ~terminated",
+        f"{T}td_target.py -k reads_nothing", "nan-in-padding",
+    ),
+    Mutant(
+        "the mask multiplies", LEARNER, "torch.where(batch.mask, batch.rewards, 0.0)", "(batch.rewards * batch.mask)",
+        f"{T}learner.py -k padded", "nan-in-padding",
+    ),
+    Mutant(
+        "padding is read", PACKING, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
+        f"{T}learner.py -k 'padding or packing'", "nan-in-padding",
+    ),
+    Mutant(
+        "the loss divides by the padded length", LEARNER, "batch.lengths.to(packed.rewards.dtype)",
+        "torch.full_like(batch.lengths, batch.actions.shape[1]).to(packed.rewards.dtype)",
+        f"{T}learner.py -k own_length", "length",
+    ),
+    Mutant(
+        "the target mixes at s in place of s'", LEARNER, "packed.states[first:],", "packed.states[packed.now],",
+        f"{T}learner.py -k loss_and_gradients", "next-state",
+    ),
+    Mutant(
+        "the maximum is over o in place of o'", LEARNER, "packed.point_counts)[first:]",
+        "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
+    ),
+    Mutant(
+        "an unfinished episode is sampled", SLOTS, "state(seen) != SlotState::ready ||",
+        "state(seen) == SlotState::empty ||", f"{T}replay.py -k unfinished", "unfinished",
+    ),
+    Mutant(
+        "hidden state is carried into the next episode", ROLLOUT, "hidden[seat.row] = 0", "pass",
+        f"{T}rollout.py -k hidden", "hidden-state",
+    ),
+    Mutant(
+        "evaluation explores", "pyqmix/evaluate.py", "epsilon=0.0", "epsilon=0.3", f"{T}evaluate.py", "evaluation",
+    ),
+    Mutant(
+        "evaluation plays training's episodes", "pyqmix/evaluate.py", "Stream.EVALUATION", "Stream.ENVIRONMENT",
+        f"{T}evaluate.py", "evaluation",
+    ),
+    Mutant(
+        "evaluation counts as training steps", RUN, "self.progress.evaluated_episodes += ",
+        "self.progress.steps += 1; self.progress.evaluated_episodes += ",
+        f"{T}trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
+    ),
+    Mutant(
+        "seeds depend on the seat", ROLLOUT, "derive_seed(self._seed, self._stream, episode)",
+        "derive_seed(self._seed, self._stream, episode + seat.row)", f"{T}rollout.py -k number_of_env", "seeds",
+    ),
+    Mutant(
+        "exploration depends on the seat", ROLLOUT, "Stream.EXPLORATION, episode)", "Stream.EXPLORATION, seat.row)",
+        f"{T}rollout.py -k number_of_env", "seeds",
+    ),
+    Mutant(
+        "the target mixer is optimised", LEARNER, "*self.mixer.parameters()]\n",
+        "*self.mixer.parameters(), *self.target_mixer.parameters()]\n", f"{T}learner.py -k optimised", "optimizer",
+    ),
+    Mutant(
+        "one agent's weights lose their absolute value", MIX_MATH, "hidden[j] += agent_qs[i] * magnitude(w1[j]);",
+        "hidden[j] += agent_qs[i] * w1[j];", f"{T}mix.py -k 'float64 or monotone'",
+    ),
+    Mutant(
+        "the final weights lose their absolute value", MIX_MATH, "elu(hidden[j]) * magnitude(w_final[j])",
+        "elu(hidden[j]) * w_final[j]", f"{T}mix.py -k float64",
+    ),
+    Mutant(
+        "the slope of the ELU is 1", MIX_MATH, "return x > T(0) ? T(1) : exponential(x);", "return T(1);",
+        f"{T}mix.py -k 'float64 or gradcheck'",
+    ),
+    Mutant(
+        "the sign of a weight at zero is 1", MIX_MATH, "return x > T(0) ? T(1) : (x <", "return x >= T(0) ? T(1) : (x <",
+        f"{T}mix.py -k kinks",
+    ),
+    Mutant("gamma is left out", TARGET_MATH, "reward + args.gamma * mix_row", "reward + mix_row", f"{T}td_target.py"),
+    Mutant(
+        "the second agent's coin-flipped action is out of range", RING, "actions[i] >= s.n_actions", "actions[i] > 300",
+        f"{T}replay.py -k cannot_hold",
+    ),
+    Mutant(
+        "what a slot cannot hold is rounded", "csrc/replay/episode_layout.h",
+        "if (static_cast<float>(out[i]) != from[i]) return i;", "", f"{T}replay.py -k cannot_hold",
+    ),
+    Mutant(
+        "sampling favours the first slots", RING, "drawn + uniform_below(random, order.size() - drawn)",
+        "drawn + uniform_below(random, order.size() - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+    ),
+    Mutant(
+        "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
+        f"{T}learner.py -k 'copied or 50_updates'",
+    ),
+    Mutant(
+        "soft updates copy", LEARNER, "if tau == 1.0:", "if True:", f"{T}learner.py -k 50_updates",
+    ),
+    Mutant(
+        "gradients are not clipped", LEARNER, "self.parameters, self.config.grad_clip", "self.parameters, 1e9",
+        f"{T}learner.py -k 50_updates",
+    ),
+    Mutant(
+        "RMSprop is Adam", LEARNER, 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
+    ),
+    Mutant(
+        "PyMARL's reduction does nothing", LEARNER, 'self.config.loss == "transitions"', "False",
+        f"{T}learner.py -k loss_and_gradients",
+    ),
+    Mutant(
+        "the reward scale does nothing", LEARNER, "packed.rewards * self.config.reward_scale", "packed.rewards * 1.0",
+        f"{T}learner.py -k loss_and_gradients",
+    ),
+    Mutant(
+        "independent learners sum their errors", LEARNER, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
+        f"{T}learner.py -k loss_and_gradients",
+    ),
+    Mutant(
+        "VDN averages", MIXERS, "return agent_qs.sum(-1)", "return agent_qs.mean(-1)", f"{T}nn.py -k vdn",
+    ),
+    Mutant(
+        "epsilon does not fall", "pyqmix/config.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
+        f"{T}config.py",
+    ),
+    Mutant(
+        "a resumed run starts with a fresh optimizer", "pyqmix/checkpoint.py",
+        "learner.optimizer.load_state_dict(", "dict(", f"{T}trainer.py -k resume",
+    ),
+)  # fmt: skip
+
+TRAPS = (
+    *("coin", "time-limit", "unavailable", "double-q", "nan-in-padding", "length", "next-state"),
+    *("unfinished", "hidden-state", "evaluation", "seeds", "optimizer"),
+)
