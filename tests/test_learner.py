@@ -368,3 +368,27 @@ def test_batches_move_between_devices():
     batch = make_batch()
     moved = batch.to(torch.device("meta"))
     assert all(getattr(moved, field.name).device.type == "meta" for field in dataclasses.fields(moved))
+
+
+def test_a_whole_loss_compiles_for_changing_batch_sizes():
+    torch._dynamo.reset()
+    mixer, target_mixer = QMixer(2, 5, 4, 6).double(), QMixer(2, 5, 4, 6).double()
+
+    def loss(qs, states, next_qs, avail, rewards, terminated):
+        target = target_mixer.td_target(next_qs, avail, rewards, terminated, 0.9, states)
+        return (target - mixer(qs, states)).square().mean()
+
+    compiled = torch.compile(loss, fullgraph=True, dynamic=True)
+    for rows in (3, 8, 21):
+        random = torch.Generator().manual_seed(rows)
+        normal = [torch.randn(rows, *s, generator=random).double() for s in ((2,), (5,), (2, 3), ())]
+        avail, terminated = torch.ones(rows, 2, 3, dtype=torch.bool), torch.rand(rows, generator=random) < 0.3
+        inputs = (*normal[:3], avail, normal[3], terminated)
+        results = []
+        for function in (compiled, loss):
+            mixer.zero_grad()
+            value = function(*inputs)
+            value.backward()
+            results.append([value, *(p.grad.clone() for p in mixer.parameters())])
+        for ours, truth in zip(*results, strict=True):
+            torch.testing.assert_close(ours, truth)

@@ -52,14 +52,24 @@ class Plantation:
 
     def _tests_pass(self, mutant: Mutant) -> bool:
         self._install(mutant)
-        command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {mutant.tests}"
-        env = {**os.environ, "PYTHONPATH": str(self.package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
-        run = subprocess.run(
-            command, shell=True, cwd=self.tests, env=env, capture_output=True, text=True, check=False
-        )
+        run = self._pytest(mutant.tests)
         if run.returncode not in (0, 1):  # no test was chosen, or pytest itself failed
             sys.exit(f"{mutant.name}: its tests did not run:\n{run.stdout}{run.stderr}")
         return run.returncode == 0
+
+    def check_unplanted(self, chosen: list[Mutant]) -> None:
+        """Require that the tests pass without a fault, on this copy: else they would catch anything."""
+        files = sorted({mutant.tests.split()[0] for mutant in chosen})
+        run = self._pytest(" ".join(files))
+        if run.returncode != 0:
+            sys.exit(f"the tests fail without a planted fault:\n{run.stdout}{run.stderr}")
+
+    def _pytest(self, arguments: str) -> subprocess.CompletedProcess[str]:
+        command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {arguments}"
+        env = {**os.environ, "PYTHONPATH": str(self.package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        return subprocess.run(
+            command, shell=True, cwd=self.tests, env=env, capture_output=True, text=True, check=False
+        )
 
     def _install(self, mutant: Mutant) -> None:
         """Bring the changed file into the package; C++ through a build, whose module replaces the old one."""
@@ -98,6 +108,7 @@ def main() -> None:
     survivors = []
     with tempfile.TemporaryDirectory() as folder:
         plantation = Plantation(Path(folder))
+        plantation.check_unplanted(chosen)
         for mutant in chosen:
             survived = plantation.survives(mutant)
             survivors += [mutant.name] if survived else []

@@ -154,7 +154,7 @@ MUTANTS = (
     ),
     Mutant("gamma is left out", TARGET_MATH, "reward + args.gamma * mix_row", "reward + mix_row", f"{T}td_target.py"),
     Mutant(
-        "the second agent's coin-flipped action is out of range", RING, "actions[i] >= s.n_actions", "actions[i] > 300",
+        "an action out of range is stored", RING, "actions[i] >= s.n_actions", "actions[i] > 300",
         f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
