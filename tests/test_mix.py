@@ -66,6 +66,22 @@ def test_float32_errs_at_most_twice_as_much_as_eager(n, embed, scale):
     assert all(ours <= 2 * eager for ours, eager in largest.values())
 
 
+def test_the_elu_errs_by_less_than_two_units_in_the_last_place():
+    """Every 499th of all finite float32 numbers below zero."""
+    for bits in mix_error.every_negative_float(stride=499):
+        value, slope = mix_error.elu_ulps(bits)
+        assert value < 2
+        assert slope < 2
+
+
+@pytest.mark.parametrize("x", [0.0, -0.0, -87.33, -87.34, -1e30, -float("inf"), 88.0, float("inf")])
+def test_the_elu_at_its_ends(x):
+    inputs = [torch.zeros(1, 1), torch.zeros(1, 1), torch.full((1, 1), x), torch.ones(1, 1), torch.zeros(1)]
+    ours, truth = value_and_grads(ops.mix, inputs), value_and_grads(reference.mix, inputs)
+    for a, b in zip(ours, truth, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-6, atol=1e-37)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_gradient_points_where_the_reference_points(dtype):
     inputs = make_inputs((64,), 3, 32, dtype)

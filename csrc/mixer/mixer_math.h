@@ -6,6 +6,7 @@
 
 #include <math.h>
 
+#include "mixer/elu.h"
 #include "mixer/mixer.h"
 
 namespace pyqmix {
@@ -14,10 +15,6 @@ namespace {
 // Embedding units handled together: wide enough for a vector register, small enough for the stack.
 constexpr int kMixBlock = 32;
 
-PYQMIX_HD inline float exp_minus_one(float x) { return ::expm1f(x); }
-PYQMIX_HD inline double exp_minus_one(double x) { return ::expm1(x); }
-PYQMIX_HD inline float exponential(float x) { return ::expf(x); }
-PYQMIX_HD inline double exponential(double x) { return ::exp(x); }
 PYQMIX_HD inline float magnitude(float x) { return ::fabsf(x); }
 PYQMIX_HD inline double magnitude(double x) { return ::fabs(x); }
 
@@ -25,17 +22,6 @@ PYQMIX_HD inline double magnitude(double x) { return ::fabs(x); }
 template <typename T>
 PYQMIX_HD T sign(T x) {
     return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x * T(0));
-}
-
-template <typename T>
-PYQMIX_HD T elu(T x) {
-    return x > T(0) ? x : exp_minus_one(x);
-}
-
-// Its derivative; elu(x) + 1 would lose the digits of a small slope.
-template <typename T>
-PYQMIX_HD T elu_slope(T x) {
-    return x > T(0) ? T(1) : exponential(x);
 }
 
 // Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
@@ -81,7 +67,7 @@ PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs)
         const int width = mix_block_width(in.embed_dim, first);
         mix_hidden(in, row, agent_qs, first, width, hidden);
         const T* w_final = in.w_final[row] + first;
-        for (int j = 0; j < width; ++j) hidden[j] = elu(hidden[j]) * magnitude(w_final[j]);
+        for (int j = 0; j < width; ++j) hidden[j] = elu(hidden[j]).value * magnitude(w_final[j]);
         for (int j = width; j < kMixBlock; ++j) hidden[j] = T(0);
         total += sum_block(hidden);
     }
@@ -105,8 +91,9 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
         T* grad_w_final = args.grad_w_final + row * embed + first;
         T* grad_b1 = args.grad_b1 + row * embed + first;
         for (int j = 0; j < width; ++j) {
-            grad_w_final[j] = grad * elu(hidden[j]) * sign(w_final[j]);
-            grad_hidden[j] = grad * magnitude(w_final[j]) * elu_slope(hidden[j]);
+            const Elu<T> activation = elu(hidden[j]);
+            grad_w_final[j] = grad * activation.value * sign(w_final[j]);
+            grad_hidden[j] = grad * magnitude(w_final[j]) * activation.slope;
             grad_b1[j] = grad_hidden[j];
         }
         for (std::int64_t i = 0; i < n; ++i) {
