@@ -203,8 +203,3 @@ MUTANTS = (
         "learner.optimizer.load_state_dict(", "dict(", f"{T}trainer.py -k resume",
     ),
 )  # fmt: skip
-
-TRAPS = (
-    *("coin", "time-limit", "unavailable", "double-q", "nan-in-padding", "length", "next-state"),
-    *("unfinished", "hidden-state", "evaluation", "seeds", "optimizer"),
-)
