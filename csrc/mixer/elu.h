@@ -23,17 +23,15 @@ PYQMIX_HD inline Elu<double> elu(double x) {
     return {::expm1(x), ::exp(x)};  // expm1(x) + 1 would lose the digits of a small slope
 }
 
-#if defined(__CUDA_ARCH__)
-__device__ inline Elu<float> elu(float x) {
-    if (x > 0) return {x, 1};
-    return {::expm1f(x), ::expf(x)};
-}
-#else
 // Without branches or calls, so that compilers can make vectors of it. With x = n ln 2 + r,
 // |r| <= ln 2 / 2, and p = exp(r) - 1 by its Taylor series: exp(x) - 1 = 2^n p + (2^n - 1), which
 // does not cancel, and exp(x) = 2^n p + 2^n. Where exp(x) leaves the normal numbers the value is
 // -1, the slope 0.
-inline Elu<float> elu(float x) {
+PYQMIX_HD inline Elu<float> elu(float x) {
+#if defined(__CUDA_ARCH__)  // the GPU's own functions are as short
+    if (x > 0) return {x, 1};
+    return {::expm1f(x), ::expf(x)};
+#else
     constexpr float kLowest = -87.336540f,
                     kRound = 12582912.0f;  // 1.5 * 2^23: adding it rounds to integers
     constexpr float kLog2e = 1.44269504f, kLn2High = 0.693359375f, kLn2Low = -2.12194440e-4f;
@@ -53,8 +51,8 @@ inline Elu<float> elu(float x) {
     std::memcpy(&power, &exponent, sizeof power);
     const float slope = x < kLowest ? 0.0f : power * p + power;
     return {x > 0.0f ? x : power * p + (power - 1.0f), x > 0.0f ? 1.0f : slope};
-}
 #endif
+}
 
 }  // namespace
 }  // namespace pyqmix
