@@ -18,6 +18,8 @@ import pyqmix
 from pyqmix.build import versions
 
 RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent / "README.md"
+HEADING = "## Results\n"
 REPEATS, WARM_UP = 40, 5
 
 
@@ -111,6 +113,14 @@ def report(name: str, text: str, data: dict[str, Any], command: str) -> None:
     (RESULTS / f"{name}.md").write_text(f"# {name}\n\n{markdown}")
     content = {"machine": where, "command": command, **data}
     (RESULTS / f"{name}.json").write_text(json.dumps(content, indent=1) + "\n")
+    README.write_text(with_results(README.read_text()))
+
+
+def with_results(readme: str) -> str:
+    """Renew the results at the README's end from what every benchmark last wrote."""
+    head = readme.partition(HEADING)[0]
+    parts = [path.read_text().replace("# ", "### ", 1) for path in sorted(RESULTS.glob("*.md"))]
+    return head + HEADING + "\n" + "\n".join(parts)
 
 
 def bars(name: str, groups: Sequence[str], series: dict[str, Sequence[float]], ylabel: str) -> None:
