@@ -244,8 +244,13 @@ def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, t
     assert summary(tmp_path / "run")["total_steps"] == ended["total_steps"] + 20
 
 
-def test_second_interrupt_does_not_wait(command, tmp_path):
-    process = command("pyqmix-train", *ENDLESS, "--eval-every", "1", "--eval-episodes", "1000000000")
+@pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN], ids=["", "ignored"])
+def test_second_interrupt_does_not_wait(command, tmp_path, inherited):
+    own = signal.signal(signal.SIGINT, inherited)  # a shell ignores it for what it starts with `&`
+    try:
+        process = command("pyqmix-train", *ENDLESS, "--eval-every", "1", "--eval-episodes", "1000000000")
+    finally:
+        signal.signal(signal.SIGINT, own)
     lines = iter(process.stdout.readline, "")
     assert next(line for line in lines if line.startswith("run directory"))
     for _ in range(2):
