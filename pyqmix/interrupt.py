@@ -8,7 +8,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 # What the second one does, also where a shell started the process with SIGINT ignored (``command &``).
-_SECOND = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_SECOND: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 class InterruptFlag:
