@@ -109,3 +109,106 @@ class EpisodeSampler:
         terminated: NDArray[np.bool_],
     ) -> None: ...
     def release(self) -> None: ...
+
+class LbfRules:
+    rows: int
+    cols: int
+    max_num_food: int
+    sight: int
+    min_player_level: list[int]
+    max_player_level: list[int]
+    min_food_level: list[int]
+    max_food_level: list[int] | None
+    force_coop: bool
+    normalize_reward: bool
+    grid_observation: bool
+    observe_agent_levels: bool
+    penalty: float
+    max_episode_steps: int
+    players: int
+    highest_food_level: int
+    def __init__(
+        self,
+        *,
+        rows: int,
+        cols: int,
+        max_num_food: int,
+        sight: int,
+        min_player_level: list[int],
+        max_player_level: list[int],
+        min_food_level: list[int],
+        max_food_level: list[int] | None,
+        force_coop: bool,
+        normalize_reward: bool,
+        grid_observation: bool,
+        observe_agent_levels: bool,
+        penalty: float,
+        max_episode_steps: int,
+    ) -> None: ...
+
+def parse_lbf_task(name: str) -> LbfRules: ...
+
+class LbfEnv:
+    food: list[tuple[int, int, int]]
+    players: list[tuple[int, int, int]]
+    reward: float
+    ended: bool
+    terminated: bool
+    truncated: bool
+    steps: int
+    obs_dim: int
+    state_dim: int
+    storage: str
+    def __init__(
+        self,
+        rules: LbfRules,
+        *,
+        truncate_at_limit: bool = ...,
+        action_mask: bool = ...,
+        global_state: bool = ...,
+        team_reward: str = ...,
+    ) -> None: ...
+    def seed(self, seed: int) -> None: ...
+    def reset(self) -> None: ...
+    def start(self, seed: int) -> None: ...
+    def step(self, actions: NDArray[np.int64]) -> None: ...
+    def observation(self) -> NDArray[np.float32]: ...
+    def state(self) -> NDArray[np.float32]: ...
+    def avail(self) -> NDArray[np.bool_]: ...
+    def rewards(self) -> list[float]: ...
+
+class LbfBatch:
+    def __init__(self, env: LbfEnv, count: int) -> None: ...
+    def seed(self, seed: int) -> None: ...
+    def reset(
+        self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None
+    ) -> None: ...
+    def step(
+        self,
+        actions: NDArray[np.int64],
+        obs: NDArray[np.float32],
+        avail: NDArray[np.bool_],
+        state: NDArray[np.float32] | None,
+        rewards: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+        truncated: NDArray[np.bool_],
+    ) -> None: ...
+
+class RingBusyError(RuntimeError): ...
+class EpisodeError(RuntimeError): ...
+
+class MlpPolicy:
+    weights: int
+    def __init__(
+        self, *, n_agents: int, obs_dim: int, hidden_dim: int, n_actions: int, agent_id: bool
+    ) -> None: ...
+    def load(self, weights: NDArray[np.float32]) -> None: ...
+    def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+class LbfRollout:
+    def __init__(
+        self, *, env: LbfEnv, policy: MlpPolicy, seed: int, stream: int, ring: EpisodeRing | None
+    ) -> None: ...
+    def play(
+        self, *, first: int, count: int, epsilon: float, threads: int, lanes: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

@@ -21,6 +21,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "agent": ("mlp", "gru"),
     "optimizer": ("adam", "rmsprop"),
     "loss": ("episodes", "transitions"),
+    "team_reward": ("sum", "mean"),
     "standardise_rewards": ("off", "masked", "padded"),
     "device": ("auto", "cpu", "cuda"),
 }
@@ -36,7 +37,7 @@ _MOST = {
 _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
-_BOOLS = ("truncate_at_limit", "action_mask", "agent_id", "double_q")
+_BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "double_q")
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
@@ -81,12 +82,20 @@ class Config:
 
     payoff: Annotated[Any, _JSON] = None
     """Payoffs of --env matrix: a nested list with one dimension for each agent."""
+    env_args: Annotated[Any, _JSON] = None
+    """Further options of the environment, a JSON object: lbf's ForagingEnv (as penalty or max_player_level), or
+    keyword arguments of gymnasium.make."""
     episode_limit: int | None = None
     """Most steps of an episode. Default: the environment's own."""
     truncate_at_limit: bool = False
     """lbf: treat the step limit as truncation (the target bootstraps), not as termination."""
     action_mask: bool = True
     """lbf: offer only the actions that the rules allow; otherwise all, and forbidden ones do nothing."""
+
+    global_state: bool = False
+    """lbf: show the mixer positions and levels of all players and food, not the agents' observations."""
+    team_reward: Annotated[str, _metavar("team_reward")] = "sum"
+    """lbf: the team's reward is the sum or the mean of its players'."""
 
     mixer: Annotated[str, _metavar("mixer")] = "qmix"
     """Monotonic mixing network, sum of the agents' values (vdn), or independent learners (iql)."""
@@ -175,6 +184,8 @@ class Config:
         for name in _BOOLS:
             if not isinstance(getattr(self, name), bool):
                 raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
+        if self.env_args is not None and not isinstance(self.env_args, dict):
+            raise ConfigError(f"env_args: expected a JSON object of options, got {self.env_args!r}")
         if self.target_tau == 0:
             raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
         if self.batch_size + self.num_envs > self.buffer_size:
@@ -191,7 +202,8 @@ class Config:
 
     def env_options(self) -> EnvOptions:
         """Return the options that concern the environment."""
-        return EnvOptions(self.episode_limit, self.truncate_at_limit, self.action_mask, self.payoff)
+        names = (field.name for field in dataclasses.fields(EnvOptions))
+        return EnvOptions(**{name: getattr(self, name) for name in names})
 
     def epsilon(self, step: int) -> float:
         """Return the exploration after ``step`` environment steps."""

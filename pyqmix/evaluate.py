@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from pyqmix import checkpoint
 from pyqmix.config import Config, require_int
-from pyqmix.envs import Env, create_env
+from pyqmix.envs import create_env
 from pyqmix.learner import Learner
+from pyqmix.native_rollout import create_rollout
 from pyqmix.nn.agents import Agent
-from pyqmix.rollout import Rollout
 from pyqmix.seeding import Stream
 
 EVAL_ENVS = 10  # play side by side
@@ -58,11 +58,8 @@ class Evaluator:
     """
 
     def __init__(self, config: Config, agent: Agent, seed: int) -> None:
-        envs: list[Env] = [
-            create_env(config.env, config.task, config.env_options())
-            for _ in range(min(EVAL_ENVS, config.eval_episodes))
-        ]
-        self._rollout = Rollout(envs, agent, seed, Stream.EVALUATION)
+        num_envs = min(EVAL_ENVS, config.eval_episodes)
+        self._rollout = create_rollout(config, agent, seed, Stream.EVALUATION, num_envs)
         self._played = 0
 
     def evaluate(self, episodes: int) -> Evaluation:
@@ -98,14 +95,24 @@ def evaluate_run(run_dir: Path, episodes: int, seed: int) -> Evaluation:
     """
     require_int("episodes", episodes, 1)
     require_int("seed", seed, 0)
+    config, agent = load_agent(run_dir)
+    evaluator = Evaluator(config.replace(eval_episodes=episodes), agent, seed)
+    try:
+        return evaluator.evaluate(episodes)
+    finally:
+        evaluator.close()
+
+
+def load_agent(run_dir: Path) -> tuple[Config, Agent]:
+    """Return a run's options and the agent network of its newest checkpoint, on the CPU.
+
+    Raises:
+        ConfigError: the folder is no run, or its checkpoint is damaged.
+    """
     newest = checkpoint.latest(run_dir)
     config = Config.from_json(run_dir / "config.json").replace(device="cpu")
     env = create_env(config.env, config.task, config.env_options())
     learner = Learner(env.spec, config)
     env.close()
     checkpoint.load_weights(newest, learner)
-    evaluator = Evaluator(config.replace(eval_episodes=episodes), learner.agent, seed)
-    try:
-        return evaluator.evaluate(episodes)
-    finally:
-        evaluator.close()
+    return config, learner.agent

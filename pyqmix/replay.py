@@ -83,24 +83,24 @@ class EpisodeRing:
         free = _free_memory()
         if self.nbytes > free:
             raise MemoryError(describe_memory(spec, capacity) + f", but {free / MiB:,.1f} MiB are free")
-        self._ring = _C.EpisodeRing(_native_spec(spec), capacity)
+        self.native = _C.EpisodeRing(_native_spec(spec), capacity)
 
     def __len__(self) -> int:
         """Return the number of published episodes that the ring holds."""
-        stats = self._ring.stats()
+        stats = self.native.stats()
         return stats["published"] - stats["overwritten"]
 
     def stats(self) -> dict[str, int]:
         """Count since the start: published, overwritten and aborted episodes, and busy claims."""
-        return self._ring.stats()
+        return self.native.stats()
 
     def writer(self) -> EpisodeWriter:
         """Register a writer."""
-        return EpisodeWriter(self.spec, self._ring)
+        return EpisodeWriter(self.spec, self.native)
 
     def sampler(self, seed: int) -> EpisodeSampler:
         """Register a sampler; the batches depend on the seed and on what the ring holds, nothing else."""
-        return EpisodeSampler(self, self._ring, seed)
+        return EpisodeSampler(self, self.native, seed)
 
 
 class EpisodeWriter:

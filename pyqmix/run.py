@@ -13,17 +13,17 @@ from pyqmix import checkpoint, rundir
 from pyqmix.checkpoint import Progress
 from pyqmix.config import Config
 from pyqmix.display import Display
-from pyqmix.envs import Env
 from pyqmix.errors import ConfigError, DivergenceError
 from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
 from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
+from pyqmix.native_rollout import create_rollout
 from pyqmix.plots import plot_curves
 from pyqmix.replay import EpisodeRing
-from pyqmix.rollout import Rollout
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
+from pyqmix.spec import EpisodeSpec
 from pyqmix.summary import goodbye, summarise
 from pyqmix.window import Window
 
@@ -33,7 +33,7 @@ class Run:
 
     Args:
         config: the run's options.
-        envs: the training environments.
+        spec: what its environment's episodes look like.
         device: where the networks live.
         display: what a person sees.
         resume: go on with the newest checkpoint of the run in ``config.run_dir``.
@@ -44,12 +44,14 @@ class Run:
     """
 
     def __init__(
-        self, config: Config, envs: list[Env], device: torch.device, display: Display, resume: bool
+        self, config: Config, spec: EpisodeSpec, device: torch.device, display: Display, resume: bool
     ) -> None:
         self.config, self.display, self.resumed = config, display, resume
-        self.learner = Learner(envs[0].spec, config, device)
-        self.ring = EpisodeRing(envs[0].spec, config.buffer_size)
-        self.rollout = Rollout(envs, self.learner.agent, config.seed, Stream.ENVIRONMENT, self.ring)
+        self.learner = Learner(spec, config, device)
+        self.ring = EpisodeRing(spec, config.buffer_size)
+        self.rollout = create_rollout(
+            config, self.learner.agent, config.seed, Stream.ENVIRONMENT, config.num_envs, self.ring
+        )
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
         self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else rundir.create(config)

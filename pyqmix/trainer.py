@@ -59,13 +59,13 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
         DivergenceError: the loss became NaN or infinite.
     """
     device = resolve_device(config.device)
-    envs = [create_env(config.env, config.task, config.env_options())]
-    config = config.replace(task=_task_name(config, envs[0]))
-    envs += [create_env(config.env, config.task, config.env_options()) for _ in range(config.num_envs - 1)]
+    env = create_env(config.env, config.task, config.env_options())
+    env.close()
+    config = config.replace(task=_task_name(config, env))
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
-        display.message(describe_memory(envs[0].spec, config.buffer_size))
-        run = Run(config, envs, device, display, resume)
+        display.message(describe_memory(env.spec, config.buffer_size))
+        run = Run(config, env.spec, device, display, resume)
         try:
             while run.progress.steps < config.total_steps and not interrupt.seen:
                 run.play()

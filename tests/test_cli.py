@@ -233,7 +233,7 @@ def test_default_run_directories_do_not_collide(call, tmp_path):
 
 def test_help_explains_each_option_with_its_default(call):
     text = " ".join(re.sub("[│─]", " ", call(train.main, "--help").out).split())
-    defaults = dataclasses.asdict(from_preset("lbf")) | {"payoff": "null"}
+    defaults = dataclasses.asdict(from_preset("lbf")) | {"payoff": "null", "env_args": "null"}
     for name, default in defaults.items():
         option, ending = "--" + name.replace("_", "-"), re.escape(f"(default: {default})")
         assert re.search(rf"{option},? (?:(?!\(default:).){{5,}}{ending}", text), name

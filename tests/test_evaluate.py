@@ -2,11 +2,14 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from pyqmix import Config
+from pyqmix import Config, ConfigError, train
 from pyqmix.envs.protocol import Point, Step
-from pyqmix.evaluate import Evaluation, Evaluator, evaluate_run
+from pyqmix.evaluate import Evaluation, Evaluator, evaluate_run, load_agent
 from pyqmix.learner import Learner
+from pyqmix.native_rollout import create_rollout
+from pyqmix.recording import EPISODES, record_run
 from pyqmix.rollout import Rollout
 from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
@@ -41,7 +44,7 @@ class Recorder:
 @pytest.fixture
 def recorded(monkeypatch):
     seeds, actions = [], []
-    monkeypatch.setattr("pyqmix.evaluate.create_env", lambda *_: Recorder(seeds, actions))
+    monkeypatch.setattr("pyqmix.native_rollout.create_env", lambda *_: Recorder(seeds, actions))
     return seeds, actions
 
 
@@ -85,3 +88,32 @@ def test_interval_of_equal_returns_is_a_point():
 
 def test_a_run_is_evaluated_by_its_newest_checkpoint(tiny_run):
     assert evaluate_run(tiny_run, episodes=3, seed=1).returns.shape == (3,)
+
+
+def train_on_lbf(tiny_config, folder, **options):
+    train(tiny_config(env="lbf", task="Foraging-5x5-2p-1f-v3", run_dir=str(folder), **options), quiet=True)
+
+
+@pytest.mark.parametrize("agent", ["mlp", "gru"])
+def test_recording_draws_the_episodes_that_are_evaluated(tiny_config, tmp_path, agent):
+    train_on_lbf(tiny_config, tmp_path / "run", agent=agent)
+    record_run(tmp_path / "run", tmp_path / "run.gif", seed=5)
+    config, network = load_agent(tmp_path / "run")
+    rollout = create_rollout(config, network, 5, Stream.EVALUATION, 1)
+    steps = rollout.play(0, EPISODES, 0.0).steps
+    with Image.open(tmp_path / "run.gif") as gif:
+        shown = sum(gif.seek(k) or gif.info["duration"] for k in range(gif.n_frames)) / 200
+    assert shown == steps + EPISODES + 4  # equal frames are one, for longer; the last stays for a second
+
+
+def test_what_cannot_be_drawn_is_named(tiny_run, tmp_path):
+    with pytest.raises(ConfigError, match="gif: environment two_step cannot be drawn"):
+        record_run(tiny_run, tmp_path / "run.gif", seed=0)
+    assert not (tmp_path / "run.gif").exists()
+
+
+def test_a_gif_that_cannot_be_written_is_named(tiny_config, tmp_path):
+    train_on_lbf(tiny_config, tmp_path / "run")
+    for name in ("none/run.gif", "run.unknown"):
+        with pytest.raises(ConfigError, match=f"gif: .*{name} cannot be written"):
+            record_run(tmp_path / "run", tmp_path / name, seed=0)

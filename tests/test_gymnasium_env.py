@@ -1,5 +1,7 @@
 """The adapter for gymnasium environments with tuple spaces."""
 
+import sys
+
 import gymnasium
 import numpy as np
 import pytest
@@ -178,3 +180,21 @@ def test_close_reaches_the_environment():
 def test_unknown_task(registered, task, message):
     with pytest.raises(ConfigError, match=message):
         make_env("gymnasium", task=task)
+
+
+def test_the_original_foraging_plays_with_its_own_limit():
+    env = make_gymnasium_env("Foraging-5x5-2p-1f-v3")
+    assert env.spec.episode_limit == 50
+    env.reset(0)
+    assert env.step(np.zeros(2, np.int64)).point.obs.shape == (2, 9)
+
+
+def test_the_original_foraging_without_its_package(monkeypatch):
+    monkeypatch.setitem(sys.modules, "lbforaging", None)
+    with pytest.raises(ConfigError, match=r"need lbforaging: pip install 'pyqmix-marl\[lbforaging\]'"):
+        make_gymnasium_env("Foraging-5x5-2p-1f-v3")
+
+
+def test_arguments_reach_the_environment():
+    env = make_gymnasium_env("Foraging-5x5-2p-1f-v3", {"max_episode_steps": 7})
+    assert env.spec.episode_limit == 7

@@ -1,36 +1,27 @@
-"""Level-Based Foraging, against the ``lbforaging`` package itself."""
+"""Level-Based Foraging as the trainer meets it."""
 
-import gymnasium
 import numpy as np
 import pytest
-from lbforaging.foraging.environment import Action, ForagingEnv
+from lbf_differential import Corrected
 
 from pyqmix import ConfigError, EpisodeRing
-from pyqmix.envs import EnvOptions, lbf, make_env
-from pyqmix.envs.lbf import LbfEnv, LbfTask
+from pyqmix.envs import EnvOptions, LbfEnv, LbfVectorEnv, SyncVectorEnv, make_env
+from pyqmix.envs.drawing import save_gif
+from pyqmix.envs.foraging import task_options
 
 CROWDED = "Foraging-5x5-4p-1f-v3"
-TASKS = [CROWDED, "Foraging-2s-6x6-3p-2f-v3", "Foraging-5x5-2p-1f-coop-v3", "Foraging-8x8-2p-3f-v3"]
-REGISTERED = sorted(name for name in gymnasium.registry if name.startswith("Foraging"))
-
-
-def original(task, **changes):
-    return ForagingEnv(**{**gymnasium.registry[task].kwargs, **changes})
+TASKS = [CROWDED, "Foraging-2s-6x6-3p-2f-v3", "Foraging-grid-1s-5x5-2p-1f-coop-v3", "Foraging-4x9-2p-2f-v3"]
 
 
 def random_actions(seed, n_agents, steps=50):
     return np.random.default_rng(seed).integers(6, size=(steps, n_agents))
 
 
-def valid_actions(world):
-    return [[action in world._valid_actions[player] for action in Action] for player in world.players]
-
-
 def play(env, seed):
     """Play random actions, forbidden ones too; return all that an episode shows."""
     point = env.reset(seed)
     shown = [(point.obs, point.avail)]
-    for actions in random_actions(seed, env.spec.n_agents):
+    for actions in random_actions(seed, env.spec.n_agents, env.spec.episode_limit):
         step = env.step(actions)
         shown.append((step.point.obs, step.point.avail, step.reward, step.terminated, step.truncated))
         if step.terminated or step.truncated:
@@ -40,123 +31,96 @@ def play(env, seed):
 
 def play_original(world, seed):
     obs, _ = world.reset(seed=seed)
-    shown = [(np.stack(obs), valid_actions(world))]
+    shown = [np.stack(obs).reshape(world.n_agents, -1)]
     for actions in random_actions(seed, world.n_agents):
-        obs, rewards, terminated, truncated, _ = world.step(tuple(actions))
-        shown.append((np.stack(obs), valid_actions(world), sum(rewards), terminated, truncated))
-        if terminated or truncated:
+        obs, _, ended, _, _ = world.step(tuple(actions))
+        shown.append(np.stack(obs).reshape(world.n_agents, -1))
+        if ended:
             break
     return shown
 
 
-def same(episode, other):
-    return len(episode) == len(other) and all(
-        np.array_equal(got, expected)
-        for points in zip(episode, other, strict=True)
-        for got, expected in zip(*points, strict=True)
-    )
-
-
-@pytest.mark.parametrize(
-    ("name", "expected"),
-    [
-        ("Foraging-8x8-2p-3f-v3", LbfTask(8, 8, 2, 3, 8, False, False, 0.0)),
-        ("Foraging-5x9-3p-1f-v3", LbfTask(5, 9, 3, 1, 9, False, False, 0.0)),
-        ("Foraging-2s-10x7-4p-2f-coop-v3", LbfTask(10, 7, 4, 2, 2, True, False, 0.0)),
-        ("Foraging-8x8-2p-3f-ind-v3", LbfTask(8, 8, 2, 3, 8, False, True, 0.0)),
-        ("Foraging-8x8-2p-3f-pen-v3", LbfTask(8, 8, 2, 3, 8, False, False, 0.1)),
-        ("Foraging-1s-8x8-2p-3f-coop-ind-pen-v3", LbfTask(8, 8, 2, 3, 1, True, True, 0.1)),
-    ],
-)
-def test_task_names(name, expected):
-    assert LbfTask.parse(name) == expected
-
-
-def test_tasks_are_the_registered_ones(monkeypatch):
-    monkeypatch.setattr(lbf, "_Board", dict)
-    for name in np.random.default_rng(0).choice(REGISTERED, 100, replace=False):
-        kwargs = {**LbfTask.parse(name).make(step_limit=50), "grid_observation": False}
-        assert kwargs == gymnasium.registry[name].kwargs
-
-
-@pytest.mark.parametrize(("name", "food_levels"), [("-ind", {1}), ("-coop-ind", {1}), ("-coop", {2, 3, 4})])
-def test_food_levels(name, food_levels):
-    world = LbfTask.parse(f"Foraging-8x8-2p-3f{name}-v3").make(step_limit=50)
-    levels = set()
-    for seed in range(30):
-        world.reset(seed=seed)
-        levels |= set(world.field[world.field > 0].tolist())
-    assert levels == food_levels
-
-
-@pytest.mark.parametrize(
-    ("name", "message"),
-    [
-        ("Foraging-8x8-2p-3f-v2", r"did you mean Foraging-8x8-2p-3f-v3"),
-        ("Forging-8x8-2p-3f-v3", r"did you mean Foraging-8x8-2p-3f-v3"),
-        ("Foraging-8x8-2p-3f-pen-coop-v3", r"expected Foraging\[-Ks\]-RxC-Np-Mf"),
-        ("chess", r"got 'chess'$"),
-        ("Foraging-2x8-2p-1f-v3", "3 to 1000 cells a side, got 2x8"),
-        ("Foraging-8x2-2p-1f-v3", "3 to 1000 cells a side, got 8x2"),
-        ("Foraging--8x8-2p-1f-v3", "3 to 1000 cells a side, got -8x8"),
-        ("Foraging-8x8--2p-1f-v3", "at least one player and one food"),
-        ("Foraging-8x8-2p-0f-v3", "at least one player and one food"),
-        ("Foraging-4x3-12p-1f-v3", "4x3 = 12 cells cannot hold 12 players and 1 food"),
-        ("Foraging-4x4-2p-5f-v3", "holds at most 1 of 5 food items"),
-    ],
-)
-def test_bad_tasks(name, message):
-    with pytest.raises(ConfigError, match=message):
-        LbfEnv(name)
-
-
-@pytest.mark.parametrize("limit", [0, -1])
-def test_bad_episode_limit(limit):
-    with pytest.raises(ConfigError, match=f"episode_limit: expected a positive integer, got {limit}"):
-        make_env("lbf", options=EnvOptions(episode_limit=limit))
+def same(env, world, seed):
+    ours, theirs = [shown[0] for shown in play(env, seed)], play_original(world, seed)
+    return len(ours) == len(theirs) and all(map(np.array_equal, ours, theirs))
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_each_episode_is_as_in_a_new_environment(task):
     env = LbfEnv(task)
-    for seed in range(25):
-        assert same(play(env, seed), play_original(original(task), seed))
+    assert all(same(env, Corrected(**task_options(task)), seed) for seed in range(20))
 
 
 def test_the_original_remembers_earlier_episodes():
     """What the test above would find, if players kept their positions."""
-    reused = original(CROWDED)
-    assert not all(same(play_original(reused, seed), play_original(original(CROWDED), seed)) for seed in range(25))
+    reused = Corrected(**task_options(CROWDED))
+    assert not all(same(LbfEnv(CROWDED), reused, seed) for seed in range(25))
 
 
-def test_team_reward_sums_penalties_too():
-    env, rewards = LbfEnv("Foraging-5x5-2p-1f-coop-pen-v3"), set()
-    for seed in range(10):
-        episode = play(env, seed)
-        assert same(episode, play_original(original("Foraging-5x5-2p-1f-coop-v3", penalty=0.1), seed))
-        rewards |= {step[2] for step in episode[1:]}
-    assert rewards == {-0.1, 0.0, 1.0}
+@pytest.mark.parametrize(("name", "food_levels"), [("-ind", {1}), ("-coop-ind", {1}), ("-coop", {2, 3, 4})])
+def test_food_levels(name, food_levels):
+    env, levels = LbfEnv(f"Foraging-8x8-2p-3f{name}-v3"), set()
+    for seed in range(30):
+        env.reset(seed)
+        levels |= {level for _, _, level in env.native.food}
+    assert levels == food_levels
+
+
+def rewards_of(**options):
+    """Return what teams were paid in ten episodes."""
+    env = LbfEnv("Foraging-5x5-2p-1f-coop-pen-v3", **options)
+    return {round(step[2], 9) for seed in range(10) for step in play(env, seed)[1:]}
+
+
+def test_team_reward_is_the_sum_or_the_mean():
+    assert rewards_of() == {-0.1, 0.0, 1.0}
+    assert rewards_of(team_reward="mean") == {-0.05, 0.0, 0.5}
+
+
+def test_options_replace_the_tasks():
+    assert rewards_of(options={"penalty": 0.3}) == {-0.3, 0.0, 1.0}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"team_reward": "max"}, "team_reward: expected one of sum, mean, individual, got 'max'"),
+        ({"step_limit": 0}, "episode_limit: expected a positive integer, got 0"),
+        ({"options": {"food": 3}}, "env_args: expected some of players, .*, got food"),
+        ({"options": {"players": "2"}}, "players: expected an integer, got '2'"),
+    ],
+)
+def test_bad_options(options, message):
+    with pytest.raises(ConfigError, match=message):
+        LbfEnv(**options)
+
+
+def test_a_team_that_learns_has_one_reward():
+    with pytest.raises(ConfigError, match="team_reward: expected sum or mean"):
+        make_env("lbf", options=EnvOptions(team_reward="individual"))
 
 
 def test_without_mask_all_actions_are_available():
     masked, unmasked = (play(LbfEnv(CROWDED, action_mask=mask), seed=1) for mask in (True, False))
     assert all(point[1].all() for point in unmasked)
     assert not all(point[1].all() for point in masked)
-    assert same([(obs, *rest) for obs, _, *rest in masked], [(obs, *rest) for obs, _, *rest in unmasked])
+    for (obs, _, *rest), (other, _, *others) in zip(masked, unmasked, strict=True):
+        np.testing.assert_array_equal(obs, other)
+        assert rest == others
 
 
-@pytest.mark.parametrize("sides", ["9x4", "4x9"])
-def test_rectangular_board(sides):
-    env = LbfEnv(f"Foraging-{sides}-2p-2f-v3")
-    rows, cols = env._world.field_size
-    assert f"{rows}x{cols}" == sides
-    furthest = 0
-    for seed in range(20):
-        play(env, seed)
-        obs = env.reset(seed).obs
-        np.testing.assert_array_equal(obs[:, 6:9], [[*p.position, p.level] for p in env._world.players])
-        furthest = max(furthest, obs[:, 6:8].max())
-    assert furthest == 8
+def test_global_state_tells_what_nobody_sees():
+    blind = LbfEnv("Foraging-1s-8x8-2p-3f-v3", global_state=True)
+    whole = LbfEnv("Foraging-8x8-2p-3f-v3")
+    assert (blind.spec.state_dim, blind.spec.concat_state, blind.spec.state_storage) == (15, False, "int8")
+    assert (whole.spec.state_dim, whole.spec.concat_state) == (30, True)
+    point, seen = blind.reset(5), whole.reset(5)
+    assert seen.state is None
+    for actions in random_actions(5, 2):
+        np.testing.assert_array_equal(point.state, seen.obs[0])
+        (point, *_, ended), (seen, *_, _) = (*blind.step(actions)[:3],), (*whole.step(actions)[:3],)
+        if ended:
+            break
 
 
 def end_of(env, seed):
@@ -179,18 +143,105 @@ def test_last_food_taken_at_the_step_limit_terminates():
     assert end_of(LbfEnv(task, step_limit=taken - 1, truncate_at_limit=True), seed) == (False, True, taken - 1)
 
 
-def test_int8_holds_every_observation():
-    env = LbfEnv("Foraging-19x19-9p-4f-v3")
-    assert env.spec.obs_storage == "int8"
+def test_a_longer_limit_goes_on():
+    assert LbfEnv("Foraging-8x8-2p-3f-coop-v3", step_limit=80).spec.episode_limit == 80
+    assert end_of(LbfEnv("Foraging-12x12-2p-3f-coop-v3", step_limit=80), seed=0)[2] > 50
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "storage"),
+    [
+        ("Foraging-19x19-9p-4f-v3", {}, "int8"),
+        ("Foraging-3x129-2p-1f-v3", {}, "int16"),
+        ("Foraging-8x8-2p-3f-v3", {"max_food_level": 200}, "int16"),
+        ("Foraging-8x8-2p-3f-v3", {"max_player_level": 40_000}, "float32"),
+    ],
+)
+def test_storage_holds_every_observation(task, options, storage):
+    env = LbfEnv(task, options=options, global_state=True)
+    assert (env.spec.obs_storage, env.spec.state_storage) == (storage, storage)
     ring = EpisodeRing(env.spec, capacity=1)
-    point = env.reset(seed=0)
-    step = env.step(np.zeros(9, np.int64))
+    nothing = np.zeros(env.spec.n_agents, np.int64)
+    point, step = env.reset(seed=0), env.step(nothing)
     with ring.writer().episode() as slot:
         slot.begin(*point)
-        slot.append(np.zeros(9, np.int64), step.reward, step.terminated, *step.point)
-    stored = ring.sampler(seed=0).sample(1).obs[0]
-    np.testing.assert_array_equal(stored, [point.obs, step.point.obs])
+        slot.append(nothing, step.reward, step.terminated, *step.point)
+    stored = ring.sampler(seed=0).sample(1)
+    np.testing.assert_array_equal(stored.obs[0], [point.obs, step.point.obs])
+    np.testing.assert_array_equal(stored.states[0], [point.state, step.point.state])
 
 
-def test_wide_board_needs_int16():
-    assert LbfEnv("Foraging-3x200-2p-1f-v3").spec.obs_storage == "int16"
+VIEWS = [
+    {},
+    {"global_state": True, "truncate_at_limit": True, "team_reward": "mean"},
+    {"action_mask": False, "step_limit": 5},
+]
+
+
+@pytest.mark.parametrize("view", VIEWS, ids=["default", "state", "limit"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_batch_plays_as_its_boards_one_by_one(task, view):
+    native = LbfVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
+    python = SyncVectorEnv([LbfEnv(task, **view) for _ in range(3)], seed=7)
+    random = np.random.default_rng(0)
+    ours, theirs = native.reset(), python.reset()
+    for _ in range(200):
+        for got, expected in zip(ours[:-1], theirs[:-1], strict=True):
+            np.testing.assert_array_equal(got, expected)
+            assert got.dtype == expected.dtype
+        for name in ("avail_actions", "state"):
+            np.testing.assert_array_equal(ours[-1][name], theirs[-1][name])
+        actions = random.integers(6, size=native.action_space.shape)
+        ours, theirs = native.step(actions), python.step(actions)
+    again, _ = native.reset(seed=7)
+    np.testing.assert_array_equal(again, python.reset(seed=7)[0])
+
+
+def test_individual_rewards_of_a_batch_add_up_to_the_teams():
+    task = "Foraging-5x5-3p-1f-pen-v3"
+    team, each = (
+        make_env("lbf", task=task, num_envs=8, options=EnvOptions(team_reward=kind))
+        for kind in ("sum", "individual")
+    )
+    team.reset()
+    each.reset()
+    random, total = np.random.default_rng(0), 0.0
+    for _ in range(200):
+        actions = random.integers(6, size=(8, 3))
+        rewards = each.step(actions)[1]
+        assert rewards.shape == (8, 3)
+        np.testing.assert_allclose(rewards.sum(1), team.step(actions)[1], atol=1e-12)
+        total += np.abs(rewards).sum()
+    assert total > 10
+
+
+@pytest.mark.parametrize(
+    ("actions", "message"),
+    [
+        (np.zeros((2, 2)), r"actions: expected \(3, 2\) int64, got \(2, 2\)"),
+        (np.full((3, 2), 6), "actions: expected 0 to 5, got 6"),
+        (np.full((3, 2), -1), "actions: expected 0 to 5, got -1"),
+    ],
+)
+def test_bad_actions_of_a_batch(actions, message):
+    envs = make_env("lbf", num_envs=3)
+    envs.reset()
+    with pytest.raises(ValueError, match=message):
+        envs.step(actions)
+
+
+def test_gif(tmp_path):
+    from PIL import Image
+
+    env = LbfEnv(CROWDED)
+    env.reset(0)
+    frames = [env.render()]
+    for actions in random_actions(0, 4, 3):
+        env.step(actions)
+        frames.append(env.render())
+    save_gif(tmp_path / "board.gif", frames)
+    with Image.open(tmp_path / "board.gif") as gif:
+        assert (gif.n_frames, gif.size) == (4, frames[0].shape[1::-1])
+        gif.seek(0)
+        error = np.abs(np.asarray(gif.convert("RGB"), np.int64) - frames[0])
+    assert error.mean() < 3

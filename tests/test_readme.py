@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README works as it stands, only shorter."""
+"""Every command and every line of Python in the README and docs/ works as it stands, only shorter."""
 
 import os
 import re
@@ -10,7 +10,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text()
+ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+COMMANDS += [line.strip() for line in ENVIRONMENTS.splitlines() if line.startswith("    pyqmix-")]
 SETUP = ["pip install . && pyqmix-train --env lbf", "pip install '.[test]' && pytest"]
 SHORT = "--total-steps 150 --log-every 100 --eval-episodes 2 --batch-size 4 --num-envs 2"
 PACKAGE = """
@@ -70,6 +72,14 @@ def test_python_example(tmp_path):
     (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     script = tmp_path / "example.py"
     script.write_text(example.replace("total_steps=100_000", "total_steps=300, eval_episodes=2"))
+    run = shell(f"{sys.executable} {script}", tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_python_example_of_the_environments(tmp_path):
+    lines = [line[4:] for line in ENVIRONMENTS.splitlines() if re.match(r"    (?!pyqmix-)", line)]
+    script = tmp_path / "example.py"
+    script.write_text("\n".join(["import pyqmix", *lines, "assert picture.ndim == 3 and len(rewards) == 3"]))
     run = shell(f"{sys.executable} {script}", tmp_path)
     assert run.returncode == 0, run.stderr
 

@@ -119,7 +119,7 @@ def test_at_least_one_environment(num_envs):
 
 
 def test_close_closes_every_environment(monkeypatch):
-    envs, closed = lbf_batch(num_envs=3), []
+    envs, closed = make_env("two_step", num_envs=3), []
     for env in envs.envs:
         monkeypatch.setattr(env, "close", lambda env=env: closed.append(env))
     envs.close()

@@ -8,4 +8,6 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_mixer(module);
     pyqmix::bind_td_target(module);
     pyqmix::bind_replay(module);
+    pyqmix::bind_lbf(module);
+    pyqmix::bind_rollout(module);
 }

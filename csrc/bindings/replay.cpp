@@ -1,11 +1,9 @@
 #include <pybind11/numpy.h>
 #include <pybind11/stl.h>
 
-#include <mutex>
-#include <sstream>
-
+#include "bindings/arrays.h"
 #include "bindings/bindings.h"
-#include "replay/episode_ring.h"
+#include "bindings/ring.h"
 
 namespace py = pybind11;
 
@@ -19,66 +17,6 @@ Storage storage_named(const std::string& name) {
     if (name == "float32") return Storage::float32;
     throw std::invalid_argument("storage: expected int8, uint8, int16 or float32, got " + name);
 }
-
-std::string shape_text(const std::vector<std::int64_t>& shape) {
-    std::ostringstream text;
-    text << "(";
-    for (std::size_t i = 0; i < shape.size(); ++i) text << (i ? ", " : "") << shape[i];
-    text << (shape.size() == 1 ? ",)" : ")");
-    return text.str();
-}
-
-// The array's data, if it is a C-contiguous T of exactly this shape (writeable where T is not
-// const).
-template <typename T>
-T* data_of(const char* name, const py::array& array, const std::vector<std::int64_t>& shape) {
-    using Value = std::remove_const_t<T>;
-    const std::vector<std::int64_t> got(array.shape(), array.shape() + array.ndim());
-    const bool contiguous = array.flags() & py::array::c_style;
-    if (!py::isinstance<py::array_t<Value>>(array) || got != shape || !contiguous)
-        throw std::invalid_argument(std::string(name) + ": expected " + shape_text(shape) + " " +
-                                    py::str(py::dtype::of<Value>()).cast<std::string>() +
-                                    " C-contiguous, got " + shape_text(got) + " " +
-                                    py::str(array.dtype()).cast<std::string>() +
-                                    (contiguous ? "" : " not contiguous"));
-    if constexpr (std::is_const_v<T>)
-        return static_cast<T*>(array.data());
-    else
-        return static_cast<T*>(const_cast<py::array&>(array).mutable_data());
-}
-
-// Gives out the smallest free id of a fixed number.
-class Ids {
-   public:
-    explicit Ids(int count) : used_(static_cast<std::size_t>(count)) {}
-    int take(const char* what) {
-        std::lock_guard lock(mutex_);
-        for (std::size_t id = 0; id < used_.size(); ++id)
-            if (!used_[id]) {
-                used_[id] = true;
-                return static_cast<int>(id);
-            }
-        throw std::runtime_error(std::string(what) + ": at most " + std::to_string(used_.size()) +
-                                 " at a time, and all are in use");
-    }
-    void give_back(int id) {
-        std::lock_guard lock(mutex_);
-        used_[static_cast<std::size_t>(id)] = false;
-    }
-
-   private:
-    std::mutex mutex_;
-    std::vector<bool> used_;
-};
-
-struct Ring {
-    Ring(const EpisodeSpec& spec, std::int64_t capacity)
-        : ring(spec, capacity),
-          writers(SlotControl::kMaxWriters),
-          samplers(SlotControl::kMaxSamplers) {}
-    EpisodeRing ring;
-    Ids writers, samplers;
-};
 
 // One writer: at most one episode open at a time, used from one thread at a time.
 class Writer {

@@ -27,6 +27,11 @@ inline std::int64_t size_of(Storage type) {
     }
 }
 
+inline const char* storage_name(Storage type) {
+    static constexpr const char* kNames[] = {"int8", "uint8", "int16", "float32"};
+    return kNames[static_cast<int>(type)];
+}
+
 // What an episode looks like; sizes are counts of elements.
 struct EpisodeSpec {
     std::int64_t n_agents = 0;
@@ -36,6 +41,8 @@ struct EpisodeSpec {
     std::int64_t episode_limit = 0;
     Storage obs_storage = Storage::float32;
     Storage state_storage = Storage::float32;
+
+    bool operator==(const EpisodeSpec&) const = default;
 };
 
 // Multiplies and adds sizes; throws std::overflow_error where int64 does not hold the result.

@@ -8,9 +8,8 @@ namespace pyqmix {
 namespace {
 
 void refuse_lossy(const char* field, float value, Storage type) {
-    static const char* const names[] = {"int8", "uint8", "int16", "float32"};
     throw std::invalid_argument(std::string(field) + ": " + std::to_string(value) +
-                                " cannot be stored exactly as " + names[static_cast<int>(type)]);
+                                " cannot be stored exactly as " + storage_name(type));
 }
 
 void pack_bits(const bool* from, std::int64_t count, std::byte* to) {
@@ -35,29 +34,29 @@ void EpisodeRing::write_point(std::int64_t slot, std::int64_t t, const PointIn& 
         throw std::invalid_argument("episode_limit: the slot holds " +
                                     std::to_string(s.episode_limit) + " steps, and it is full");
     const std::int64_t width = s.n_agents * s.obs_dim;
-    const std::int64_t lossy = encode(s.obs_storage, point.obs, width,
-                                      at(slot, layout_.obs + t * width * size_of(s.obs_storage)));
+    const std::int64_t lossy = encode(s.obs_storage, point.obs, width, obs_at(slot, t));
     if (lossy >= 0) refuse_lossy("obs", point.obs[lossy], s.obs_storage);
     for (std::int64_t i = 0; i < s.n_agents; ++i)
         pack_bits(point.avail + i * s.n_actions, s.n_actions,
-                  at(slot, layout_.avail + (t * s.n_agents + i) * layout_.mask_bytes));
+                  avail_at(slot, t) + i * layout_.mask_bytes);
     if (s.state_dim == 0) return;
     const std::int64_t lossy_state =
-        encode(s.state_storage, point.state, s.state_dim,
-               at(slot, layout_.state + t * s.state_dim * size_of(s.state_storage)));
+        encode(s.state_storage, point.state, s.state_dim, state_at(slot, t));
     if (lossy_state >= 0) refuse_lossy("state", point.state[lossy_state], s.state_storage);
 }
 
-void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const std::int64_t* actions,
-                             float reward, bool terminated) {
+template <typename Action>
+void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
+                             bool terminated) {
     const EpisodeSpec& s = layout_.spec;
     for (std::int64_t i = 0; i < s.n_agents; ++i) {
-        if (actions[i] < 0 || actions[i] >= s.n_actions)
+        const std::int64_t taken = actions[i];
+        if (taken < 0 || taken >= s.n_actions)
             throw std::invalid_argument("actions: agent " + std::to_string(i) + " took " +
-                                        std::to_string(actions[i]) + ", expected 0 to " +
+                                        std::to_string(taken) + ", expected 0 to " +
                                         std::to_string(s.n_actions - 1));
         std::byte* to = at(slot, layout_.actions + (t * s.n_agents + i) * layout_.action_bytes);
-        const auto action = static_cast<std::uint16_t>(actions[i]);
+        const auto action = static_cast<std::uint16_t>(taken);
         if (layout_.action_bytes == 1)
             *to = static_cast<std::byte>(action);
         else
@@ -68,6 +67,9 @@ void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const std::int64
     *at(slot, layout_.terminated + t) = static_cast<std::byte>(terminated);
     set_length(slot, static_cast<std::uint32_t>(t + 1));
 }
+
+template void EpisodeRing::write_step(std::int64_t, std::int64_t, const std::int64_t*, float, bool);
+template void EpisodeRing::write_step(std::int64_t, std::int64_t, const std::uint8_t*, float, bool);
 
 void EpisodeRing::pin_uniform(int sampler, std::int64_t batch, std::mt19937_64& random,
                               std::vector<std::int64_t>& slots) {

@@ -65,8 +65,23 @@ class EpisodeRing {
     // was.
     void start(std::int64_t slot) { set_length(slot, 0); }
     void write_point(std::int64_t slot, std::int64_t t, const PointIn& point);
-    void write_step(std::int64_t slot, std::int64_t t, const std::int64_t* actions, float reward,
+    template <typename Action>  // std::int64_t or std::uint8_t
+    void write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                     bool terminated);
+
+    // Where o (n, O), the masks (n, bytes of a mask) and s (S) of time t lie, for a writer that
+    // stores them itself, in their storage types. t is at most the episode limit.
+    std::byte* obs_at(std::int64_t slot, std::int64_t t) const {
+        return at(slot, layout_.obs + t * layout_.spec.n_agents * layout_.spec.obs_dim *
+                                          size_of(layout_.spec.obs_storage));
+    }
+    std::byte* avail_at(std::int64_t slot, std::int64_t t) const {
+        return at(slot, layout_.avail + t * layout_.spec.n_agents * layout_.mask_bytes);
+    }
+    std::byte* state_at(std::int64_t slot, std::int64_t t) const {
+        return at(slot,
+                  layout_.state + t * layout_.spec.state_dim * size_of(layout_.spec.state_storage));
+    }
 
     // Pins up to `batch` distinct slots, uniform over the published ones, and appends them to
     // `slots`. Fewer than asked means that no more could be had just now. The outcome depends on

@@ -3,10 +3,10 @@
 //     generation:32 | owner:13 | retire:1 | state:2 | pins:16        states: EMPTY, WRITING, READY
 //
 // Threading contract. Any number of threads may call any function. An owner id belongs to one
-// writer, which has at most one slot WRITING at a time; a sampler's pin bit belongs to one sampler,
-// which holds at most one batch at a time. publish, abort and unpin are wait-free. claim and pin
-// make bounded attempts and may answer "no". Between claim and publish or abort only the owner
-// touches the slot's payload; between pin and unpin nobody writes it. So the payload is plain
+// writer, which may have several slots WRITING at a time; a sampler's pin bit belongs to one
+// sampler, which holds at most one batch at a time. publish, abort and unpin are wait-free. claim
+// and pin make bounded attempts and may answer "no". Between claim and publish or abort only the
+// owner touches the slot's payload; between pin and unpin nobody writes it. So the payload is plain
 // memory: publish releases it to the acquire of pin, and abort and unpin release what was done to
 // it to the acquire of the next claim. Every change of a word is a read-modify-write, which keeps
 // those release sequences whole.

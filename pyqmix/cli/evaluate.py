@@ -11,6 +11,7 @@ import tyro
 
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.evaluate import evaluate_run
+from pyqmix.recording import record_run
 
 PROGRAM = "pyqmix-eval"
 
@@ -25,6 +26,8 @@ class Options:
     """Episodes to play."""
     seed: int = 1_000_000
     """Seed of the episodes."""
+    gif: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
+    """Draw the first three of the episodes into this file. Default: none."""
 
 
 def main() -> None:
@@ -32,6 +35,8 @@ def main() -> None:
     options = parse(Options, PROGRAM, sys.argv[1:])
     try:
         evaluation = evaluate_run(Path(options.run_dir), options.episodes, options.seed)
+        if options.gif is not None:
+            record_run(Path(options.run_dir), Path(options.gif), options.seed)
     except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Options))
     low, high = evaluation.interval()

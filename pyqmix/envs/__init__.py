@@ -1,7 +1,22 @@
-"""Environments: the protocol that the trainer speaks, the games, and adapters to other libraries."""
+"""Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
+from pyqmix.envs.foraging import ForagingEnv
+from pyqmix.envs.lbf import LbfEnv
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import ENV_NAMES, EnvOptions, create_env, make_env
-from pyqmix.envs.vector import SyncVectorEnv
+from pyqmix.envs.vector import EpisodeVectorEnv, LbfVectorEnv, SyncVectorEnv
 
-__all__ = ["ENV_NAMES", "Env", "EnvOptions", "Point", "Step", "SyncVectorEnv", "create_env", "make_env"]
+__all__ = [
+    "ENV_NAMES",
+    "Env",
+    "EnvOptions",
+    "EpisodeVectorEnv",
+    "ForagingEnv",
+    "LbfEnv",
+    "LbfVectorEnv",
+    "Point",
+    "Step",
+    "SyncVectorEnv",
+    "create_env",
+    "make_env",
+]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import gymnasium
@@ -24,8 +25,8 @@ class GymnasiumEnv:
         env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
             ``Discrete`` spaces that start at 0, one of each an agent. Its rewards are one number, or one
             for each agent; the team's reward is their sum.
-        episode_limit: the most steps of an episode; None takes the environment's own
-            (``spec.max_episode_steps``). A smaller one than the environment's truncates.
+        episode_limit: the most steps of an episode; None takes the environment's own (``max_episode_steps``
+            of its spec, or among its keyword arguments). A smaller one than the environment's truncates.
         name: what error messages call it; None takes its id.
 
     Raises:
@@ -38,8 +39,7 @@ class GymnasiumEnv:
         self.env = env
         self.name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
         boxes, actions = self._spaces()
-        own_limit = env.spec.max_episode_steps if env.spec is not None else None
-        limit = own_limit if episode_limit is None else episode_limit
+        limit = _own_limit(env) if episode_limit is None else episode_limit
         if limit is None:
             raise ConfigError(f"{self.name} has no step limit of its own: set --episode-limit")
         if limit < 1:
@@ -73,6 +73,10 @@ class GymnasiumEnv:
             raise ValueError(f"expected one reward or {self.spec.n_agents}, got {rewards.size}")
         truncated = bool(truncated) or (not terminated and self._steps >= self.spec.episode_limit)
         return Step(self._point(observations), float(rewards.sum()), bool(terminated), truncated)
+
+    def render(self) -> object:
+        """Return what the environment draws: a picture where its render_mode is rgb_array."""
+        return self.env.render() if self.env.render_mode == "rgb_array" else None
 
     def close(self) -> None:
         """Close the environment."""
@@ -115,19 +119,40 @@ class GymnasiumEnv:
         return Point(np.ascontiguousarray(stacked, dtype=np.float32), self._available_actions(), None)
 
 
-def make_gymnasium_env(task: str | None, *, episode_limit: int | None = None) -> GymnasiumEnv:
-    """Build ``gymnasium.make(task)`` and adapt it.
+def _own_limit(env: gymnasium.Env[Any, Any]) -> int | None:
+    if env.spec is None:
+        return None
+    limit = env.spec.max_episode_steps or env.spec.kwargs.get("max_episode_steps")
+    return limit if isinstance(limit, int) else None
+
+
+def make_gymnasium_env(
+    task: str | None, arguments: Mapping[str, Any] | None = None, *, episode_limit: int | None = None
+) -> GymnasiumEnv:
+    """Build ``gymnasium.make(task, **arguments)`` and adapt it.
 
     Raises:
         ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
     """
     if not task:
         raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
+    if task.startswith("Foraging"):
+        _register_foraging()
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
-        env = gymnasium.make(task, disable_env_checker=True)
+        env = gymnasium.make(task, disable_env_checker=True, **(arguments or {}))
     except Exception as error:  # whatever the environment's own code raises
         text = " ".join(str(error).splitlines()[:1]) or type(error).__name__
         suggestion = near(task, gymnasium.registry)
         raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error
     return GymnasiumEnv(env, episode_limit=episode_limit, name=task)
+
+
+def _register_foraging() -> None:
+    try:
+        importlib.import_module("lbforaging")
+    except ImportError:
+        raise ConfigError(
+            "task: the Foraging tasks of gymnasium need lbforaging: pip install 'pyqmix-marl[lbforaging]'; "
+            "--env lbf plays the same tasks natively"
+        ) from None

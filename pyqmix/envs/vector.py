@@ -1,4 +1,10 @@
-"""A batch of environments in the conventions of ``gymnasium.vector.VectorEnv``."""
+"""Batches of environments in the conventions of ``gymnasium.vector.VectorEnv``.
+
+An ended environment is reset by the next step, with reward 0 (next-step autoreset). Observations are
+(K, n, O) float32, actions (K, n), rewards (K,) float64. ``infos`` holds ``avail_actions`` (K, n, A) bool and
+``state`` (K, S) float32. The k-th episode that starts, counted over all environments in their order, is
+seeded by (seed, k).
+"""
 
 from __future__ import annotations
 
@@ -10,73 +16,151 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
+from pyqmix import _C
+from pyqmix.envs.lbf import LbfEnv
 from pyqmix.envs.protocol import Env, Point
 from pyqmix.seeding import Stream, derive_seed
+from pyqmix.spec import EpisodeSpec
+
+Observations = tuple[NDArray[np.float32], dict[str, Any]]
+Steps = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
 
 
-class SyncVectorEnv(VectorEnv[Any, Any, Any]):
-    """Steps K environments one after another; an ended one is reset by the next step (next-step autoreset).
+class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
+    """What the batches here have in common: spaces, and the start of episodes."""
 
-    Observations are (K, n, O) float32, actions (K, n), rewards (K,) float64. ``infos`` holds
-    ``avail_actions`` (K, n, A) bool and ``state`` (K, S) float32. The k-th episode that starts, counted
-    over all environments in their order, is seeded by (seed, k).
-    """
-
-    def __init__(self, envs: list[Env], seed: int = 0) -> None:
-        self.envs, self.seed = envs, seed
-        self.num_envs = len(envs)
-        self.spec_of_episodes = spec = envs[0].spec
+    def __init__(self, spec: EpisodeSpec, num_envs: int, seed: int) -> None:
+        self.num_envs, self.seed, self.spec_of_episodes = num_envs, seed, spec
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
         shape = (spec.n_agents, spec.obs_dim)
         self.single_observation_space = spaces.Box(-np.inf, np.inf, shape, np.float32)
         self.single_action_space = spaces.MultiDiscrete([spec.n_actions] * spec.n_agents)
-        self.observation_space = batch_space(self.single_observation_space, self.num_envs)
-        self.action_space = batch_space(self.single_action_space, self.num_envs)
-        self._episodes = 0
-        self._points: list[Point] = []
-        self._ended = np.zeros(self.num_envs, np.bool_)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._started = False
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    ) -> Observations:
         """Start an episode in every environment; a seed restarts the count of episodes."""
         if isinstance(seed, list):
             raise ValueError("seed: expected one integer for the whole batch, got a list")
         if seed is not None:
-            self.seed, self._episodes = seed, 0
-        self._ended[:] = False
-        self._points = [self._start(env) for env in self.envs]
-        return self._observations()
+            self.seed = seed
+            self._restart(seed)
+        self._started = True
+        return self._reset()
 
-    def step(
-        self, actions: NDArray[np.int64]
-    ) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+    def step(self, actions: NDArray[np.int64]) -> Steps:
         """Step every environment; one that ended in the last step is reset instead, with reward 0."""
-        if not self._points:
+        if not self._started:
             raise RuntimeError("reset the environment before the first step")
-        rewards = np.zeros(self.num_envs)
-        terminations, truncations = np.zeros((2, self.num_envs), np.bool_)
-        for k, env in enumerate(self.envs):
-            if self._ended[k]:
-                self._points[k] = self._start(env)
-                continue
-            step = env.step(np.asarray(actions[k], dtype=np.int64))
-            self._points[k], rewards[k] = step.point, step.reward
-            terminations[k], truncations[k] = step.terminated, step.truncated
-        self._ended = terminations | truncations
-        observations, infos = self._observations()
-        return observations, rewards, terminations, truncations, infos
+        taken = np.ascontiguousarray(actions, dtype=np.int64)
+        expected = (self.num_envs, self.spec_of_episodes.n_agents)
+        if taken.shape != expected:
+            raise ValueError(f"actions: expected {expected} int64, got {taken.shape}")
+        return self._step(taken)
+
+    def _restart(self, seed: int) -> None:
+        raise NotImplementedError
+
+    def _reset(self) -> Observations:
+        raise NotImplementedError
+
+    def _step(self, actions: NDArray[np.int64]) -> Steps:
+        raise NotImplementedError
+
+
+class SyncVectorEnv(EpisodeVectorEnv):
+    """Steps K environments one after another."""
+
+    def __init__(self, envs: list[Env], seed: int = 0) -> None:
+        super().__init__(envs[0].spec, len(envs), seed)
+        self.envs = envs
+        self._episodes = 0
+        self._points: list[Point] = []
+        self._ended = np.zeros(self.num_envs, np.bool_)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Close every environment."""
         for env in self.envs:
             env.close()
 
+    def _restart(self, seed: int) -> None:
+        self._episodes = 0
+
+    def _reset(self) -> Observations:
+        self._ended[:] = False
+        self._points = [self._start(env) for env in self.envs]
+        return self._observations()
+
+    def _step(self, actions: NDArray[np.int64]) -> Steps:
+        rewards = np.zeros(self.num_envs)
+        terminations, truncations = np.zeros((2, self.num_envs), np.bool_)
+        for k, env in enumerate(self.envs):
+            if self._ended[k]:
+                self._points[k] = self._start(env)
+                continue
+            step = env.step(actions[k])
+            self._points[k], rewards[k] = step.point, step.reward
+            terminations[k], truncations[k] = step.terminated, step.truncated
+        self._ended = terminations | truncations
+        observations, infos = self._observations()
+        return observations, rewards, terminations, truncations, infos
+
     def _start(self, env: Env) -> Point:
         self._episodes += 1
         return env.reset(derive_seed(self.seed, Stream.ENVIRONMENT, self._episodes - 1))
 
-    def _observations(self) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    def _observations(self) -> Observations:
         states = [p.obs.reshape(-1) if p.state is None else p.state for p in self._points]
         infos = {"avail_actions": np.stack([p.avail for p in self._points]), "state": np.stack(states)}
         return np.stack([p.obs for p in self._points]), infos
+
+
+class LbfVectorEnv(EpisodeVectorEnv):
+    """Steps K boards of Level-Based Foraging in one native call; rewards are (K, n) for individual ones.
+
+    The episodes are those of a :class:`SyncVectorEnv` of the same boards.
+
+    Args:
+        env: the board to copy.
+        num_envs: K.
+        seed: see above.
+    """
+
+    def __init__(self, env: LbfEnv, num_envs: int, seed: int = 0) -> None:
+        super().__init__(env.spec, num_envs, seed)
+        self._batch = _C.LbfBatch(env.native, num_envs)
+        self._batch.seed(seed)
+        individual = env.team_reward == "individual"
+        self._rewards_shape = (num_envs, env.spec.n_agents) if individual else (num_envs,)
+
+    def _restart(self, seed: int) -> None:
+        self._batch.seed(seed)
+
+    def _reset(self) -> Observations:
+        obs, avail, state = self._outputs()
+        self._batch.reset(obs, avail, state)
+        return self._observations(obs, avail, state)
+
+    def _step(self, actions: NDArray[np.int64]) -> Steps:
+        obs, avail, state = self._outputs()
+        rewards = np.empty(self._rewards_shape)
+        terminations, truncations = np.empty((2, self.num_envs), np.bool_)
+        self._batch.step(actions, obs, avail, state, rewards, terminations, truncations)
+        observations, infos = self._observations(obs, avail, state)
+        return observations, rewards, terminations, truncations, infos
+
+    def _outputs(self) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32] | None]:
+        spec = self.spec_of_episodes
+        obs = np.empty((self.num_envs, spec.n_agents, spec.obs_dim), np.float32)
+        avail = np.empty((self.num_envs, spec.n_agents, spec.n_actions), np.bool_)
+        state = None if spec.concat_state else np.empty((self.num_envs, spec.state_dim), np.float32)
+        return obs, avail, state
+
+    def _observations(
+        self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None
+    ) -> Observations:
+        shown = obs.reshape(self.num_envs, -1).copy() if state is None else state
+        return obs, {"avail_actions": avail, "state": shown}

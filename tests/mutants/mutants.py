@@ -31,8 +31,10 @@ class Mutant(NamedTuple):
 LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
+WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_control.h", "csrc/replay/episode_ring.cpp"
 T = "tests/test_"
+LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
 
 MUTANTS = (
     Mutant(
@@ -44,8 +46,8 @@ MUTANTS = (
         "step.reward, ended, *p", f"{T}rollout.py -k what_was_played", "time-limit",
     ),
     Mutant(
-        "the option to truncate does nothing", "pyqmix/envs/lbf.py", "cut = self._truncate_at_limit and",
-        "cut = False and", f"{T}lbf.py -k step_limit", "time-limit",
+        "the option to truncate does nothing", "csrc/env/lbf_env.h", "return view_.truncate_at_limit && world_",
+        "return false && world_", f"{T}lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
         "a truncated step does not bootstrap", LEARNER, "packed.terminated,\n", "packed.terminated | True,\n",
@@ -154,7 +156,7 @@ MUTANTS = (
     ),
     Mutant("gamma is left out", TARGET_MATH, "reward + args.gamma * mix_row", "reward + mix_row", f"{T}td_target.py"),
     Mutant(
-        "an action out of range is stored", RING, "actions[i] >= s.n_actions", "actions[i] > 300",
+        "an action out of range is stored", RING, "taken >= s.n_actions", "taken > 300",
         f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
@@ -201,5 +203,94 @@ MUTANTS = (
     Mutant(
         "a resumed run starts with a fresh optimizer", "pyqmix/checkpoint.py",
         "learner.optimizer.load_state_dict(", "dict(", f"{T}trainer.py -k resume",
+    ),
+    # Level-Based Foraging and native rollouts.
+    Mutant(
+        "lbf: who meets moves all the same", WORLD, "targets[i] == targets[j];", "false && targets[i] == targets[j];",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: loading needs one level more", WORLD, "together >= food.level", "together > food.level",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: food spawns two cells apart in a line", WORLD, "down + across <= 2", "down + across <= 1",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: food spawns beside food", WORLD, "std::max(down, across) <= 1", "std::max(down, across) <= 0",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: a reset forgets where players stood", WORLD, "    spawn_players();\n    spawn_food();\n",
+        "    forget();\n    spawn_players();\n    spawn_food();\n", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: sight of players ends with the window", WORLD, "row > 2 * sight || col > 2 * sight",
+        "row > self.row - top + sight || col > self.col - left + sight", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: food is seen a cell too far", WORLD, "food.row > self.row + sight", "food.row > self.row + sight + 1",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: oneself is not first", WORLD, "write(self.row - top, self.col - left, self.level);",
+        "write(players_[0].row - top, players_[0].col - left, players_[0].level);", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: rewards are normalised by the food alone", WORLD, "(together * food_spawned_)", "(food_spawned_)",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: failing costs nothing", WORLD, "rewards_[i] -= rules_.penalty;", "rewards_[i] -= 0.0;",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: food levels are not permuted", WORLD, "rules_.min_food_level[order[placed]]",
+        "rules_.min_food_level[placed]", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: player levels are not permuted", WORLD, "rules_.min_player_level[order[i]]",
+        "rules_.min_player_level[i]", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: a grid shows players' cells as free", WORLD, "access[row * side + col] = T(0);", ";", LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: half of a random number is thrown away", "csrc/env/numpy_random.h", "has_half_ = true;", "",
+        LBF_DIFFERENCES,
+    ),
+    Mutant(
+        "lbf: an individual reward is the team's", "csrc/env/lbf_batch.cpp",
+        "env.world().reward(static_cast<int>(i))", "env.reward()", f"{T}lbf.py -k individual",
+    ),
+    Mutant(
+        "lbf: the mean reward is the sum", "csrc/env/lbf_env.h", "? sum / world_", "? sum + 0 * world_",
+        f"{T}lbf.py -k team_reward",
+    ),
+    Mutant(
+        "native: one coin for the whole team", NATIVE, "coins[i] < epsilon", "coins[0] < epsilon",
+        f"{T}native_rollout.py -k own_coin", "coin",
+    ),
+    Mutant(
+        "native: the step limit is stored as termination", NATIVE, "at.env.terminated());", "at.env.ended());",
+        f"{T}native_rollout.py -k of_python", "time-limit",
+    ),
+    Mutant(
+        "native: exploration depends on the lane", NATIVE, "Stream::exploration, place)",
+        "Stream::exploration, std::uint64_t(k))", f"{T}native_rollout.py -k company", "seeds",
+    ),
+    Mutant(
+        "native: slots are given from the other end", NATIVE, "index - claimed.begin)]",
+        "claimed.end - 1 - index)]", f"{T}native_rollout.py -k of_python",
+    ),
+    Mutant(
+        "native: an ended lane leaves its observation behind", NATIVE, "            std::swap(from, lane(playing_));\n",
+        "            std::swap(from, lane(playing_));\n            return false;\n",
+        f"{T}native_rollout.py -k company",
+    ),
+    Mutant(
+        "native: the policy forgets who acts", "csrc/rollout/policy_cpu.cpp", "(row + r) % layer.biases",
+        "0 * (row + r)", f"{T}native_rollout.py -k values_are",
     ),
 )  # fmt: skip

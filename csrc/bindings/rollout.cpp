@@ -1,0 +1,78 @@
+#include "bindings/arrays.h"
+#include "bindings/bindings.h"
+#include "bindings/ring.h"
+#include "rollout/lbf_rollout.h"
+
+namespace pyqmix {
+namespace {
+
+void load(Policy& policy, const py::array& weights) {
+    const auto* from = data_of<const float>("weights", weights, {policy.weights()});
+    policy.load({from, static_cast<std::size_t>(policy.weights())});
+}
+
+// A rollout, and what keeps its ring's memory and its writer's id.
+class Rollout {
+   public:
+    Rollout(const LbfEnv& env, std::shared_ptr<MlpPolicy> policy, std::uint64_t seed,
+            std::uint64_t stream, const std::shared_ptr<Ring>& ring)
+        : writer_(ring ? std::make_unique<WriterId>(ring) : nullptr),
+          rollout_(env, std::move(policy), seed, static_cast<Stream>(stream),
+                   writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0) {}
+
+    py::tuple play(std::int64_t first, std::int64_t count, double epsilon, int threads,
+                   std::int64_t lanes) {
+        if (count < 1 || threads < 1 || lanes < 1)
+            throw std::invalid_argument("count, threads and lanes: expected positive integers");
+        auto returns = new_array<double>({count});
+        auto lengths = new_array<std::int64_t>({count});
+        const Play play{
+            first, count, epsilon, threads, lanes, returns.mutable_data(), lengths.mutable_data()};
+        {
+            py::gil_scoped_release release_gil;
+            rollout_.play(play);
+        }
+        return py::make_tuple(returns, lengths);
+    }
+
+   private:
+    std::unique_ptr<WriterId> writer_;
+    LbfRollout rollout_;
+};
+
+}  // namespace
+
+void bind_rollout(py::module_& module) {
+    py::register_exception<RingBusy>(module, "RingBusyError", PyExc_RuntimeError);
+    py::register_exception<EpisodeError>(module, "EpisodeError", PyExc_RuntimeError);
+    py::class_<MlpPolicy, std::shared_ptr<MlpPolicy>>(module, "MlpPolicy")
+        .def(py::init<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>(),
+             py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("hidden_dim"),
+             py::arg("n_actions"), py::arg("agent_id"))
+        .def_property_readonly("weights", &MlpPolicy::weights)
+        .def(
+            "load", [](MlpPolicy& policy, const py::array& weights) { load(policy, weights); },
+            py::arg("weights"))
+        .def(
+            "values",
+            [](const MlpPolicy& policy, const py::array& obs) {
+                if (obs.ndim() != 3) throw std::invalid_argument("obs: expected (K, n, O)");
+                const std::int64_t episodes = obs.shape(0);
+                const auto* from = data_of<const float>(
+                    "obs", obs, {episodes, policy.n_agents(), policy.obs_dim()});
+                auto out = new_array<float>({episodes, policy.n_agents(), policy.n_actions()});
+                Scratch scratch;
+                policy.values(episodes, from, nullptr, out.mutable_data(), scratch);
+                return out;
+            },
+            py::arg("obs"));
+    py::class_<Rollout>(module, "LbfRollout")
+        .def(py::init<const LbfEnv&, std::shared_ptr<MlpPolicy>, std::uint64_t, std::uint64_t,
+                      const std::shared_ptr<Ring>&>(),
+             py::kw_only(), py::arg("env"), py::arg("policy"), py::arg("seed"), py::arg("stream"),
+             py::arg("ring").none(true))
+        .def("play", &Rollout::play, py::kw_only(), py::arg("first"), py::arg("count"),
+             py::arg("epsilon"), py::arg("threads"), py::arg("lanes"));
+}
+
+}  // namespace pyqmix

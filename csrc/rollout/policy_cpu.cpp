@@ -1,0 +1,94 @@
+#include "rollout/policy_cpu.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
+namespace {
+
+typedef float Vector __attribute__((vector_size(DenseLayer::kVector * sizeof(float)), aligned(4)));
+
+// Sums that the registers hold: kBlockRows rows of kBlockVectors vectors of outputs.
+#if defined(__AVX512F__)
+constexpr int kBlockRows = 8, kBlockVectors = 2;
+#else
+constexpr int kBlockRows = 4, kBlockVectors = 1;
+#endif
+
+// R rows times V vectors of outputs from column `col` on. Each sum starts at the bias and takes in
+// its products in the order of the inputs, whatever R and V are.
+template <int R, int V>
+void block(const DenseLayer& layer, std::int64_t row, std::int64_t col, const float* in,
+           std::int64_t in_stride, bool relu, float* out) {
+    Vector sums[R][V];
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v)
+            std::memcpy(
+                &sums[r][v],
+                &layer.bias[(row + r) % layer.biases * layer.width + col] + v * DenseLayer::kVector,
+                sizeof(Vector));
+    const float* weight = layer.weight.data() + col;
+    for (std::int64_t k = 0; k < layer.inputs; ++k, weight += layer.width) {
+        Vector weights[V];
+        for (int v = 0; v < V; ++v)
+            std::memcpy(&weights[v], weight + v * DenseLayer::kVector, sizeof(Vector));
+        for (int r = 0; r < R; ++r) {
+            const float x = in[r * in_stride + k];
+            for (int v = 0; v < V; ++v) sums[r][v] += x * weights[v];
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < V; ++v) {
+            if (relu) sums[r][v] = sums[r][v] < 0.0f ? Vector{} : sums[r][v];  // NaN stays
+            std::memcpy(out + r * layer.width + col + v * DenseLayer::kVector, &sums[r][v],
+                        sizeof(Vector));
+        }
+}
+
+template <int R>
+void rows_of_layer(const DenseLayer& layer, std::int64_t row, const float* in,
+                   std::int64_t in_stride, bool relu, float* out) {
+    constexpr std::int64_t kWide = kBlockVectors * DenseLayer::kVector;
+    std::int64_t col = 0;
+    for (; col + kWide <= layer.width; col += kWide)
+        block<R, kBlockVectors>(layer, row, col, in, in_stride, relu, out);
+    for (; col < layer.width; col += DenseLayer::kVector)
+        block<R, 1>(layer, row, col, in, in_stride, relu, out);
+}
+
+void tile_of_layer(const DenseLayer& layer, std::int64_t row, std::int64_t rows, const float* in,
+                   std::int64_t in_stride, bool relu, float* out) {
+    std::int64_t r = 0;
+    for (; r + kBlockRows <= rows; r += kBlockRows)
+        rows_of_layer<kBlockRows>(layer, row + r, in + r * in_stride, in_stride, relu,
+                                  out + r * layer.width);
+    for (; r + 2 <= rows; r += 2)
+        rows_of_layer<2>(layer, row + r, in + r * in_stride, in_stride, relu,
+                         out + r * layer.width);
+    for (; r < rows; ++r)
+        rows_of_layer<1>(layer, row + r, in + r * in_stride, in_stride, relu,
+                         out + r * layer.width);
+}
+
+}  // namespace
+
+void dense_layers(const DenseLayer* layers, int count, std::int64_t rows, const float* in,
+                  float* out, float* scratch) {
+    for (std::int64_t row = 0; row < rows; row += kTileRows) {
+        const std::int64_t tile = std::min(kTileRows, rows - row);
+        const float* from = in + row * layers[0].inputs;
+        std::int64_t stride = layers[0].inputs;
+        float* to = scratch;
+        for (int k = 0; k < count; ++k) {
+            tile_of_layer(layers[k], row, tile, from, stride, k + 1 < count, to);
+            from = to;
+            stride = layers[k].width;
+            to += kTileRows * layers[k].width;
+        }
+        const std::int64_t outputs = layers[count - 1].outputs;
+        for (std::int64_t r = 0; r < tile; ++r)
+            std::copy_n(from + r * stride, outputs, out + (row + r) * outputs);
+    }
+}
+
+}  // namespace pyqmix::PYQMIX_SIMD_NAMESPACE

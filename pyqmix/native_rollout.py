@@ -1,0 +1,110 @@
+"""Plays whole episodes of Level-Based Foraging in C++, where the agent is one that it knows."""
+
+from __future__ import annotations
+
+import torch
+
+from pyqmix import _C
+from pyqmix.config import Config
+from pyqmix.envs import LbfEnv, create_env
+from pyqmix.errors import EnvError
+from pyqmix.nn.agents import Agent, MLPAgent
+from pyqmix.replay import EpisodeRing, RingBusyError
+from pyqmix.rollout import Played, Rollout
+from pyqmix.seeding import Stream
+
+LANES = 32  # boards of a thread that share each forward pass
+
+
+class NativeRollout:
+    """Plays episodes without Python: environment, policy, exploration and the writing of the ring.
+
+    Episode k depends on (seed, k), the weights and epsilon alone: not on the number of threads, nor on how
+    many boards share a forward pass.
+
+    Args:
+        env: the board that every episode is played on.
+        agent: the policy.
+        seed: of the run.
+        stream: the stream that the episodes' seeds come from.
+        ring: where the episodes go; None plays without keeping them.
+        threads: how many play.
+        lanes: boards of a thread that share each forward pass.
+    """
+
+    def __init__(
+        self,
+        env: LbfEnv,
+        agent: MLPAgent,
+        seed: int,
+        stream: Stream,
+        ring: EpisodeRing | None = None,
+        threads: int = 1,
+        lanes: int = LANES,
+    ) -> None:
+        self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
+        spec = env.spec
+        self._policy = _C.MlpPolicy(
+            n_agents=spec.n_agents,
+            obs_dim=spec.obs_dim,
+            hidden_dim=agent.fc2.out_features,
+            n_actions=spec.n_actions,
+            agent_id=agent.fc1.in_features > spec.obs_dim,
+        )
+        self._rollout = _C.LbfRollout(
+            env=env.native,
+            policy=self._policy,
+            seed=seed,
+            stream=stream,
+            ring=ring.native if ring is not None else None,
+        )
+
+    def play(self, first: int, count: int, epsilon: float) -> Played:
+        """Play the episodes first, ..., first + count - 1.
+
+        Raises:
+            EnvError: a board has no room for its players; open episodes are aborted.
+            RingBusyError: no slot of the ring was free.
+        """
+        self._policy.load(flat_weights(self._agent).numpy())
+        try:
+            returns, lengths = self._rollout.play(
+                first=first, count=count, epsilon=epsilon, threads=self._threads, lanes=self._lanes
+            )
+        except _C.EpisodeError as error:
+            raise EnvError(f"environment {self._env.name}, {error}") from None
+        except _C.RingBusyError:
+            raise RingBusyError("no slot of the ring is free: raise its capacity") from None
+        return Played(returns, lengths)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+
+def flat_weights(agent: MLPAgent) -> torch.Tensor:
+    """Return all parameters, one after another, as one float32 block on the CPU."""
+    with torch.no_grad():
+        return torch.cat([p.reshape(-1) for p in agent.parameters()]).to("cpu", torch.float32)
+
+
+def create_rollout(
+    config: Config, agent: Agent, seed: int, stream: Stream, num_envs: int, ring: EpisodeRing | None = None
+) -> Rollout | NativeRollout:
+    """Build what plays a config's environment: natively where environment and agent allow it.
+
+    Args:
+        config: names the environment.
+        agent: the policy.
+        seed: of the run, or of an evaluation.
+        stream: the stream that the episodes' seeds come from.
+        num_envs: how many environments share a forward pass in Python.
+        ring: where the episodes go; None plays without keeping them.
+
+    Raises:
+        ConfigError: the environment cannot be built.
+    """
+    env = create_env(config.env, config.task, config.env_options())
+    if isinstance(env, LbfEnv) and isinstance(agent, MLPAgent):
+        return NativeRollout(env, agent, seed, stream, ring, config.threads)
+    others = [create_env(config.env, config.task, config.env_options()) for _ in range(num_envs - 1)]
+    return Rollout([env, *others], agent, seed, stream, ring)

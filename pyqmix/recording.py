@@ -1,0 +1,61 @@
+"""Greedy episodes as a moving picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyqmix.envs import Env, create_env
+from pyqmix.envs.drawing import save_gif
+from pyqmix.errors import ConfigError
+from pyqmix.evaluate import load_agent
+from pyqmix.nn.agents import Agent
+from pyqmix.rollout import epsilon_greedy
+from pyqmix.seeding import Stream, derive_seed
+
+EPISODES = 3
+
+
+def record_run(run_dir: Path, path: Path, seed: int) -> None:
+    """Write a GIF of the first greedy episodes that ``pyqmix-eval`` of this seed plays.
+
+    Raises:
+        ConfigError: the folder is no run, its environment cannot be drawn, or the file cannot be written.
+    """
+    config, agent = load_agent(run_dir)
+    env = create_env(config.env, config.task, config.env_options())
+    try:
+        frames = [frame for k in range(EPISODES) for frame in _episode(env, agent, seed, k)]
+    finally:
+        env.close()
+    try:
+        save_gif(path, frames)
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"gif: {path} cannot be written: {error}") from None
+
+
+@torch.inference_mode()
+def _episode(env: Env, agent: Agent, seed: int, index: int) -> list[NDArray[np.uint8]]:
+    point = env.reset(derive_seed(seed, Stream.EVALUATION, index))
+    frames, hidden, ended = [_draw(env)], agent.initial_hidden(1), False
+    never = np.ones(env.spec.n_agents)
+    while not ended:
+        qs, hidden = agent.act(torch.from_numpy(point.obs)[None], hidden)
+        step = env.step(epsilon_greedy(qs[0].numpy(), point.avail, 0.0, never, never))
+        point, ended = step.point, step.terminated or step.truncated
+        frames.append(_draw(env))
+    return frames
+
+
+def _draw(env: Env) -> NDArray[np.uint8]:
+    render = getattr(env, "render", None)
+    frame = render() if render is not None else None
+    if not isinstance(frame, np.ndarray):
+        raise ConfigError(
+            f"gif: environment {env.name} cannot be drawn; lbf can, and a gymnasium environment that was made "
+            'with --env-args \'{"render_mode": "rgb_array"}\''
+        )
+    return frame

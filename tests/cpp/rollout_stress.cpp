@@ -1,0 +1,120 @@
+// Worlds of random rules, played by native rollouts into a ring that another thread samples, for
+// the sanitizers: run_rollout_stress.sh builds it with each. Exits 1 if the number of threads
+// changes an episode.
+#include <atomic>
+#include <cstdio>
+#include <cstdlib>
+#include <random>
+#include <thread>
+#include <vector>
+
+#include "rollout/lbf_rollout.h"
+
+using namespace pyqmix;
+
+namespace {
+
+LbfRules random_rules(std::mt19937_64& random) {
+    const auto between = [&](int low, int high) {
+        return static_cast<int>(low + random() % static_cast<unsigned>(high - low + 1));
+    };
+    const auto levels = [&](int count, int low, int high) {
+        std::vector<int> out;
+        for (int i = 0; i < count; ++i) out.push_back(between(low, high));
+        return out;
+    };
+    LbfRules rules;
+    rules.rows = between(3, 12);
+    rules.cols = between(3, 12);
+    const int players = between(1, 5);
+    rules.max_num_food = between(1, 4);
+    rules.grid_observation = between(0, 2) == 0;
+    rules.sight = between(rules.grid_observation ? 1 : 0, 14);
+    const int highest = between(0, 5) == 0 ? LbfRules::kMaxLevel : 3;
+    rules.min_player_level = levels(players, 0, 1);
+    rules.max_player_level = levels(players, 1, highest);
+    rules.min_food_level = levels(rules.max_num_food, 0, 1);
+    rules.max_food_level = levels(rules.max_num_food, 1, highest);
+    rules.force_coop = between(0, 1) == 0;
+    rules.normalize_reward = between(0, 1) == 0;
+    rules.observe_agent_levels = between(0, 1) == 0;
+    rules.penalty = 0.1 * between(0, 3);
+    rules.max_episode_steps = between(1, 60);
+    rules.validate();
+    return rules;
+}
+
+struct Result {
+    std::vector<double> returns;
+    std::vector<std::int64_t> lengths;
+};
+
+Result play(LbfRollout& rollout, std::int64_t count, int threads, std::int64_t lanes) {
+    Result result;
+    result.returns.resize(static_cast<std::size_t>(count));
+    result.lengths.resize(static_cast<std::size_t>(count));
+    rollout.play({0, count, 0.5, threads, lanes, result.returns.data(), result.lengths.data()});
+    return result;
+}
+
+// Copies batches until told to stop.
+void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
+    const EpisodeSpec& spec = ring.layout().spec;
+    std::mt19937_64 random(1);
+    const auto points = static_cast<std::size_t>(2 * (spec.episode_limit + 1));
+    const auto n = static_cast<std::size_t>(spec.n_agents);
+    std::vector<float> obs(points * n * static_cast<std::size_t>(spec.obs_dim));
+    std::vector<float> state(points * static_cast<std::size_t>(spec.state_dim) + 1);
+    std::vector<float> rewards(points);
+    std::vector<std::int64_t> actions(points * n), slots;
+    std::vector<std::uint8_t> avail(points * n * 6), terminated(points);
+    while (!stop.load()) {
+        slots.clear();
+        ring.pin_uniform(0, 2, random, slots);
+        BatchOut out;
+        for (const std::int64_t slot : slots) out.steps = std::max(out.steps, ring.length(slot));
+        out.obs = obs.data();
+        out.avail = reinterpret_cast<bool*>(avail.data());
+        out.state = state.data();
+        out.actions = actions.data();
+        out.rewards = rewards.data();
+        out.terminated = reinterpret_cast<bool*>(terminated.data());
+        for (std::size_t b = 0; b < slots.size(); ++b)
+            ring.decode_episode(slots[b], static_cast<std::int64_t>(b), out);
+        ring.unpin(0, slots);
+    }
+}
+
+bool check(std::mt19937_64& random) {
+    const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum};
+    const LbfEnv env(random_rules(random), view);
+    const EpisodeSpec spec = env.spec();
+    auto policy = std::make_shared<MlpPolicy>(spec.n_agents, spec.obs_dim, 9, spec.n_actions, true);
+    std::vector<float> weights(static_cast<std::size_t>(policy->weights()));
+    for (float& w : weights) w = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
+    policy->load(weights);
+    EpisodeRing ring(spec, 16);
+    LbfRollout rollout(env, policy, random(), Stream::environment, &ring, 0);
+    std::atomic<bool> stop{false};
+    std::thread sampler(sample, std::ref(ring), std::cref(stop));
+    const Result many = play(rollout, 40, 4, 3);
+    const Result again = play(rollout, 40, 3, 1);
+    stop.store(true);
+    sampler.join();
+    const Result alone = play(rollout, 40, 1, 8);
+    return many.returns == alone.returns && many.lengths == alone.lengths &&
+           again.returns == alone.returns;
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+    const int worlds = count > 1 ? std::atoi(arguments[1]) : 200;
+    std::mt19937_64 random(0);
+    for (int k = 0; k < worlds; ++k)
+        if (!check(random)) {
+            std::fprintf(stderr, "world %d: the number of threads changed an episode\n", k);
+            return 1;
+        }
+    std::printf("%d worlds of random rules: clean\n", worlds);
+}

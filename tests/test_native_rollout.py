@@ -1,0 +1,256 @@
+"""Native rollouts are those of Python, in any company, and their policy is the network."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+
+from pyqmix import _C, Config, EnvError, EpisodeRing
+from pyqmix.envs import LbfEnv
+from pyqmix.native_rollout import NativeRollout, create_rollout, flat_weights
+from pyqmix.nn.agents import GRUAgent, MLPAgent
+from pyqmix.replay import RingBusyError
+from pyqmix.rollout import Rollout
+from pyqmix.seeding import Stream
+
+TASK = "Foraging-5x5-3p-2f-v3"
+BOARDS = {
+    "masked": {},
+    "global state, truncated": {"global_state": True, "truncate_at_limit": True, "step_limit": 9},
+    "all actions": {"action_mask": False, "team_reward": "mean"},
+    "grid": {"task": "Foraging-grid-2s-6x5-2p-2f-v3"},
+    "float32": {"options": {"max_player_level": 40_000, "min_player_level": 1}},
+}
+
+
+def agent_of(spec, hidden=64, agent_id=True, seed=0):
+    torch.manual_seed(seed)
+    return MLPAgent(spec.obs_dim, spec.n_actions, spec.n_agents, hidden, agent_id)
+
+
+def slots_of(ring):
+    """All that a full ring holds, in the order in which a sampler of one seed draws it."""
+    batch = ring.sampler(seed=3).sample(len(ring))
+    return {name: value.numpy().tobytes() for name, value in vars(batch).items()}
+
+
+def play(board, epsilon, *, first=0, count=24, seed=5, capacity=24, **how):
+    env = LbfEnv(**{"task": TASK, **board})
+    ring = EpisodeRing(env.spec, capacity)
+    played = NativeRollout(env, agent_of(env.spec), seed, Stream.ENVIRONMENT, ring, **how).play(
+        first, count, epsilon
+    )
+    return played, ring
+
+
+def play_in_python(board, epsilon, count=24, seed=5):
+    env = LbfEnv(**{"task": TASK, **board})
+    ring = EpisodeRing(env.spec, count)
+    played = Rollout([env], agent_of(env.spec), seed, Stream.ENVIRONMENT, ring).play(0, count, epsilon)
+    return played, ring
+
+
+@pytest.mark.parametrize("epsilon", [0.0, 0.4, 1.0])
+@pytest.mark.parametrize("board", BOARDS.values(), ids=BOARDS)
+def test_native_episodes_are_those_of_python(board, epsilon):
+    (ours, ring), (theirs, other) = play(board, epsilon), play_in_python(board, epsilon)
+    np.testing.assert_array_equal(ours.returns, theirs.returns)
+    np.testing.assert_array_equal(ours.lengths, theirs.lengths)
+    assert slots_of(ring) == slots_of(other)
+
+
+@pytest.mark.parametrize("how", [{"threads": 2}, {"threads": 5}, {"lanes": 1}, {"lanes": 3, "threads": 5}])
+def test_episodes_do_not_depend_on_threads_and_company(how):
+    (expected, ring), (played, other) = play({}, 0.3), play({}, 0.3, **how)
+    np.testing.assert_array_equal(played.returns, expected.returns)
+    np.testing.assert_array_equal(played.lengths, expected.lengths)
+    assert slots_of(ring) == slots_of(other)
+
+
+def test_episode_k_does_not_depend_on_how_plays_are_cut():
+    whole, _ = play({}, 0.3)
+    parts = [play({}, 0.3, first=first, count=count)[0] for first, count in ((0, 1), (1, 10), (11, 13))]
+    np.testing.assert_array_equal(np.concatenate([part.returns for part in parts]), whole.returns)
+
+
+def test_more_episodes_than_the_ring_has_slots():
+    played, ring = play({}, 0.3, count=24, capacity=7, threads=2, lanes=2)
+    np.testing.assert_array_equal(played.returns, play({}, 0.3)[0].returns)
+    last = play({}, 0.3, first=17, count=7, capacity=7)[1]
+    assert len(ring) == 7
+    assert sorted(ring.sampler(0).sample(7).lengths.tolist()) == sorted(last.sampler(0).sample(7).lengths.tolist())
+    assert ring.stats()["published"] == 24
+
+
+def test_seed_and_stream_change_episodes():
+    env = LbfEnv(TASK)
+    agent = agent_of(env.spec)
+    played = [
+        NativeRollout(env, agent, seed, stream).play(0, 12, 0.3).returns.tolist()
+        for seed, stream in ((0, Stream.ENVIRONMENT), (1, Stream.ENVIRONMENT), (0, Stream.EVALUATION))
+    ]
+    assert played[0] != played[1]
+    assert played[0] != played[2]
+    assert played[0] == NativeRollout(env, agent, 0, Stream.ENVIRONMENT).play(0, 12, 0.3).returns.tolist()
+
+
+def test_new_weights_are_used():
+    env = LbfEnv(TASK)
+    agent = agent_of(env.spec)
+    rollout = NativeRollout(env, agent, 0, Stream.ENVIRONMENT)
+    before = rollout.play(0, 12, 0.0).returns.tolist()
+    agent.load_state_dict(agent_of(env.spec, seed=1).state_dict())
+    after = rollout.play(0, 12, 0.0).returns.tolist()
+    assert before != after
+    assert after == NativeRollout(env, agent, 0, Stream.ENVIRONMENT).play(0, 12, 0.0).returns.tolist()
+
+
+def values_of(agent, obs, n_agents, agent_id=True):
+    policy = _C.MlpPolicy(
+        n_agents=n_agents,
+        obs_dim=obs.shape[-1],
+        hidden_dim=agent.fc2.out_features,
+        n_actions=agent.fc3.out_features,
+        agent_id=agent_id,
+    )
+    policy.load(flat_weights(agent).numpy())
+    return policy.values(obs.numpy())
+
+
+SHAPES = [(1, 1, 1, 1, 1), (3, 2, 15, 64, 6), (40, 4, 27, 64, 6), (5, 3, 7, 33, 17), (9, 1, 200, 128, 5)]
+
+
+@pytest.mark.parametrize("agent_id", [True, False])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_values_are_the_networks(shape, agent_id):
+    episodes, n, width, hidden, n_actions = shape
+    torch.manual_seed(1)
+    agent = MLPAgent(width, n_actions, n, hidden, agent_id)
+    obs = torch.randint(-1, 9, (episodes, n, width)).float()
+    ours = torch.from_numpy(values_of(agent, obs, n, agent_id))
+    with torch.no_grad():
+        theirs = agent.unroll(obs)
+        exact = agent.double().unroll(obs.double())
+    assert (ours - exact).norm() <= 1e-6 * exact.norm()
+    assert (ours - theirs).norm() <= 1e-6 * theirs.norm()
+    top = theirs.topk(min(2, n_actions), -1).values
+    clear = (top[..., 0] - top[..., -1] > 1e-5) | torch.tensor(n_actions == 1)
+    assert clear.any()
+    assert torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
+    for rows in (1, 2, episodes):
+        alone = values_of(agent.float(), obs[:rows], n, agent_id)
+        np.testing.assert_array_equal(alone, ours[:rows])
+
+
+def test_nan_stays_visible():
+    agent = MLPAgent(3, 4, 2, 8)
+    with torch.no_grad():
+        agent.fc1.weight[0, 0] = torch.nan
+    assert np.isnan(values_of(agent, torch.ones(1, 2, 3), 2)).all()
+
+
+@pytest.mark.parametrize("level", _C.build_info()["simd_compiled"])
+def test_every_simd_level(level):
+    if level not in ("baseline", _C.build_info()["simd"]) and not cpu_has(level):
+        pytest.skip(f"this CPU has no {level}")
+    program = (
+        "import numpy as np, torch; from pyqmix import _C\n"
+        "from pyqmix.nn.agents import MLPAgent; from pyqmix.native_rollout import flat_weights\n"
+        "torch.manual_seed(0); agent = MLPAgent(15, 6, 2, 64); obs = torch.randn(33, 2, 15)\n"
+        "policy = _C.MlpPolicy(n_agents=2, obs_dim=15, hidden_dim=64, n_actions=6, agent_id=True)\n"
+        "policy.load(flat_weights(agent).numpy()); ours = policy.values(obs.numpy())\n"
+        "exact = agent.double().unroll(obs.double()).detach().numpy()\n"
+        "print(_C.build_info()['simd'], np.linalg.norm(ours - exact) <= 1e-6 * np.linalg.norm(exact))"
+    )
+    env = {**os.environ, "PYQMIX_SIMD": level}
+    run = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True, check=True)
+    assert run.stdout.split() == [level, "True"]
+
+
+def cpu_has(level):
+    env = {**os.environ, "PYQMIX_SIMD": level}
+    return subprocess.run([sys.executable, "-c", "import pyqmix._C"], env=env, check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("block", "message"),
+    [(np.zeros(3, np.float32), r"weights: expected \(\d+,\) float32"), (np.zeros(3), "weights: expected")],
+)
+def test_weights_must_fit(block, message):
+    policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=2, agent_id=False)
+    with pytest.raises(ValueError, match=message):
+        policy.load(block)
+
+
+def exploration(epsilon=0.5, episodes=3_000):
+    """Count joint actions of two agents whose greedy action is to stay."""
+    env = LbfEnv("Foraging-8x8-2p-1f-coop-v3", action_mask=False, step_limit=1)
+    agent = agent_of(env.spec)
+    with torch.no_grad():
+        agent.fc3.weight.zero_()
+        agent.fc3.bias.copy_(torch.eye(6)[0])
+    ring = EpisodeRing(env.spec, episodes)
+    NativeRollout(env, agent, 0, Stream.ENVIRONMENT, ring).play(0, episodes, epsilon)
+    actions = ring.sampler(0).sample(episodes).actions[:, 0].numpy()
+    return np.bincount(actions[:, 0] * 6 + actions[:, 1], minlength=36).reshape(6, 6)
+
+
+def test_each_agent_draws_its_own_coin_natively():
+    table = exploration()
+    expected = table.sum(1, keepdims=True) * table.sum(0, keepdims=True) / table.sum()
+    assert ((table - expected) ** 2 / expected).sum() < 52.6  # chi-square, 25 degrees, p = 0.001
+    np.testing.assert_allclose(table.sum(1) / table.sum(), [7 / 12] + [1 / 12] * 5, atol=0.03)
+
+
+def test_a_full_ring_is_told_and_nothing_stays_claimed():
+    env = LbfEnv(TASK)
+    ring = EpisodeRing(env.spec, 4)
+    rollout = NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, ring)
+    slots = [writer.open() for writer in (ring.writer(), ring.writer(), ring.writer())]
+    with pytest.raises(RingBusyError, match="raise its capacity"):
+        rollout.play(0, 4, 0.5)
+    assert ring.stats()["aborted"] == 1
+    for slot in slots:
+        slot.abort()
+    assert rollout.play(0, 4, 0.5).lengths.size == len(ring) == 4
+
+
+def test_a_board_without_room_is_named(monkeypatch):
+    monkeypatch.setattr("pyqmix.envs.foraging._require_room", lambda *_: None)
+    env = LbfEnv(crowded := "Foraging-10x100-999p-1f-v3")
+    ring = EpisodeRing(env.spec, 4)
+    rollout = NativeRollout(env, agent_of(env.spec, hidden=1), 0, Stream.ENVIRONMENT, ring)
+    message = rf"^environment {crowded}, episode \d+, step 0: player \d+ found no free cell in 1000 attempts"
+    with pytest.raises(EnvError, match=message):
+        rollout.play(0, 50, 1.0)
+    assert ring.stats()["aborted"] >= 1
+
+
+def test_ring_and_policy_must_fit_the_board():
+    env, other = LbfEnv(TASK), LbfEnv("Foraging-5x5-2p-2f-v3")
+    with pytest.raises(ValueError, match="ring: its episodes are not those of the environment"):
+        NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, EpisodeRing(other.spec, 4))
+    policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=6, agent_id=False)
+    with pytest.raises(ValueError, match="policy: its sizes are not those of the environment"):
+        _C.LbfRollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
+
+
+def test_native_where_environment_and_agent_allow_it(tiny_config):
+    native = tiny_config(env="lbf")
+    spec = LbfEnv().spec
+    gru = GRUAgent(spec.obs_dim, spec.n_actions, spec.n_agents)
+    kinds = [
+        type(create_rollout(config, agent, 0, Stream.EVALUATION, 2))
+        for config, agent in ((native, agent_of(spec)), (native, gru), (tiny_config(), agent_of(spec)))
+    ]
+    assert kinds == [NativeRollout, Rollout, Rollout]
+
+
+def test_config_reaches_the_board():
+    config = Config(env="lbf", env_args={"penalty": 0.5}, global_state=True, team_reward="mean", action_mask=False)
+    env = create_rollout(config, agent_of(LbfEnv().spec), 0, Stream.ENVIRONMENT, 1)._env
+    assert (env.rules.penalty, env.spec.concat_state, env.team_reward) == (0.5, False, "mean")
+    assert env.native.avail().all() if env.reset(0) else False
