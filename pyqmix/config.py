@@ -186,6 +186,10 @@ class Config:
                 raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
         if self.env_args is not None and not isinstance(self.env_args, dict):
             raise ConfigError(f"env_args: expected a JSON object of options, got {self.env_args!r}")
+        try:
+            json.dumps(self.env_args)
+        except (TypeError, ValueError):
+            raise ConfigError(f"env_args: expected what JSON can hold, got {self.env_args!r}") from None
         if self.target_tau == 0:
             raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
         if self.batch_size + self.num_envs > self.buffer_size:

@@ -7,7 +7,7 @@ import torch
 from pyqmix import _C
 from pyqmix.config import Config
 from pyqmix.envs import LbfEnv, create_env
-from pyqmix.errors import EnvError
+from pyqmix.errors import ConfigError, EnvError
 from pyqmix.nn.agents import Agent, MLPAgent
 from pyqmix.replay import EpisodeRing, RingBusyError
 from pyqmix.rollout import Played, Rollout
@@ -20,7 +20,7 @@ class NativeRollout:
     """Plays episodes without Python: environment, policy, exploration and the writing of the ring.
 
     Episode k depends on (seed, k), the weights and epsilon alone: not on the number of threads, nor on how
-    many boards share a forward pass.
+    many boards share a forward pass. One Python thread at a time may play; a second one gets an error.
 
     Args:
         env: the board that every episode is played on.
@@ -29,7 +29,7 @@ class NativeRollout:
         stream: the stream that the episodes' seeds come from.
         ring: where the episodes go; None plays without keeping them.
         threads: how many play.
-        lanes: boards of a thread that share each forward pass.
+        lanes: most boards of a thread that share each forward pass.
     """
 
     def __init__(
@@ -42,6 +42,8 @@ class NativeRollout:
         threads: int = 1,
         lanes: int = LANES,
     ) -> None:
+        if env.team_reward == "individual":
+            raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
         spec = env.spec
         self._policy = _C.MlpPolicy(
@@ -64,18 +66,28 @@ class NativeRollout:
 
         Raises:
             EnvError: a board has no room for its players; open episodes are aborted.
+            KeyboardInterrupt: Ctrl-C; what has been played is in the ring.
             RingBusyError: no slot of the ring was free.
         """
-        self._policy.load(flat_weights(self._agent).numpy())
         try:
             returns, lengths = self._rollout.play(
-                first=first, count=count, epsilon=epsilon, threads=self._threads, lanes=self._lanes
+                flat_weights(self._agent).numpy(),
+                first=first,
+                count=count,
+                epsilon=epsilon,
+                threads=self._threads,
+                lanes=self._lanes,
             )
         except _C.EpisodeError as error:
             raise EnvError(f"environment {self._env.name}, {error}") from None
         except _C.RingBusyError:
             raise RingBusyError("no slot of the ring is free: raise its capacity") from None
         return Played(returns, lengths)
+
+    @property
+    def threads_used(self) -> int:
+        """How many threads shared the last play's episodes."""
+        return self._rollout.threads_used
 
     def close(self) -> None:
         """Do nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -25,29 +26,29 @@ def record_run(run_dir: Path, path: Path, seed: int) -> None:
     Raises:
         ConfigError: the folder is no run, its environment cannot be drawn, or the file cannot be written.
     """
+    if path.suffix.lower() != ".gif" or not path.parent.is_dir():
+        raise ConfigError(f"gif: expected the name of a .gif file in a folder that exists, got {path}")
     config, agent = load_agent(run_dir)
     env = create_env(config.env, config.task, config.env_options())
     try:
-        frames = [frame for k in range(EPISODES) for frame in _episode(env, agent, seed, k)]
+        save_gif(path, (frame for k in range(EPISODES) for frame in _episode(env, agent, seed, k)))
+    except OSError as error:
+        raise ConfigError(f"gif: {path} cannot be written: {error}") from None
     finally:
         env.close()
-    try:
-        save_gif(path, frames)
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"gif: {path} cannot be written: {error}") from None
 
 
 @torch.inference_mode()
-def _episode(env: Env, agent: Agent, seed: int, index: int) -> list[NDArray[np.uint8]]:
+def _episode(env: Env, agent: Agent, seed: int, index: int) -> Iterator[NDArray[np.uint8]]:
     point = env.reset(derive_seed(seed, Stream.EVALUATION, index))
-    frames, hidden, ended = [_draw(env)], agent.initial_hidden(1), False
+    yield _draw(env)
+    hidden, ended = agent.initial_hidden(1), False
     never = np.ones(env.spec.n_agents)
     while not ended:
         qs, hidden = agent.act(torch.from_numpy(point.obs)[None], hidden)
         step = env.step(epsilon_greedy(qs[0].numpy(), point.avail, 0.0, never, never))
         point, ended = step.point, step.terminated or step.truncated
-        frames.append(_draw(env))
-    return frames
+        yield _draw(env)
 
 
 def _draw(env: Env) -> NDArray[np.uint8]:

@@ -153,3 +153,9 @@ def test_unknown_preset():
 def test_another_environment_brings_its_own_exploration():
     assert Config(env="lbf").replace(env="two_step").eps_end == 1.0
     assert Config(env="lbf", eps_end=0.2).replace(env="two_step").eps_end == 0.2
+
+
+@pytest.mark.parametrize("value", [[1], "penalty", {"players": {1, 2}}])
+def test_env_args_are_named_values(value):
+    with pytest.raises(ConfigError, match="env_args: expected"):
+        Config(env_args=value)

@@ -1,5 +1,7 @@
 """Level-Based Foraging as the trainer meets it."""
 
+import threading
+
 import numpy as np
 import pytest
 from lbf_differential import Corrected
@@ -218,7 +220,8 @@ def test_individual_rewards_of_a_batch_add_up_to_the_teams():
 @pytest.mark.parametrize(
     ("actions", "message"),
     [
-        (np.zeros((2, 2)), r"actions: expected \(3, 2\) int64, got \(2, 2\)"),
+        (np.zeros((2, 2), np.int64), r"actions: expected \(3, 2\) int64, got \(2, 2\)"),
+        (np.full((3, 2), 2.7), "actions: expected integers, got float64"),
         (np.full((3, 2), 6), "actions: expected 0 to 5, got 6"),
         (np.full((3, 2), -1), "actions: expected 0 to 5, got -1"),
     ],
@@ -228,6 +231,66 @@ def test_bad_actions_of_a_batch(actions, message):
     envs.reset()
     with pytest.raises(ValueError, match=message):
         envs.step(actions)
+
+
+def test_a_step_needs_a_started_episode():
+    env = LbfEnv(CROWDED)
+    with pytest.raises(RuntimeError, match="reset the environment before the first step"):
+        env.step(np.zeros(4, np.int64))
+
+
+def test_a_failed_reset_starts_nothing():
+    envs = make_env("lbf", task="Foraging-7x143-1000p-1f-v3", num_envs=8)
+    with pytest.raises(RuntimeError, match="found no free cell"):
+        for seed in range(50):
+            envs.reset(seed=seed)
+    with pytest.raises(RuntimeError, match="reset the environment before the first step"):
+        envs.step(np.zeros((8, 1000), np.int64))
+
+
+@pytest.mark.parametrize("num_envs", [0, -1, True, 2.0])
+def test_a_batch_needs_boards(num_envs):
+    with pytest.raises(ConfigError, match="num_envs: expected a positive integer, got"):
+        LbfVectorEnv(LbfEnv(), num_envs)
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.5, True])
+def test_bad_seeds(seed):
+    envs = make_env("lbf", num_envs=1)
+    for call in (
+        lambda: envs.reset(seed=seed),
+        lambda: LbfEnv().reset(seed),
+        lambda: make_env("lbf", num_envs=1, seed=seed),
+    ):
+        with pytest.raises(ValueError, match="seed: expected an integer from 0 to"):
+            call()
+
+
+def test_a_batch_refuses_a_second_thread_at_the_same_time():
+    envs = make_env("lbf", num_envs=3_000)
+    envs.reset()
+    actions, errors = np.zeros((3_000, 2), np.int64), []
+
+    def step():
+        for _ in range(50):
+            try:
+                envs.step(actions)
+            except RuntimeError as error:
+                errors.append(str(error))
+
+    threads = [threading.Thread(target=step) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(errors) == {"this batch of environments: another thread is using it; make one for each thread"}
+
+
+def test_one_board_pays_one_reward():
+    env = LbfEnv(team_reward="individual")
+    env.reset(0)
+    with pytest.raises(ConfigError, match="'individual' is for batches"):
+        env.step(np.zeros(2, np.int64))
 
 
 def test_gif(tmp_path):

@@ -2,6 +2,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/exclusive.h"
 #include "env/lbf_batch.h"
 #include "env/lbf_env.h"
 
@@ -69,6 +70,17 @@ std::vector<std::tuple<int, int, int>> players(const LbfEnv& env) {
     for (const auto& p : env.world().players()) out.emplace_back(p.row, p.col, p.level);
     return out;
 }
+
+// A batch that one Python thread at a time uses.
+struct Batch {
+    Batch(const LbfEnv& env, std::int64_t count) : worlds(env, count) {
+        if (count < 1)
+            throw std::invalid_argument("num_envs: expected a positive integer, got " +
+                                        std::to_string(count));
+    }
+    LbfBatch worlds;
+    InUse in_use;
+};
 
 // Arrays of Python that a batch writes to, checked.
 class BatchArrays {
@@ -186,31 +198,35 @@ void bind_env(py::module_& module) {
 }
 
 void bind_batch(py::module_& module) {
-    py::class_<LbfBatch>(module, "LbfBatch")
+    py::class_<Batch>(module, "LbfBatch")
         .def(py::init<const LbfEnv&, std::int64_t>(), py::arg("env"), py::arg("count"))
-        .def("seed", &LbfBatch::seed, py::arg("seed"))
+        .def(
+            "seed", [](Batch& batch, std::uint64_t seed) { batch.worlds.seed(seed); },
+            py::arg("seed"))
         .def(
             "reset",
-            [](LbfBatch& batch, const py::array& obs, const py::array& avail,
+            [](Batch& batch, const py::array& obs, const py::array& avail,
                const py::object& state) {
-                const LbfBatchOut out = BatchArrays(batch).shown(obs, avail, state);
+                const LbfBatchOut out = BatchArrays(batch.worlds).shown(obs, avail, state);
+                const InUse::Lock lock(batch.in_use, "this batch of environments");
                 py::gil_scoped_release release_gil;
-                batch.reset(out);
+                batch.worlds.reset(out);
             },
             py::arg("obs"), py::arg("avail"), py::arg("state"))
         .def(
             "step",
-            [](LbfBatch& batch, const py::array& actions, const py::array& obs,
-               const py::array& avail, const py::object& state, const py::array& rewards,
-               const py::array& terminated, const py::array& truncated) {
-                const BatchArrays arrays(batch);
+            [](Batch& batch, const py::array& actions, const py::array& obs, const py::array& avail,
+               const py::object& state, const py::array& rewards, const py::array& terminated,
+               const py::array& truncated) {
+                const BatchArrays arrays(batch.worlds);
                 LbfBatchOut out = arrays.shown(obs, avail, state);
                 out.rewards = data_of<double>("rewards", rewards, arrays.rewards());
-                out.terminated = data_of<bool>("terminated", terminated, {batch.size()});
-                out.truncated = data_of<bool>("truncated", truncated, {batch.size()});
+                out.terminated = data_of<bool>("terminated", terminated, {batch.worlds.size()});
+                out.truncated = data_of<bool>("truncated", truncated, {batch.worlds.size()});
                 const auto taken = actions_of(actions, arrays.actions());
+                const InUse::Lock lock(batch.in_use, "this batch of environments");
                 py::gil_scoped_release release_gil;
-                batch.step(taken.data(), out);
+                batch.worlds.step(taken.data(), out);
             },
             py::arg("actions"), py::arg("obs"), py::arg("avail"), py::arg("state"),
             py::arg("rewards"), py::arg("terminated"), py::arg("truncated"));

@@ -1,5 +1,8 @@
+#include <algorithm>
+
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/exclusive.h"
 #include "bindings/ring.h"
 #include "rollout/lbf_rollout.h"
 
@@ -17,27 +20,48 @@ class Rollout {
     Rollout(const LbfEnv& env, std::shared_ptr<MlpPolicy> policy, std::uint64_t seed,
             std::uint64_t stream, const std::shared_ptr<Ring>& ring)
         : writer_(ring ? std::make_unique<WriterId>(ring) : nullptr),
-          rollout_(env, std::move(policy), seed, static_cast<Stream>(stream),
+          policy_(std::move(policy)),
+          rollout_(env, policy_, seed, static_cast<Stream>(stream),
                    writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0) {}
 
-    py::tuple play(std::int64_t first, std::int64_t count, double epsilon, int threads,
-                   std::int64_t lanes) {
+    py::tuple play(const py::array& weights, std::int64_t first, std::int64_t count, double epsilon,
+                   int threads, std::int64_t lanes) {
         if (count < 1 || threads < 1 || lanes < 1)
             throw std::invalid_argument("count, threads and lanes: expected positive integers");
+        if (!(epsilon >= 0.0 && epsilon <= 1.0))
+            throw std::invalid_argument("epsilon: expected a number from 0 to 1, got " +
+                                        std::to_string(epsilon));
+        const InUse::Lock lock(in_use_, "this rollout");
+        load(*policy_, weights);
         auto returns = new_array<double>({count});
         auto lengths = new_array<std::int64_t>({count});
-        const Play play{
-            first, count, epsilon, threads, lanes, returns.mutable_data(), lengths.mutable_data()};
-        {
-            py::gil_scoped_release release_gil;
-            rollout_.play(play);
+        // Some episodes at a time, so that Ctrl-C is heard.
+        const std::int64_t together = kTogether * threads;
+        for (std::int64_t done = 0; done < count; done += together) {
+            const Play play{first + done,
+                            std::min(together, count - done),
+                            epsilon,
+                            threads,
+                            lanes,
+                            returns.mutable_data() + done,
+                            lengths.mutable_data() + done};
+            {
+                py::gil_scoped_release release_gil;
+                rollout_.play(play);
+            }
+            if (PyErr_CheckSignals() != 0) throw py::error_already_set();
         }
         return py::make_tuple(returns, lengths);
     }
+    int threads_used() const { return rollout_.threads_used(); }
 
    private:
+    static constexpr std::int64_t kTogether = 256;
+
     std::unique_ptr<WriterId> writer_;
+    std::shared_ptr<MlpPolicy> policy_;
     LbfRollout rollout_;
+    InUse in_use_;
 };
 
 }  // namespace
@@ -71,8 +95,9 @@ void bind_rollout(py::module_& module) {
                       const std::shared_ptr<Ring>&>(),
              py::kw_only(), py::arg("env"), py::arg("policy"), py::arg("seed"), py::arg("stream"),
              py::arg("ring").none(true))
-        .def("play", &Rollout::play, py::kw_only(), py::arg("first"), py::arg("count"),
-             py::arg("epsilon"), py::arg("threads"), py::arg("lanes"));
+        .def_property_readonly("threads_used", &Rollout::threads_used)
+        .def("play", &Rollout::play, py::arg("weights"), py::kw_only(), py::arg("first"),
+             py::arg("count"), py::arg("epsilon"), py::arg("threads"), py::arg("lanes"));
 }
 
 }  // namespace pyqmix

@@ -21,7 +21,7 @@ struct LbfBatchOut {
 class LbfBatch {
    public:
     LbfBatch(const LbfEnv& env, std::int64_t count)
-        : envs_(static_cast<std::size_t>(count), env), ended_(envs_.size(), 0) {}
+        : envs_(static_cast<std::size_t>(count > 0 ? count : 0), env), ended_(envs_.size(), 0) {}
 
     std::int64_t size() const { return static_cast<std::int64_t>(envs_.size()); }
     const LbfEnv& env(std::int64_t k) const { return envs_[static_cast<std::size_t>(k)]; }

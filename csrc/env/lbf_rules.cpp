@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdint>
 #include <numeric>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -108,7 +109,19 @@ void LbfRules::validate() const {
                         ", the lowest levels of three players added, where max_food_level is none",
                     std::to_string(level));
     }
-    if (!std::isfinite(penalty)) refuse("penalty", "a finite number", std::to_string(penalty));
+    if (!(std::abs(penalty) <= kMaxPenalty)) {
+        std::ostringstream got;
+        got << penalty;
+        refuse("penalty", "a number from -1e9 to 1e9", got.str());
+    }
+    const std::int64_t side = 2 * std::int64_t{sight} + 1;
+    const std::int64_t seen = grid_observation
+                                  ? 3 * side * side
+                                  : 3 * (std::int64_t{max_num_food} + std::int64_t{players()});
+    if (players() * seen > kMaxSeen)
+        throw std::invalid_argument("players: " + std::to_string(players()) + " that see " +
+                                    std::to_string(seen) + " numbers each are more than " +
+                                    std::to_string(kMaxSeen));
     if (players() + max_num_food > rows * cols)
         throw std::invalid_argument("a board of " + std::to_string(rows) + "x" +
                                     std::to_string(cols) + " = " + std::to_string(rows * cols) +

@@ -3,6 +3,7 @@
 // Papoudakis et al., arXiv:2006.07869.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string_view>
 #include <vector>
@@ -11,6 +12,8 @@ namespace pyqmix {
 
 struct LbfRules {
     static constexpr int kMaxSide = 1'000, kMaxPlayers = 1'000, kMaxLevel = 1'000'000;
+    static constexpr double kMaxPenalty = 1e9;
+    static constexpr std::int64_t kMaxSeen = 100'000'000;  // numbers that all players see together
 
     int rows = 8, cols = 8;
     int max_num_food = 3;

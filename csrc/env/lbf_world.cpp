@@ -1,6 +1,7 @@
 #include "env/lbf_world.h"
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdlib>
 #include <numeric>
 #include <span>
@@ -39,15 +40,18 @@ LbfWorld::LbfWorld(LbfRules rules) : rules_(std::move(rules)) {
 }
 
 void LbfWorld::reset() {
+    started_ = false;
     for (const Food& food : food_) field_[cell(food.row, food.col)] = 0;
     food_.clear();
     spawn_players();
     spawn_food();
     steps_ = 0;
     find_valid_actions();
+    started_ = true;
 }
 
 void LbfWorld::step(const std::uint8_t* actions) {
+    if (!started_) throw std::logic_error("reset the environment before the first step");
     ++steps_;
     move(actions);
     load();
@@ -209,7 +213,7 @@ template <typename T>
 void LbfWorld::observe(T* out) const {
     const int n = rules_.players();
     if (rules_.grid_observation) {
-        for (int i = 0; i < n; ++i) observe_grid(i, out + i * obs_dim_);
+        for (int i = 0; i < n; ++i) observe_grid(i, out + std::ptrdiff_t{i} * obs_dim_);
         return;
     }
     const int food_width = 3 * rules_.max_num_food;

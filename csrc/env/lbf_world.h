@@ -35,12 +35,18 @@ class LbfWorld {
 
     // Forgets where the players stood: spawning avoids those cells, so that an episode of the
     // original depends on the one before it.
-    void forget() { players_.assign(players_.size(), Player{}); }
+    void forget() {
+        players_.assign(players_.size(), Player{});
+        started_ = false;
+    }
 
     // Places players, then food. Throws std::runtime_error if a player finds no free cell.
     void reset();
+    // Whether a reset has succeeded since the world was made or forgot: only then may it step.
+    bool started() const { return started_; }
 
-    // One action for each player, each below kActions; one that is not valid does nothing.
+    // One action for each player, each below kActions; one that is not valid does nothing. Throws
+    // std::logic_error unless started.
     void step(const std::uint8_t* actions);
 
     // Bit a says whether player i's action a is valid.
@@ -94,6 +100,7 @@ class LbfWorld {
     std::vector<double> rewards_;
     std::int64_t food_spawned_ = 0;
     int steps_ = 0;
+    bool started_ = false;
 };
 
 }  // namespace pyqmix

@@ -30,11 +30,13 @@ inline std::uint8_t random_action(std::uint8_t available, double pick) {
     return among.actions[static_cast<unsigned>(pick * among.count)];
 }
 
-// The available action of the highest value, the first of equals.
+// The available action of the highest value, the first of equals; a NaN counts as highest.
 inline std::uint8_t greedy_action(std::uint8_t available, const float* qs) {
     auto best = static_cast<unsigned>(std::countr_zero(unsigned{available}));
     for (unsigned action = best + 1; action < 6; ++action) {
-        const bool better = (available >> action & 1u) && qs[action] > qs[best];
+        const bool higher =
+            qs[action] > qs[best] || (qs[action] != qs[action] && qs[best] == qs[best]);
+        const bool better = (available >> action & 1u) && higher;
         best = better ? action : best;
     }
     return static_cast<std::uint8_t>(best);

@@ -18,6 +18,7 @@ struct LbfRollout::Claimed {
     const Play& play;
     std::int64_t begin, end;
     std::vector<std::int64_t> slots;  // of each episode; kNoSlot once it is published
+    std::int64_t lanes = 1;
     std::atomic<std::int64_t> next{begin};
     std::atomic<bool> failed{false};
 };
@@ -31,7 +32,7 @@ class LbfRollout::Worker {
     void play(Claimed& claimed) {
         const Play& play = claimed.play;
         const bool needs_values = play.epsilon < 1.0;  // every coin is below 1
-        const std::int64_t lanes = needs_values ? play.lanes : 1;
+        const std::int64_t lanes = needs_values ? claimed.lanes : 1;
         prepare(lanes);
         playing_ = 0;
         while (playing_ < lanes && start(playing_, claimed)) ++playing_;
@@ -223,8 +224,10 @@ void LbfRollout::claim(Claimed& claimed) {
 
 void LbfRollout::play_claimed(Claimed& claimed) {
     const Play& play = claimed.play;
-    const std::int64_t groups = (claimed.end - claimed.begin + play.lanes - 1) / play.lanes;
-    const auto threads = static_cast<int>(std::min<std::int64_t>(play.threads, groups));
+    const std::int64_t count = claimed.end - claimed.begin;
+    const auto threads = static_cast<int>(std::min<std::int64_t>(play.threads, count));
+    claimed.lanes = std::min(play.lanes, (count + threads - 1) / threads);
+    threads_used_ = threads;
     while (static_cast<int>(workers_.size()) < threads)
         workers_.push_back(std::make_unique<Worker>(*this));
     std::vector<std::exception_ptr> errors(static_cast<std::size_t>(threads));

@@ -36,7 +36,7 @@ struct Play {
     std::int64_t first = 0, count = 0;
     double epsilon = 0.0;
     int threads = 1;
-    std::int64_t lanes = 1;           // worlds of a thread that share each forward pass
+    std::int64_t lanes = 1;           // most worlds of a thread that share each forward pass
     double* returns = nullptr;        // (count): sums of rewards
     std::int64_t* lengths = nullptr;  // (count): steps
 };
@@ -52,6 +52,8 @@ class LbfRollout {
 
     // Throws RingBusy or EpisodeError; episodes that have not ended are then given up.
     void play(const Play& play);
+    // How many threads the last play() asked for work.
+    int threads_used() const { return threads_used_; }
 
    private:
     struct Claimed;
@@ -67,6 +69,7 @@ class LbfRollout {
     EpisodeRing* ring_;
     std::uint64_t writer_;
     std::vector<std::unique_ptr<Worker>> workers_;
+    int threads_used_ = 0;
 };
 
 }  // namespace pyqmix

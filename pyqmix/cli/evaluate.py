@@ -33,15 +33,16 @@ class Options:
 def main() -> None:
     """Evaluate as the command line says."""
     options = parse(Options, PROGRAM, sys.argv[1:])
+    run_dir = Path(options.run_dir)
     try:
-        evaluation = evaluate_run(Path(options.run_dir), options.episodes, options.seed)
+        evaluation = evaluate_run(run_dir, options.episodes, options.seed)
+        low, high = evaluation.interval()
+        print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
+        print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
         if options.gif is not None:
-            record_run(Path(options.run_dir), Path(options.gif), options.seed)
+            record_run(run_dir, Path(options.gif), options.seed)
     except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Options))
-    low, high = evaluation.interval()
-    print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
-    print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
 
 
 if __name__ == "__main__":

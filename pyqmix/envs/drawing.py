@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +39,20 @@ def draw_board(world: _C.LbfEnv, rules: _C.LbfRules) -> NDArray[np.uint8]:
     return np.asarray(smaller)
 
 
-def save_gif(path: Path, frames: list[NDArray[np.uint8]], fps: float = 5.0) -> None:
-    """Write frames as a GIF that repeats; the last one stays for a second."""
-    images = [Image.fromarray(frame).quantize(64, dither=Image.Dither.NONE) for frame in frames]
+def save_gif(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float = 5.0) -> None:
+    """Write frames as a GIF that repeats; the last one stays for a second.
+
+    Frames are taken one after another and kept with one byte a pixel, in the first one's colours.
+    """
+    images: list[Image.Image] = []
+    for frame in frames:
+        image = Image.fromarray(frame)
+        palette = images[0] if images else image.quantize(256, dither=Image.Dither.NONE)
+        images.append(image.quantize(palette=palette, dither=Image.Dither.NONE))
     durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
-    images[0].save(path, save_all=True, append_images=images[1:], duration=durations, loop=0)
+    images[0].save(
+        path, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=1
+    )
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

@@ -14,6 +14,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from pyqmix import _C
+from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.drawing import draw_board
 from pyqmix.errors import ConfigError, near
 
@@ -52,8 +53,7 @@ def foraging_rules(
     for name, flag in flags.items():
         if not isinstance(flag, (bool, np.bool_)):
             raise ConfigError(f"{name}: expected true or false, got {flag!r}")
-    if isinstance(penalty, bool) or not isinstance(penalty, (int, float)):
-        raise ConfigError(f"penalty: expected a number, got {penalty!r}")
+    penalty = _number("penalty", penalty)
     players, max_num_food = _count("players", players), _count("max_num_food", max_num_food)
     try:
         return _C.LbfRules(
@@ -68,7 +68,7 @@ def foraging_rules(
                 None if max_food_level is None else _integers("max_food_level", max_food_level, max_num_food)
             ),
             max_episode_steps=_integer("max_episode_steps", max_episode_steps),
-            penalty=float(penalty),
+            penalty=penalty,
             **{name: bool(flag) for name, flag in flags.items()},
         )
     except ValueError as error:
@@ -189,7 +189,7 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
         )
         self.n_agents = players
         self._world = _C.LbfEnv(self.rules)
-        self._seeded = self._started = False
+        self._seeded = False
         self._box = observation_box(self.rules)
         self.observation_space = spaces.Tuple([self._box] * players)
         self.action_space = spaces.Tuple([spaces.Discrete(6)] * players)
@@ -210,12 +210,10 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
         """
         if seed is not None or not self._seeded:
             value = int(np.random.SeedSequence().generate_state(1, np.uint64)[0]) if seed is None else seed
-            if not 0 <= value < 2**64:
-                raise ValueError(f"seed: expected an integer from 0 to 2**64 - 1, got {seed!r}")
+            super().reset(seed=check_seed(value))
             self._world.seed(value)
             self._seeded = True
         self._world.reset()
-        self._started = True
         return self._observations(), {}
 
     def step(  # type: ignore[override]  # one reward for each player, as the original
@@ -227,9 +225,7 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
             Observations, one reward for each player, whether all food is eaten or the step limit reached,
             False, and an empty dictionary.
         """
-        if not self._started:
-            raise RuntimeError("reset the environment before the first step")
-        self._world.step(np.asarray(actions, dtype=np.int64))
+        self._world.step(as_actions(actions))
         return self._observations(), self._world.rewards(), self._world.ended, False, {}
 
     def valid_actions(self) -> NDArray[np.bool_]:
@@ -269,8 +265,8 @@ _ROOM_TRIES = 20
 
 
 def _require_room(rules: _C.LbfRules, task: str) -> None:
-    # Food keeps away from the border and from other food. Where the original finds no place it silently
-    # plays on with less; a board on which that always happens is a mistake.
+    # Where the original finds no place for food it plays on with less, and so does this. A board without
+    # any, or without room for its players, is a mistake.
     world, placed = _C.LbfEnv(rules), 0
     for seed in range(_ROOM_TRIES):
         try:
@@ -280,11 +276,8 @@ def _require_room(rules: _C.LbfRules, task: str) -> None:
         placed = max(placed, len(world.food))
         if placed == rules.max_num_food:
             return
-    if min(rules.min_food_level) > 0:  # an item of level 0 counts as none
-        raise ConfigError(
-            f"task: the board holds at most {placed} of {rules.max_num_food} food items (food keeps off the "
-            f"border and apart from other food; {_ROOM_TRIES} boards tried), in {task!r}"
-        )
+    if placed == 0 and min(rules.min_food_level) > 0:  # an item of level 0 counts as none
+        raise ConfigError(f"task: none of {_ROOM_TRIES} boards had room for food, in {task!r}")
 
 
 def _task_error(name: str, text: str) -> str:
@@ -304,6 +297,15 @@ def _integer(name: str, value: object) -> int:
     if abs(number) >= 2**31:
         raise ConfigError(f"{name}: expected a smaller integer, got {value!r}")
     return number
+
+
+def _number(name: str, value: object) -> float:
+    try:
+        if not isinstance(value, (bool, str)):
+            return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise ConfigError(f"{name}: expected a number, got {value!r}")
 
 
 def _count(name: str, value: object) -> int:

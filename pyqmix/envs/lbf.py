@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import _C
+from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.drawing import draw_board
 from pyqmix.envs.foraging import rules_of
 from pyqmix.envs.protocol import Point, Step
@@ -50,9 +51,17 @@ class LbfEnv:
         global_state: bool = False,
         team_reward: str = "sum",
     ) -> None:
+        if not isinstance(task, str):
+            raise ConfigError(f"task: expected a name, got {task!r}")
+        if options is not None and not isinstance(options, Mapping):
+            raise ConfigError(f"env_args: expected named options, got {options!r}")
+        views = {"truncate_at_limit": truncate_at_limit, "action_mask": action_mask, "global_state": global_state}
+        for name, flag in views.items():
+            if not isinstance(flag, bool):
+                raise ConfigError(f"{name}: expected true or false, got {flag!r}")
         if step_limit is not None:
-            if step_limit < 1:
-                raise ConfigError(f"episode_limit: expected a positive integer, got {step_limit}")
+            if isinstance(step_limit, bool) or not isinstance(step_limit, int) or step_limit < 1:
+                raise ConfigError(f"episode_limit: expected a positive integer, got {step_limit!r}")
             options = {**(options or {}), "max_episode_steps": step_limit}
         if team_reward not in TEAM_REWARDS:
             raise ConfigError(f"team_reward: expected one of {', '.join(TEAM_REWARDS)}, got {team_reward!r}")
@@ -85,12 +94,19 @@ class LbfEnv:
         Raises:
             RuntimeError: a player found no free cell.
         """
-        self.native.start(seed)
+        self.native.start(check_seed(seed))
         return self._point()
 
     def step(self, actions: NDArray[np.int64]) -> Step:
-        """Execute the joint action (n,)."""
-        self.native.step(actions)
+        """Execute the joint action (n,).
+
+        Raises:
+            RuntimeError: no episode has started.
+            ValueError: an action is none of the six.
+        """
+        if self.team_reward == "individual":
+            raise ConfigError("team_reward: 'individual' is for batches; one environment pays a sum or a mean")
+        self.native.step(as_actions(actions))
         return Step(self._point(), self.native.reward, self.native.terminated, self.native.truncated)
 
     def render(self) -> NDArray[np.uint8]:

@@ -17,8 +17,10 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from pyqmix import _C
+from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.lbf import LbfEnv
 from pyqmix.envs.protocol import Env, Point
+from pyqmix.errors import ConfigError
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
 
@@ -30,7 +32,9 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
     """What the batches here have in common: spaces, and the start of episodes."""
 
     def __init__(self, spec: EpisodeSpec, num_envs: int, seed: int) -> None:
-        self.num_envs, self.seed, self.spec_of_episodes = num_envs, seed, spec
+        if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
+            raise ConfigError(f"num_envs: expected a positive integer, got {num_envs!r}")
+        self.num_envs, self.seed, self.spec_of_episodes = num_envs, check_seed(seed), spec
         self.metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
         shape = (spec.n_agents, spec.obs_dim)
         self.single_observation_space = spaces.Box(-np.inf, np.inf, shape, np.float32)
@@ -46,16 +50,18 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
         if isinstance(seed, list):
             raise ValueError("seed: expected one integer for the whole batch, got a list")
         if seed is not None:
-            self.seed = seed
+            self.seed = check_seed(seed)
             self._restart(seed)
+        self._started = False
+        shown = self._reset()
         self._started = True
-        return self._reset()
+        return shown
 
     def step(self, actions: NDArray[np.int64]) -> Steps:
         """Step every environment; one that ended in the last step is reset instead, with reward 0."""
         if not self._started:
             raise RuntimeError("reset the environment before the first step")
-        taken = np.ascontiguousarray(actions, dtype=np.int64)
+        taken = as_actions(actions)
         expected = (self.num_envs, self.spec_of_episodes.n_agents)
         if taken.shape != expected:
             raise ValueError(f"actions: expected {expected} int64, got {taken.shape}")
@@ -121,7 +127,8 @@ class SyncVectorEnv(EpisodeVectorEnv):
 class LbfVectorEnv(EpisodeVectorEnv):
     """Steps K boards of Level-Based Foraging in one native call; rewards are (K, n) for individual ones.
 
-    The episodes are those of a :class:`SyncVectorEnv` of the same boards.
+    The episodes are those of a :class:`SyncVectorEnv` of the same boards. One thread at a time may use it; a
+    second one gets an error.
 
     Args:
         env: the board to copy.
