@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
-BENCHMARKS = ("mixing", "mix_error", "rollout", "two_step")
+BENCHMARKS = ("mixing", "mix_error", "rollout", "td_target", "two_step")
 
 
 def main() -> None:

@@ -53,6 +53,41 @@ def mix_backward_cuda(
 ) -> None: ...
 def td_target_cpu(mixer: MixTensors, target: TdTargetTensors, *, is_double: bool, threads: int) -> int: ...
 
+class Workspace:
+    nbytes: int
+
+class QMixerTensors:
+    def __init__(
+        self,
+        *,
+        rows: int,
+        n_agents: int,
+        state_dim: int,
+        embed_dim: int,
+        hypernet_dim: int,
+        agent_qs: TensorRows,
+        states: TensorRows,
+        parameters: list[int],
+    ) -> None: ...
+    def activations(self, is_double: bool) -> Workspace: ...
+
+def qmixer_forward_cpu(
+    inputs: QMixerTensors, q_tot: int, saved: Workspace | None, *, is_double: bool, threads: int
+) -> None: ...
+def qmixer_backward_cpu(
+    inputs: QMixerTensors,
+    saved: Workspace,
+    grad_q_tot: TensorRows,
+    grads: list[int],
+    grad_agent_qs: int,
+    *,
+    is_double: bool,
+    threads: int,
+) -> None: ...
+def qmixer_td_target_cpu(
+    inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
+) -> int: ...
+
 class EpisodeSpec:
     def __init__(
         self,
@@ -209,6 +244,7 @@ class LbfRollout:
     def __init__(
         self, *, env: LbfEnv, policy: MlpPolicy, seed: int, stream: int, ring: EpisodeRing | None
     ) -> None: ...
+    threads_used: int
     def play(
-        self, *, first: int, count: int, epsilon: float, threads: int, lanes: int
+        self, weights: NDArray[np.float32], *, first: int, count: int, epsilon: float, threads: int, lanes: int
     ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...

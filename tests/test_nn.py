@@ -83,7 +83,7 @@ WRONG = [
     ((torch.zeros(4, 2), torch.zeros(4, 6)), ValueError, r"states: expected \(4, 5\) float32 .* got \(4, 6\)"),
     ((torch.zeros(4, 2), torch.zeros(3, 5)), ValueError, r"states: expected \(4, 5\) float32 .* got \(3, 5\)"),
     ((torch.zeros(4, 2), torch.zeros(4, 5).double()), TypeError, r"states: .* got \(4, 5\) float64 on cpu"),
-    ((torch.zeros(4, 2).double(), torch.zeros(4, 5)), TypeError, r"b1: expected \(4, 32\) float64"),
+    ((torch.zeros(4, 2).double(), torch.zeros(4, 5)), TypeError, r"agent_qs: .* got \(4, 2\) float64 on cpu"),
 ]
 
 

@@ -19,13 +19,16 @@ MixForward<T> forward_args(const MixTensors& in, std::uintptr_t q_tot) {
 
 template <typename T>
 MixBackward<T> backward_args(const MixTensors& in, const TensorRows& grad_q_tot, const Grads& out) {
+    const auto rows = [](std::uintptr_t address, std::int64_t width) {
+        return Rows<T>{reinterpret_cast<T*>(address), width};
+    };
     return {in.as<T>(),
             rows_of<const T>(grad_q_tot),
-            reinterpret_cast<T*>(out.agent_qs),
-            reinterpret_cast<T*>(out.w1),
-            reinterpret_cast<T*>(out.b1),
-            reinterpret_cast<T*>(out.w_final),
-            reinterpret_cast<T*>(out.v)};
+            rows(out.agent_qs, in.n_agents),
+            rows(out.w1, in.n_agents * in.embed_dim),
+            rows(out.b1, in.embed_dim),
+            rows(out.w_final, in.embed_dim),
+            rows(out.v, 1)};
 }
 
 }  // namespace

@@ -3,36 +3,20 @@
 #include <optional>
 
 #include "bindings/bindings.h"
-#include "bindings/tensor_args.h"
+#include "bindings/td_target_args.h"
 
 namespace py = pybind11;
 
 namespace pyqmix {
 namespace {
 
-struct TargetTensors {
-    std::int64_t n_actions;
-    TensorRows next_qs, online_next_qs, avail, rewards, terminated;
-    double gamma;
-    std::uintptr_t chosen_qs, y;
-
-    template <typename T>
-    TdTarget<T> as(const MixTensors& mixer) const {
-        return {mixer.as<T>(),
-                n_actions,
-                rows_of<const T>(next_qs),
-                rows_of<const T>(online_next_qs),
-                rows_of<const std::uint8_t>(avail),
-                rows_of<const T>(rewards),
-                rows_of<const std::uint8_t>(terminated),
-                static_cast<T>(gamma),
-                reinterpret_cast<T*>(chosen_qs),
-                reinterpret_cast<T*>(y)};
-    }
-};
+template <typename T>
+TdTarget<T> with_mixer(TdTarget<T> target, const MixInputs<T>& mixer) {
+    target.mixer = mixer;
+    return target;
+}
 
 }  // namespace
-
 void bind_td_target(py::module_& module) {
     py::class_<TargetTensors>(module, "TdTargetTensors")
         .def(py::init([](std::int64_t n_actions, TensorRows next_qs,
@@ -51,8 +35,9 @@ void bind_td_target(py::module_& module) {
         "td_target_cpu",
         [](const MixTensors& mixer, const TargetTensors& target, bool is_double, int threads) {
             py::gil_scoped_release release;
-            return is_double ? td_target_cpu(target.as<double>(mixer), threads)
-                             : td_target_cpu(target.as<float>(mixer), threads);
+            return is_double
+                       ? td_target_cpu(with_mixer(target.as<double>(), mixer.as<double>()), threads)
+                       : td_target_cpu(with_mixer(target.as<float>(), mixer.as<float>()), threads);
         },
         py::arg("mixer"), py::arg("target"), py::kw_only(), py::arg("is_double"),
         py::arg("threads"));

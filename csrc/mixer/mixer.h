@@ -33,12 +33,12 @@ struct MixForward {
 template <typename T>
 struct MixBackward {
     MixInputs<T> in;
-    Rows<const T> grad_q_tot;    // (R, 1)
-    T* grad_agent_qs = nullptr;  // all contiguous, of their inputs' shapes, written in full
-    T* grad_w1 = nullptr;
-    T* grad_b1 = nullptr;
-    T* grad_w_final = nullptr;
-    T* grad_v = nullptr;
+    Rows<const T> grad_q_tot;  // (R, 1)
+    Rows<T> grad_agent_qs;     // of their inputs' shapes, written in full
+    Rows<T> grad_w1;
+    Rows<T> grad_b1;
+    Rows<T> grad_w_final;
+    Rows<T> grad_v;
 };
 
 // On the CPU, with at most `threads` threads. The result does not depend on their number.

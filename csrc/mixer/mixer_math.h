@@ -81,15 +81,15 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
     const MixInputs<T>& in = args.in;
     const std::int64_t n = in.n_agents, embed = in.embed_dim;
     const T grad = args.grad_q_tot[row][0];
-    T* grad_qs = args.grad_agent_qs + row * n;
+    T* grad_qs = args.grad_agent_qs[row];
     for (std::int64_t i = 0; i < n; ++i) grad_qs[i] = T(0);
     T hidden[kMixBlock], grad_hidden[kMixBlock], products[kMixBlock];
     for (std::int64_t first = 0; first < embed; first += kMixBlock) {
         const int width = mix_block_width(embed, first);
         mix_hidden(in, row, in.agent_qs[row], first, width, hidden);
         const T* w_final = in.w_final[row] + first;
-        T* grad_w_final = args.grad_w_final + row * embed + first;
-        T* grad_b1 = args.grad_b1 + row * embed + first;
+        T* grad_w_final = args.grad_w_final[row] + first;
+        T* grad_b1 = args.grad_b1[row] + first;
         for (int j = 0; j < width; ++j) {
             const Elu<T> activation = elu(hidden[j]);
             grad_w_final[j] = grad * activation.value * sign(w_final[j]);
@@ -99,7 +99,7 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
         for (std::int64_t i = 0; i < n; ++i) {
             const T q = in.agent_qs[row][i];
             const T* w1 = in.w1[row] + i * embed + first;
-            T* grad_w1 = args.grad_w1 + (row * n + i) * embed + first;
+            T* grad_w1 = args.grad_w1[row] + i * embed + first;
             for (int j = 0; j < width; ++j) {
                 grad_w1[j] = grad_hidden[j] * q * sign(w1[j]);
                 products[j] = grad_hidden[j] * magnitude(w1[j]);
@@ -108,7 +108,7 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
             grad_qs[i] += sum_block(products);
         }
     }
-    args.grad_v[row] = grad;
+    args.grad_v[row][0] = grad;
 }
 
 }  // namespace

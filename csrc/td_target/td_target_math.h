@@ -1,6 +1,10 @@
 // One sample's target. In an unnamed namespace for the reason given in mixer_math.h.
 #pragma once
 
+#include <cstring>
+#include <limits>
+#include <type_traits>
+
 #include "mixer/mixer_math.h"
 #include "td_target/td_target.h"
 
@@ -9,7 +13,8 @@ namespace {
 
 constexpr std::int64_t kNoAction = -1;
 
-// The first available action of the largest value, as torch.argmax has it: a NaN counts as largest.
+// The first available action of the largest value, as torch.argmax has it: a NaN counts as largest,
+// and an available -inf still wins over the unavailable.
 template <typename T>
 PYQMIX_HD std::int64_t greedy_action(const T* qs, const std::uint8_t* avail,
                                      std::int64_t n_actions) {
@@ -21,6 +26,50 @@ PYQMIX_HD std::int64_t greedy_action(const T* qs, const std::uint8_t* avail,
     }
     return best;
 }
+
+#if !defined(__CUDACC__)
+// The same for eight actions and more, eight at a time without branches: the largest value, then
+// the first action that has it. Where there is a NaN, or nothing above -inf, the above decides.
+template <typename T>
+std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
+                                    std::int64_t n_actions) {
+    constexpr std::int64_t kLanes = 8;
+    if (n_actions < kLanes) return greedy_action(qs, avail, n_actions);
+    using Whole = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
+    typedef T Values __attribute__((vector_size(kLanes * sizeof(T))));
+    typedef Whole Gates __attribute__((vector_size(kLanes * sizeof(T))));
+    typedef std::uint8_t Bytes __attribute__((vector_size(kLanes)));
+    const Values lowest = Values{} - std::numeric_limits<T>::infinity();
+    Values most = lowest;
+    Gates odd = {}, where = {};
+    const Gates lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    for (std::int64_t a = 0; a < n_actions; a += kLanes) {
+        const std::int64_t at = a + kLanes <= n_actions ? a : n_actions - kLanes;  // may overlap
+        Values q;
+        Bytes bytes;
+        std::memcpy(&q, qs + at, sizeof q);
+        std::memcpy(&bytes, avail + at, sizeof bytes);
+        const Gates open = __builtin_convertvector(bytes, Gates) != 0;
+        const Values x = open ? q : lowest;
+        where = x > most ? lane + static_cast<Whole>(at) : where;
+        most = x > most ? x : most;
+        odd |= x != x;
+    }
+    T largest = most[0];
+    Whole any_odd = odd[0];
+    for (std::int64_t j = 1; j < kLanes; ++j) {
+        largest = most[j] > largest ? most[j] : largest;
+        any_odd |= odd[j];
+    }
+    if (any_odd != 0 || largest == lowest[0]) return greedy_action(qs, avail, n_actions);
+    Whole first = std::numeric_limits<Whole>::max();
+    for (std::int64_t j = 0; j < kLanes; ++j) {
+        const Whole candidate = most[j] == largest ? where[j] : first;
+        first = candidate < first ? candidate : first;
+    }
+    return first;
+}
+#endif
 
 // Writes y of one row. Returns the first agent without an available action, or kAllAvailable.
 template <typename T>
@@ -36,8 +85,13 @@ PYQMIX_HD std::int64_t td_target_row(const TdTarget<T>& args, std::int64_t row) 
     T* chosen = args.chosen_qs + row * n;
     for (std::int64_t i = 0; i < n; ++i) {
         const std::int64_t first = i * n_actions;
+#if defined(__CUDACC__)
         const std::int64_t action =
             greedy_action(choosing + first, args.avail[row] + first, n_actions);
+#else
+        const std::int64_t action =
+            greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);
+#endif
         if (action == kNoAction) return i;
         chosen[i] = target[first + action];
     }

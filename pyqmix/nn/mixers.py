@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from pyqmix import ops
 from pyqmix.ops.checks import check_tensor
+from pyqmix.ops.qmixer import can_fuse
 
 
 class Mixer(Protocol):
@@ -89,6 +90,9 @@ class QMixer(nn.Module):
             ValueError: an argument is of the wrong shape or on the wrong device.
         """
         self._check_states(agent_qs, "agent_qs", 1, states)
+        parameters = self._layers()
+        if can_fuse(agent_qs, states, parameters):
+            return ops.qmixer(agent_qs, states, parameters)
         return ops.mix(agent_qs, *self.hypernetworks(states))
 
     @torch.no_grad()
@@ -104,14 +108,31 @@ class QMixer(nn.Module):
     ) -> Tensor:
         """Compute the target (...) with this network as the target mixer; see :class:`Mixer`."""
         self._check_states(next_qs, "next_qs", 2, next_states)
+        parameters = self._layers()
+        if can_fuse(next_qs, next_states, parameters):
+            return ops.qmixer_td_target(
+                next_qs, avail, rewards, terminated, gamma, next_states, parameters, online_next_qs
+            )
         weights = self.hypernetworks(next_states)
         return ops.td_target(next_qs, avail, rewards, terminated, gamma, *weights, online_next_qs)
+
+    def _layers(self) -> list[Tensor]:
+        """Return weights and biases in the order of parameters(), each as its module shows it."""
+        layers: list[nn.Module] = []
+        for module in (self.hyper_w_1, self.hyper_b_1, self.hyper_w_final, self.V):
+            if isinstance(module, nn.Sequential):
+                first, _, last = module
+                layers += [first, last]
+            else:
+                layers.append(module)
+        return [cast(Tensor, tensor) for layer in layers for tensor in (layer.weight, layer.bias)]
 
     def _check_states(self, qs: Tensor, name: str, trailing: int, states: Tensor) -> None:
         parameter = self.hyper_b_1.weight
         agents = qs.shape[-trailing] if qs.dim() >= trailing else None
         if agents != self.n_agents:
             raise ValueError(f"{name}: expected {self.n_agents} agents, got shape {tuple(qs.shape)}")
+        check_tensor(name, qs, qs.shape, parameter.dtype, parameter.device)
         expected = (*qs.shape[: qs.dim() - trailing], self.state_dim)
         check_tensor("states", states, expected, parameter.dtype, parameter.device)
 

@@ -133,8 +133,13 @@ def _require_cuda_kernels() -> None:
         raise RuntimeError("this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
 
 
+def refuse_second_derivatives(name: str, instead: str) -> NoReturn:
+    """Raise for an operation whose backward has no derivative."""
+    raise RuntimeError(f"{name} has no second derivatives: use {instead} for them")
+
+
 def _refuse_second_derivatives(*_: object) -> NoReturn:
-    raise RuntimeError("pyqmix.ops.mix has no second derivatives: use pyqmix.ops.reference.mix for them")
+    refuse_second_derivatives("pyqmix.ops.mix", "pyqmix.ops.reference.mix")
 
 
 class _Mix(torch.autograd.Function):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import cast
 
 import torch
@@ -56,7 +57,10 @@ def td_target(
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
     """
-    _check(next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs)
+    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    check_floating("b1", b1, 1, "(..., E)")
+    lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
+    check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
     inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
     with torch.no_grad():
         if not has_storage(next_qs):
@@ -64,30 +68,64 @@ def td_target(
         return reference.td_target(*inputs) if next_qs.is_cuda else _td_target_cpu(*inputs)
 
 
-def _check(
+def check_td_inputs(
     next_qs: Tensor,
     avail: Tensor,
     rewards: Tensor,
     terminated: Tensor,
     gamma: float,
-    w1: Tensor,
-    b1: Tensor,
-    w_final: Tensor,
-    v: Tensor,
     online_next_qs: Tensor | None,
 ) -> None:
+    """Raise as :func:`td_target` documents it, the mixer's weights aside."""
     check_floating("next_qs", next_qs, 2, "(..., n, A)")
-    check_floating("b1", b1, 1, "(..., E)")
     shape, dtype, device = tuple(next_qs.shape), next_qs.dtype, next_qs.device
-    lead = shape[:-2]
     check_tensor("avail", avail, shape, torch.bool, device)
-    check_tensor("rewards", rewards, lead, dtype, device)
-    check_tensor("terminated", terminated, lead, torch.bool, device)
-    check_mixer_weights(lead, shape[-2], dtype, device, w1, b1, w_final, v)
+    check_tensor("rewards", rewards, shape[:-2], dtype, device)
+    check_tensor("terminated", terminated, shape[:-2], torch.bool, device)
     if online_next_qs is not None:
         check_tensor("online_next_qs", online_next_qs, shape, dtype, device)
     if not isinstance(gamma, (int, float)) or not -math.inf < gamma < math.inf:
         raise TypeError(f"gamma: expected a finite number, got {gamma!r}")
+
+
+def run_td_target(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    online_next_qs: Tensor | None,
+    kernel: Callable[..., int],
+) -> Tensor:
+    """Hand checked tensors to a kernel of the extension, and name the agent without an available action.
+
+    Raises:
+        NoAvailableActionError: the kernel found one.
+    """
+    *lead, n_agents, n_actions = next_qs.shape
+    rows, width = rewards.numel(), n_agents * n_actions
+    chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype)
+    y = torch.empty(rewards.shape, dtype=next_qs.dtype)
+    # The names keep possible copies alive until the kernel is done.
+    flat = [as_rows(x, rows, width) for x in (next_qs, avail)]
+    flat += [as_rows(x, rows, 1) for x in (rewards, terminated)]
+    online = None if online_next_qs is None else as_rows(online_next_qs, rows, width)
+    tensors = _C.TdTargetTensors(
+        n_actions=n_actions,
+        next_qs=pointer(flat[0]),
+        avail=pointer(flat[1]),
+        rewards=pointer(flat[2]),
+        terminated=pointer(flat[3]),
+        online_next_qs=None if online is None else pointer(online),
+        gamma=float(gamma),
+        chosen_qs=chosen.data_ptr(),
+        y=y.data_ptr(),
+    )
+    found = kernel(tensors, is_double=next_qs.dtype == torch.float64, threads=torch.get_num_threads())
+    if found >= 0:
+        row, agent = divmod(found, n_agents)
+        raise NoAvailableActionError(_unravel(row, lead), agent)
+    return y
 
 
 def _td_target_cpu(
@@ -102,36 +140,16 @@ def _td_target_cpu(
     v: Tensor,
     online_next_qs: Tensor | None,
 ) -> Tensor:
-    *lead, n_agents, n_actions = next_qs.shape
-    rows, width = rewards.numel(), n_agents * n_actions
-    chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype)
-    y = torch.empty(rewards.shape, dtype=next_qs.dtype)
-    # The names keep possible copies alive until the kernel is done.
-    mixer = mix_rows(chosen, w1, b1, w_final, v)
-    flat = [as_rows(x, rows, width) for x in (next_qs, avail)]
-    flat += [as_rows(x, rows, 1) for x in (rewards, terminated)]
-    online = None if online_next_qs is None else as_rows(online_next_qs, rows, width)
-    tensors = _C.TdTargetTensors(
-        n_actions=n_actions,
-        next_qs=pointer(flat[0]),
-        avail=pointer(flat[1]),
-        rewards=pointer(flat[2]),
-        terminated=pointer(flat[3]),
-        online_next_qs=None if online is None else pointer(online),
-        gamma=gamma,
-        chosen_qs=chosen.data_ptr(),
-        y=y.data_ptr(),
+    mixer = mix_rows(next_qs.new_empty(*rewards.shape, next_qs.shape[-2]), w1, b1, w_final, v)
+    return run_td_target(
+        next_qs,
+        avail,
+        rewards,
+        terminated,
+        gamma,
+        online_next_qs,
+        lambda tensors, **how: _C.td_target_cpu(mix_tensors(*mixer), tensors, **how),
     )
-    found = _C.td_target_cpu(
-        mix_tensors(*mixer),
-        tensors,
-        is_double=next_qs.dtype == torch.float64,
-        threads=torch.get_num_threads(),
-    )
-    if found >= 0:
-        row, agent = divmod(found, n_agents)
-        raise NoAvailableActionError(_unravel(row, lead), agent)
-    return y
 
 
 def _unravel(row: int, lead: list[int]) -> tuple[int, ...]:

@@ -1,0 +1,132 @@
+// Matrix products on tiles that stay in cache, for the mixing network: register-blocked sums of
+// kBlockRows x kPanel elements, written with the compiler's vectors. In an unnamed namespace for
+// the reason given in mixer_math.h.
+//
+// Every element adds its products in the order of k, one after another, whatever block it lies in.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+#include <cstring>
+#include <type_traits>
+
+#include "qmixer/panels.h"
+
+namespace pyqmix {
+namespace {
+
+constexpr int kBlockVectors = 2;
+#if defined(__AVX512F__)
+constexpr int kBlockRows = 8;
+#else
+constexpr int kBlockRows = 4;
+#endif
+
+template <typename T>
+struct VectorOf {
+    static constexpr std::int64_t kLanes = kPanel<T> / kBlockVectors;
+    typedef T type __attribute__((vector_size(kLanes * sizeof(T))));
+};
+
+// What becomes of a product's sums. They begin at zero and are added to what is there last: so few
+// sums round to the size of the whole.
+template <typename T>
+struct Finish {
+    const T* bias = nullptr;      // (N,): add this; null: add what the output holds, unless
+    bool overwrite = false;       // this is set, and nothing is added
+    std::int64_t relu_width = 0;  // negative sums in so many first columns become 0
+    const T* positive = nullptr;  // (M, N): keep a sum only where this is above 0
+    std::int64_t positive_stride = 0;
+};
+
+// Rows [0, R) of one panel: c (R, panel) from a (R, K) and b (K, panel). With kTransposed a is
+// given as (K, R).
+template <typename T, int R, bool kTransposed>
+void block(std::int64_t depth, const T* a, std::int64_t a_stride, const T* b, std::int64_t b_stride,
+           T* c, std::int64_t c_stride, const Finish<T>& finish) {
+    using Vector = typename VectorOf<T>::type;
+    constexpr std::int64_t lanes = VectorOf<T>::kLanes;
+    Vector sums[R][kBlockVectors] = {};
+    for (std::int64_t k = 0; k < depth; ++k, b += b_stride) {
+        Vector row[kBlockVectors];
+        for (int v = 0; v < kBlockVectors; ++v) std::memcpy(&row[v], b + v * lanes, sizeof(Vector));
+        for (int r = 0; r < R; ++r) {
+            const T x = kTransposed ? a[k * a_stride + r] : a[r * a_stride + k];
+            for (int v = 0; v < kBlockVectors; ++v) sums[r][v] += x * row[v];
+        }
+    }
+    for (int r = 0; r < R; ++r)
+        for (int v = 0; v < kBlockVectors; ++v) {
+            Vector sum = sums[r][v];
+            if (!finish.overwrite) {
+                Vector before;
+                std::memcpy(&before,
+                            finish.bias ? finish.bias + v * lanes : c + r * c_stride + v * lanes,
+                            sizeof(Vector));
+                sum += before;
+            }
+            if (finish.relu_width > 0) sum = sum < T(0) ? Vector{} : sum;  // NaN stays
+            if (finish.positive) {
+                Vector gate;
+                std::memcpy(&gate, finish.positive + r * finish.positive_stride + v * lanes,
+                            sizeof(Vector));
+                sum = gate > T(0) ? sum : Vector{};
+            }
+            std::memcpy(c + r * c_stride + v * lanes, &sum, sizeof(Vector));
+        }
+}
+
+template <typename T, bool kTransposed>
+void rows_of_panel(std::int64_t rows, std::int64_t depth, const T* a, std::int64_t a_stride,
+                   const T* b, std::int64_t b_stride, T* c, std::int64_t c_stride,
+                   Finish<T> finish) {
+    const std::int64_t a_step = kTransposed ? 1 : a_stride;
+    std::int64_t r = 0;
+    const auto run = [&](auto count) {
+        constexpr int R = decltype(count)::value;
+        block<T, R, kTransposed>(depth, a + r * a_step, a_stride, b, b_stride, c + r * c_stride,
+                                 c_stride, finish);
+        r += R;
+        if (finish.positive) finish.positive += R * finish.positive_stride;
+    };
+    while (r + kBlockRows <= rows) run(std::integral_constant<int, kBlockRows>{});
+    if (r + 4 <= rows) run(std::integral_constant<int, 4>{});
+    if (r + 2 <= rows) run(std::integral_constant<int, 2>{});
+    if (r < rows) run(std::integral_constant<int, 1>{});
+}
+
+// c (M, N) = a (M, K) · b (K, N), ended as `finish` says; finish.bias is padded like b.
+template <typename T>
+void product(std::int64_t rows, const T* a, std::int64_t a_stride, const Panels<T>& b, T* c,
+             std::int64_t c_stride, const Finish<T>& finish) {
+    constexpr std::int64_t kDepth = 192;  // a panel of so many rows stays in the first-level cache
+    for (std::int64_t k = 0; k < b.depth; k += kDepth) {
+        const std::int64_t depth = std::min(kDepth, b.depth - k);
+        Finish<T> part = finish;
+        if (k > 0) part.bias = nullptr, part.overwrite = false;
+        if (k + depth < b.depth) part.relu_width = 0, part.positive = nullptr;
+        for (std::int64_t column = 0; column < b.width; column += kPanel<T>) {
+            Finish<T> at = part;
+            if (at.bias) at.bias += column;
+            at.relu_width -= column;
+            if (at.positive) at.positive += column;
+            rows_of_panel<T, false>(rows, depth, a + k, a_stride, b.at(k, column), kPanel<T>,
+                                    c + column, c_stride, at);
+        }
+    }
+}
+
+// c (M, N) += aᵀ · b, with a (K, M) and b (K, N) as they lie in their tiles.
+template <typename T>
+void add_outer_product(std::int64_t depth, std::int64_t rows, std::int64_t width, const T* a,
+                       std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
+                       std::int64_t c_stride) {
+    constexpr std::int64_t kRows = 64;  // columns of a that stay in cache over all panels of b
+    for (std::int64_t row = 0; row < rows; row += kRows)
+        for (std::int64_t column = 0; column < width; column += kPanel<T>)
+            rows_of_panel<T, true>(std::min(kRows, rows - row), depth, a + row, a_stride,
+                                   b + column, b_stride, c + row * c_stride + column, c_stride, {});
+}
+
+}  // namespace
+}  // namespace pyqmix

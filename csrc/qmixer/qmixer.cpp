@@ -1,0 +1,259 @@
+#include "qmixer/qmixer.h"
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+#include <vector>
+
+#include "common/parallel.h"
+#include "common/simd_dispatch.h"
+#include "qmixer/plan.h"
+#include "qmixer/qmixer_cpu.h"
+
+namespace pyqmix {
+namespace {
+
+// Rows are cut into so many chunks, whatever the number of threads; each adds its own gradients.
+std::int64_t chunks_of(std::int64_t rows) {
+    constexpr std::int64_t kMost = 4, kLeastRows = 4 * kTileRows;
+    return std::clamp<std::int64_t>(rows / kLeastRows, 1, kMost);
+}
+
+// Calls body(chunk, begin, end); chunks begin at whole tiles.
+template <typename Body>
+void for_chunks(std::int64_t rows, int threads, const Body& body) {
+    const std::int64_t chunks = chunks_of(rows), tiles = (rows + kTileRows - 1) / kTileRows;
+    parallel_for(chunks, threads, 1, [&](std::int64_t first, std::int64_t last) {
+        for (std::int64_t chunk = first; chunk < last; ++chunk) {
+            const std::int64_t begin = tiles * chunk / chunks * kTileRows;
+            const std::int64_t end = std::min(tiles * (chunk + 1) / chunks * kTileRows, rows);
+            if (begin < end) body(chunk, begin, end);
+        }
+    });
+}
+
+// Cuts one block of memory into parts, each aligned as the block is.
+template <typename T>
+class Cutter {
+   public:
+    T* take(std::int64_t count) {
+        T* const out = memory_ ? memory_ + used_ : nullptr;
+        used_ += padded<T>(count);
+        return out;
+    }
+    // The same cuts again, now with zeros behind them.
+    Workspace back() {
+        const auto bytes = static_cast<std::size_t>(used_) * sizeof(T);
+        Workspace block(bytes);
+        memory_ = static_cast<T*>(block.data());
+        std::memset(memory_, 0, bytes);
+        used_ = 0;
+        return block;
+    }
+
+   private:
+    T* memory_ = nullptr;
+    std::int64_t used_ = 0;
+};
+
+template <typename T>
+void put_bias(T* to, const T* from, std::int64_t count) {
+    std::copy_n(from, count, to);
+}
+
+// out (N, K), transposed from the sum over chunks of (K, N)'s columns [column, column + N).
+template <typename T, typename Select>
+void gather(const std::vector<std::unique_ptr<QMixerSums<T>>>& sums, const Select& select,
+            std::int64_t column, std::int64_t outputs, std::int64_t inputs, T* out) {
+    constexpr std::int64_t kSquare = 16;
+    for (std::int64_t i = 0; i < inputs; i += kSquare)
+        for (std::int64_t o = 0; o < outputs; o += kSquare)
+            for (std::int64_t k = i; k < std::min(i + kSquare, inputs); ++k)
+                for (std::int64_t j = o; j < std::min(o + kSquare, outputs); ++j) {
+                    T sum = T(0);
+                    for (const auto& chunk : sums) sum += select(*chunk)[k][column + j];
+                    out[j * inputs + k] = sum;
+                }
+}
+
+template <typename T, typename Select>
+void gather_bias(const std::vector<std::unique_ptr<QMixerSums<T>>>& sums, const Select& select,
+                 std::int64_t column, std::int64_t outputs, T* out) {
+    for (std::int64_t j = 0; j < outputs; ++j) {
+        double sum = 0.0;
+        for (const auto& chunk : sums) sum += select(*chunk)[column + j];
+        out[j] = static_cast<T>(sum);
+    }
+}
+
+template <typename T>
+void write_gradients(const QMixerPlan<T>& plan,
+                     const std::vector<std::unique_ptr<QMixerSums<T>>>& sums,
+                     const QMixerLayers<T>& grads) {
+    const auto first = [&](std::int64_t column, std::int64_t outputs, const Linear<T>& to) {
+        gather(sums, [](auto& s) { return s.first; }, column, outputs, plan.state_dim, to.weight);
+        gather_bias(sums, [](auto& s) { return s.first_bias; }, column, outputs, to.bias);
+    };
+    const std::int64_t weights = plan.n * plan.embed;
+    first(plan.hidden_v, plan.embed, grads.v_in);
+    first(plan.b1, plan.embed, grads.b1);
+    gather_bias(sums, [](auto& s) { return s.v_out; }, 0, plan.embed, grads.v_out.weight);
+    gather_bias(sums, [](auto& s) { return s.v_bias; }, 0, 1, grads.v_out.bias);
+    if (!plan.two_layers) {
+        first(plan.w1, weights, grads.w1_in);
+        first(plan.w_final, plan.embed, grads.w_final_in);
+        return;
+    }
+    first(0, plan.hyper, grads.w1_in);
+    first(plan.hidden_f, plan.hyper, grads.w_final_in);
+    gather(sums, [](auto& s) { return s.w1_out; }, 0, weights, plan.hyper, grads.w1_out.weight);
+    gather_bias(sums, [](auto& s) { return s.w1_bias; }, 0, weights, grads.w1_out.bias);
+    gather(
+        sums, [](auto& s) { return s.w_final_out; }, 0, plan.embed, plan.hyper,
+        grads.w_final_out.weight);
+    gather_bias(
+        sums, [](auto& s) { return s.w_final_bias; }, 0, plan.embed, grads.w_final_out.bias);
+}
+
+}  // namespace
+
+template <typename T>
+QMixerWeights<T>::QMixerWeights(const QMixerPlan<T>& plan, const QMixerLayers<const T>& layers,
+                                bool backward)
+    : v_out(layers.v_out.weight), v_bias(*layers.v_out.bias) {
+    const std::int64_t weights = plan.n * plan.embed;
+    Cutter<T> cutter;
+    const auto cut = [&] {
+        const auto panels = [&](std::int64_t depth, std::int64_t width) {
+            return Panels<T>{cutter.take(depth * width), depth, width};
+        };
+        if (!backward) first = panels(plan.state_dim, plan.width);
+        first_bias = cutter.take(plan.width);
+        if (!plan.two_layers) return;
+        if (backward) {
+            w1_back = panels(weights, plan.hidden_width);
+            w_final_back = panels(plan.embed, plan.hidden_width);
+        } else {
+            w1_out = panels(plan.hyper, plan.w1_width);
+            w_final_out = panels(plan.hyper, plan.embed_width);
+            w1_bias = cutter.take(plan.w1_width);
+            w_final_bias = cutter.take(plan.embed_width);
+        }
+    };
+    cut();
+    memory_ = cutter.back();
+    cut();
+    if (backward) {
+        if (!plan.two_layers) return;
+        put(w1_back, layers.w1_out.weight, plan.hyper);
+        put(w_final_back, layers.w_final_out.weight, plan.hyper);
+        return;
+    }
+    const auto put_first = [&](std::int64_t column, const Linear<const T>& layer,
+                               std::int64_t outputs) {
+        put_transposed(first, column, layer.weight, outputs);
+        put_bias(first_bias + column, layer.bias, outputs);
+    };
+    put_first(plan.hidden_v, layers.v_in, plan.embed);
+    put_first(plan.b1, layers.b1, plan.embed);
+    if (!plan.two_layers) {
+        put_first(plan.w1, layers.w1_in, weights);
+        put_first(plan.w_final, layers.w_final_in, plan.embed);
+        return;
+    }
+    put_first(0, layers.w1_in, plan.hyper);
+    put_first(plan.hidden_f, layers.w_final_in, plan.hyper);
+    put_transposed(w1_out, 0, layers.w1_out.weight, weights);
+    put_bias(w1_bias, layers.w1_out.bias, weights);
+    put_transposed(w_final_out, 0, layers.w_final_out.weight, plan.embed);
+    put_bias(w_final_bias, layers.w_final_out.bias, plan.embed);
+}
+
+template <typename T>
+QMixerSums<T>::QMixerSums(const QMixerPlan<T>& plan) {
+    Cutter<T> of_products;
+    Cutter<double> of_vectors;
+    const auto cut = [&] {
+        const auto rows = [&](std::int64_t count, std::int64_t width) {
+            return Rows<T>{of_products.take(count * width), width};
+        };
+        first = rows(plan.state_dim, plan.width);
+        first_bias = of_vectors.take(plan.width);
+        v_out = of_vectors.take(plan.embed);
+        v_bias = of_vectors.take(1);
+        if (!plan.two_layers) return;
+        w1_out = rows(plan.hyper, plan.w1_width);
+        w_final_out = rows(plan.hyper, plan.embed_width);
+        w1_bias = of_vectors.take(plan.w1_width);
+        w_final_bias = of_vectors.take(plan.embed_width);
+    };
+    cut();
+    products = of_products.back();
+    vectors = of_vectors.back();
+    cut();
+}
+
+template <typename T>
+std::int64_t qmixer_saved(const QMixerShape& shape, std::int64_t rows) {
+    return QMixerPlan<T>(shape).activations(rows);
+}
+
+template <typename T>
+void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threads) {
+    const QMixerPlan<T> plan(in.shape);
+    const QMixerWeights<T> weights(plan, in.layers, false);
+    for_chunks(in.rows, threads, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+        const auto run = [&] {
+            PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end)
+        };
+        run();
+    });
+}
+
+template <typename T>
+void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
+                         const QMixerLayers<T>& grads, T* grad_agent_qs, int threads) {
+    const QMixerPlan<T> plan(in.shape);
+    const QMixerWeights<T> weights(plan, in.layers, true);
+    const bool wanted = grads.w1_in.weight != nullptr;
+    std::vector<std::unique_ptr<QMixerSums<T>>> sums(
+        wanted ? static_cast<std::size_t>(chunks_of(in.rows)) : 0);
+    for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
+    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+        QMixerSums<T>* const own = wanted ? sums[static_cast<std::size_t>(chunk)].get() : nullptr;
+        const auto run = [&] {
+            PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
+                                 grad_agent_qs, own, begin, end)
+        };
+        run();
+    });
+    if (wanted) write_gradients(plan, sums, grads);
+}
+
+template <typename T>
+std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& target,
+                                  int threads) {
+    const QMixerPlan<T> plan(in.shape);
+    const QMixerWeights<T> weights(plan, in.layers, false);
+    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows)), kAllAvailable);
+    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+        const auto run = [&]() -> std::int64_t {
+            PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end)
+        };
+        found[static_cast<std::size_t>(chunk)] = run();
+    });
+    for (const std::int64_t agent : found)
+        if (agent != kAllAvailable) return agent;
+    return kAllAvailable;
+}
+
+#define PYQMIX_QMIXER_OF(T)                                                            \
+    template std::int64_t qmixer_saved<T>(const QMixerShape&, std::int64_t);           \
+    template void qmixer_forward_cpu(const QMixerInputs<T>&, T*, T*, int);             \
+    template void qmixer_backward_cpu(const QMixerInputs<T>&, const T*, Rows<const T>, \
+                                      const QMixerLayers<T>&, T*, int);                \
+    template std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>&, const TdTarget<T>&, int);
+PYQMIX_QMIXER_OF(float)
+PYQMIX_QMIXER_OF(double)
+
+}  // namespace pyqmix

@@ -1,0 +1,259 @@
+#include "qmixer/qmixer_cpu.h"
+
+#include "mixer/mixer_math.h"
+#include "qmixer/gemm.h"
+#include "td_target/td_target_math.h"
+
+namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
+namespace {
+
+// The hypernetworks of one tile.
+template <typename T>
+void hypernetworks(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights, Rows<const T> states,
+                   std::int64_t rows, const Activations<T>& out) {
+    Finish<T> finish;
+    finish.bias = weights.first_bias;
+    finish.relu_width = plan.relu_width;
+    product(rows, states.data, states.stride, weights.first, out.z.data, out.z.stride, finish);
+    if (!plan.two_layers) return;
+    finish.relu_width = 0;
+    finish.bias = weights.w1_bias;
+    product<T>(rows, out.z.data, out.z.stride, weights.w1_out, out.w1.data, out.w1.stride, finish);
+    finish.bias = weights.w_final_bias;
+    product<T>(rows, out.at(plan.hidden_f).data, out.z.stride, weights.w_final_out,
+               out.w_final.data, out.w_final.stride, finish);
+}
+
+// v of each row of a tile.
+template <typename T>
+void state_values(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights, std::int64_t rows,
+                  const Activations<T>& tile, T* v) {
+    const Rows<T> hidden = tile.at(plan.hidden_v);
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const T* at = hidden[r];
+        T sum[kMixBlock] = {};
+        for (std::int64_t first = 0; first < plan.embed; first += kMixBlock) {
+            const int width = mix_block_width(plan.embed, first);
+            for (int j = 0; j < width; ++j) sum[j] += at[first + j] * weights.v_out[first + j];
+        }
+        v[r] = sum_block(sum) + weights.v_bias;
+    }
+}
+
+// A tile's rows as the mixing of one sample reads them.
+template <typename T>
+MixInputs<T> mix_inputs(const QMixerPlan<T>& plan, const Activations<T>& tile, std::int64_t rows,
+                        Rows<const T> agent_qs, const T* v) {
+    const auto constant = [](Rows<T> x) { return Rows<const T>{x.data, x.stride}; };
+    return {rows,
+            plan.n,
+            plan.embed,
+            agent_qs,
+            constant(tile.w1),
+            constant(tile.at(plan.b1)),
+            constant(tile.w_final),
+            {v, 1}};
+}
+
+// Calls visit(first row, rows) for each tile of [begin, end).
+template <typename Visit>
+void for_tiles(std::int64_t begin, std::int64_t end, const Visit& visit) {
+    for (std::int64_t row = begin; row < end; row += kTileRows)
+        visit(row, std::min(kTileRows, end - row));
+}
+
+template <typename T>
+Rows<T> from(Rows<T> all, std::int64_t row) {
+    return {all[row], all.stride};
+}
+
+constexpr std::int64_t kTogether = 8;
+
+// Adds the columns of (rows, width) to sums: a few rows at a time, so that few sums round to the
+// size of the whole.
+template <typename T>
+void add_columns(std::int64_t rows, std::int64_t width, Rows<const T> from, double* sums) {
+    for (std::int64_t first = 0; first < width; first += kPanel<T>)
+        for (std::int64_t row = 0; row < rows; row += kTogether) {
+            T few[kPanel<T>] = {};
+            for (std::int64_t r = row; r < std::min(row + kTogether, rows); ++r)
+                for (std::int64_t j = 0; j < kPanel<T>; ++j) few[j] += from[r][first + j];
+            for (std::int64_t j = 0; j < kPanel<T>; ++j) sums[first + j] += few[j];
+        }
+}
+
+template <typename T>
+class Scratch {
+   public:
+    explicit Scratch(std::int64_t count) : block_(static_cast<std::size_t>(count) * sizeof(T)) {}
+    T* data() const { return static_cast<T*>(block_.data()); }
+
+   private:
+    Workspace block_;
+};
+
+// Gradients of a tile. Their padding stays zero.
+template <typename T>
+struct TileGrads {
+    Scratch<T> memory;
+    Activations<T> of;
+    T* v;
+
+    explicit TileGrads(const QMixerPlan<T>& plan)
+        : memory(plan.activations(kTileRows) + kTileRows),
+          of(plan, memory.data(), kTileRows),
+          v(memory.data() + plan.activations(kTileRows)) {
+        std::memset(memory.data(), 0, static_cast<std::size_t>(v - memory.data()) * sizeof(T));
+    }
+};
+
+// From v to its hidden layer and its weights; a few rows at a time, as add_columns.
+template <typename T>
+void state_value_backward(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                          std::int64_t rows, const Activations<T>& tile, const TileGrads<T>& grads,
+                          QMixerSums<T>& sums) {
+    const Rows<T> hidden = tile.at(plan.hidden_v), grad_hidden = grads.of.at(plan.hidden_v);
+    for (std::int64_t first = 0; first < plan.embed_width; first += kPanel<T>) {
+        T out[kPanel<T>] = {};
+        const std::int64_t width = std::min(kPanel<T>, plan.embed - first);
+        std::copy_n(weights.v_out + first, width, out);
+        for (std::int64_t row = 0; row < rows; row += kTogether) {
+            T few[kPanel<T>] = {};
+            for (std::int64_t r = row; r < std::min(row + kTogether, rows); ++r) {
+                const T grad = grads.v[r];
+                const T* const value = hidden[r] + first;
+                T passed[kPanel<T>];
+                for (std::int64_t j = 0; j < kPanel<T>; ++j) {
+                    few[j] += grad * value[j];
+                    passed[j] = value[j] > T(0) ? grad * out[j] : T(0);
+                }
+                std::copy_n(passed, kPanel<T>, grad_hidden[r] + first);
+            }
+            for (std::int64_t j = 0; j < width; ++j) sums.v_out[first + j] += few[j];
+        }
+    }
+    for (std::int64_t r = 0; r < rows; ++r) *sums.v_bias += grads.v[r];
+}
+
+template <typename T>
+void backward_to_hidden(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                        std::int64_t rows, const Activations<T>& tile, const TileGrads<T>& grads,
+                        QMixerSums<T>& sums) {
+    state_value_backward(plan, weights, rows, tile, grads, sums);
+    if (!plan.two_layers) return;
+    Finish<T> finish;
+    finish.overwrite = true;
+    finish.positive_stride = tile.z.stride;
+    finish.positive = tile.z.data;
+    product(rows, grads.of.w1.data, grads.of.w1.stride, weights.w1_back, grads.of.z.data,
+            grads.of.z.stride, finish);
+    finish.positive = tile.at(plan.hidden_f).data;
+    product(rows, grads.of.w_final.data, grads.of.w_final.stride, weights.w_final_back,
+            grads.of.at(plan.hidden_f).data, grads.of.z.stride, finish);
+}
+
+template <typename T>
+void add_weight_gradients(const QMixerPlan<T>& plan, std::int64_t rows, Rows<const T> states,
+                          const Activations<T>& tile, const TileGrads<T>& grads,
+                          QMixerSums<T>& sums) {
+    const auto constant = [](Rows<T> x) { return Rows<const T>{x.data, x.stride}; };
+    add_outer_product(rows, plan.state_dim, plan.width, states.data, states.stride,
+                      static_cast<const T*>(grads.of.z.data), grads.of.z.stride, sums.first.data,
+                      sums.first.stride);
+    add_columns(rows, plan.width, constant(grads.of.z), sums.first_bias);
+    if (!plan.two_layers) return;
+    add_outer_product(rows, plan.hyper, plan.w1_width, static_cast<const T*>(tile.z.data),
+                      tile.z.stride, static_cast<const T*>(grads.of.w1.data), grads.of.w1.stride,
+                      sums.w1_out.data, sums.w1_out.stride);
+    add_columns(rows, plan.w1_width, constant(grads.of.w1), sums.w1_bias);
+    add_outer_product(rows, plan.hyper, plan.embed_width,
+                      static_cast<const T*>(tile.at(plan.hidden_f).data), tile.z.stride,
+                      static_cast<const T*>(grads.of.w_final.data), grads.of.w_final.stride,
+                      sums.w_final_out.data, sums.w_final_out.stride);
+    add_columns(rows, plan.embed_width, constant(grads.of.w_final), sums.w_final_bias);
+}
+
+}  // namespace
+
+template <typename T>
+void qmixer_forward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                         const QMixerInputs<T>& in, T* q_tot, T* saved, std::int64_t begin,
+                         std::int64_t end) {
+    const Scratch<T> scratch(saved ? 0 : plan.activations(kTileRows));
+    T v[kTileRows];
+    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
+        const Activations<T> tile = saved ? Activations<T>(plan, saved, in.rows).from(row)
+                                          : Activations<T>(plan, scratch.data(), kTileRows);
+        hypernetworks(plan, weights, from(in.states, row), rows, tile);
+        state_values(plan, weights, rows, tile, v);
+        const Rows<const T> agent_qs = from(in.agent_qs, row);
+        const MixInputs<T> mix = mix_inputs<T>(plan, tile, rows, agent_qs, v);
+        for (std::int64_t r = 0; r < rows; ++r) q_tot[row + r] = mix_row(mix, r, agent_qs[r]);
+    });
+}
+
+template <typename T>
+void qmixer_backward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                          const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
+                          T* grad_agent_qs, QMixerSums<T>* sums, std::int64_t begin,
+                          std::int64_t end) {
+    TileGrads<T> grads(plan);
+    const Activations<T> all(plan, const_cast<T*>(saved), in.rows);  // only read
+    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
+        const Activations<T> tile = all.from(row);
+        const MixBackward<T> mix{mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
+                                 from(grad_q_tot, row),
+                                 {grad_agent_qs + row * plan.n, plan.n},
+                                 grads.of.w1,
+                                 grads.of.at(plan.b1),
+                                 grads.of.w_final,
+                                 {grads.v, 1}};
+        for (std::int64_t r = 0; r < rows; ++r) mix_row_backward(mix, r);
+        if (!sums) return;
+        backward_to_hidden(plan, weights, rows, tile, grads, *sums);
+        add_weight_gradients(plan, rows, from(in.states, row), tile, grads, *sums);
+    });
+}
+
+template <typename T>
+std::int64_t qmixer_target_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                                const QMixerInputs<T>& in, const TdTarget<T>& target,
+                                std::int64_t begin, std::int64_t end) {
+    const Scratch<T> scratch(plan.activations(kTileRows));
+    const Activations<T> tile(plan, scratch.data(), kTileRows);
+    T v[kTileRows];
+    std::int64_t found = kAllAvailable;
+    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
+        hypernetworks(plan, weights, from(in.states, row), rows, tile);
+        state_values(plan, weights, rows, tile, v);
+        TdTarget<T> at = target;
+        at.mixer = mix_inputs<T>(plan, tile, rows, {}, v);
+        at.next_qs = from(target.next_qs, row);
+        if (target.online_next_qs.data) at.online_next_qs = from(target.online_next_qs, row);
+        at.avail = from(target.avail, row);
+        at.rewards = from(target.rewards, row);
+        at.terminated = from(target.terminated, row);
+        at.chosen_qs += row * plan.n;
+        at.y += row;
+        for (std::int64_t r = 0; r < rows; ++r) {
+            const std::int64_t agent = td_target_row(at, r);
+            if (agent != kAllAvailable && found == kAllAvailable)
+                found = (row + r) * plan.n + agent;
+        }
+    });
+    return found;
+}
+
+#define PYQMIX_QMIXER_ROWS_OF(T)                                                                   \
+    template void qmixer_forward_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,               \
+                                      const QMixerInputs<T>&, T*, T*, std::int64_t, std::int64_t); \
+    template void qmixer_backward_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,              \
+                                       const QMixerInputs<T>&, const T*, Rows<const T>, T*,        \
+                                       QMixerSums<T>*, std::int64_t, std::int64_t);                \
+    template std::int64_t qmixer_target_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,        \
+                                             const QMixerInputs<T>&, const TdTarget<T>&,           \
+                                             std::int64_t, std::int64_t);
+PYQMIX_QMIXER_ROWS_OF(float)
+PYQMIX_QMIXER_ROWS_OF(double)
+
+}  // namespace pyqmix::PYQMIX_SIMD_NAMESPACE

@@ -1,0 +1,210 @@
+"""The whole mixing network, hypernetworks included, in one pass over tiles that stay in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.mixing import refuse_second_derivatives
+from pyqmix.ops.target import check_td_inputs, run_td_target
+
+Parameters = Sequence[Tensor]
+
+
+def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
+    """Mix the agents' values under the states, by the mixing network with these parameters.
+
+    On the CPU outside torch.compile only, and without a gradient for the states: everywhere else the same is
+    linear layers and :func:`pyqmix.ops.mix`, as :class:`pyqmix.nn.QMixer` composes them.
+
+    Args:
+        agent_qs: (..., n) float32 or float64, the agents' values.
+        states: (..., S), the global states.
+        parameters: weights and biases in the order of ``QMixer.parameters()``: of hyper_w_1 (H, S), (H,),
+            (n*E, H), (n*E,); hyper_b_1 (E, S), (E,); hyper_w_final (H, S), (H,), (E, H), (E,); V (E, S), (E,),
+            (1, E), (1,). With hypernetworks of one layer hyper_w_1 is (n*E, S), (n*E,) and hyper_w_final
+            (E, S), (E,).
+
+    Returns:
+        (...) q_tot. Gradients flow to agent_qs and the parameters, once.
+
+    Raises:
+        TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from agent_qs'.
+        ValueError: a shape or device does not fit, or the states require a gradient.
+
+    Source: Rashid et al., arXiv:1803.11485, section 4.1.
+    """
+    check_floating("agent_qs", agent_qs, 1, "(..., n)")
+    _check_network(tuple(agent_qs.shape[:-1]), agent_qs.shape[-1], agent_qs, states, parameters)
+    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (agent_qs, *parameters))
+    if wanted:
+        return cast(Tensor, _QMixer.apply(agent_qs, states, *parameters))  # type: ignore[no-untyped-call]
+    q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
+    _forward(_Network(agent_qs, states, parameters), q_tot, keep=False)
+    return q_tot
+
+
+def qmixer_td_target(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    next_states: Tensor,
+    parameters: Parameters,
+    online_next_qs: Tensor | None = None,
+) -> Tensor:
+    """Compute :func:`pyqmix.ops.td_target` with the mixing network of :func:`qmixer` as the target mixer.
+
+    Args:
+        next_qs, avail, rewards, terminated, gamma, online_next_qs: as :func:`pyqmix.ops.td_target`.
+        next_states: (..., S), the states s'.
+        parameters: the target mixer's, as :func:`qmixer`.
+
+    Returns:
+        (...) the target. No gradient flows through it.
+
+    Raises:
+        TypeError, ValueError, NoAvailableActionError: as :func:`pyqmix.ops.td_target` and :func:`qmixer`.
+    """
+    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
+    _check_network(lead, n_agents, next_qs, next_states, parameters)
+    with torch.no_grad():
+        network = _Network(next_qs.new_empty(0, n_agents), next_states, parameters)
+        return run_td_target(
+            next_qs,
+            avail,
+            rewards,
+            terminated,
+            gamma,
+            online_next_qs,
+            lambda tensors, **how: _C.qmixer_td_target_cpu(network.tensors, tensors, **how),
+        )
+
+
+def can_fuse(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> bool:
+    """Whether :func:`qmixer` takes these, shapes and dtypes aside."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    if states.requires_grad and torch.is_grad_enabled():
+        return False
+    return all(_is_plain(x) for x in (agent_qs, states)) and all(map(_is_plain, parameters))
+
+
+def _is_plain(value: Tensor) -> bool:
+    return (type(value) is torch.nn.Parameter or type(value) is Tensor) and value.is_cpu
+
+
+class _Network:
+    """States and parameters as the extension takes them; keeps possible copies alive."""
+
+    def __init__(self, agent_qs: Tensor, states: Tensor, parameters: Parameters) -> None:
+        rows = states.shape[:-1].numel()
+        n_agents, state_dim = agent_qs.shape[-1], states.shape[-1]
+        self.states = as_rows(states, rows, state_dim)
+        self.agent_qs = as_rows(agent_qs, rows, n_agents) if agent_qs.numel() else agent_qs
+        self.parameters = [
+            p if p.is_contiguous() and not p.is_neg() else p.detach().resolve_neg().contiguous()
+            for p in parameters
+        ]
+        self.double = states.dtype == torch.float64
+        self.tensors = _C.QMixerTensors(
+            rows=rows,
+            n_agents=n_agents,
+            state_dim=state_dim,
+            embed_dim=parameters[-2].shape[1],
+            hypernet_dim=parameters[0].shape[0] if len(parameters) == 14 else 0,
+            agent_qs=pointer(self.agent_qs),
+            states=pointer(self.states),
+            parameters=[p.data_ptr() for p in self.parameters],
+        )
+
+
+def _forward(network: _Network, q_tot: Tensor, keep: bool) -> _C.Workspace | None:
+    saved = network.tensors.activations(network.double) if keep else None
+    _C.qmixer_forward_cpu(
+        network.tensors,
+        q_tot.data_ptr(),
+        saved,
+        is_double=network.double,
+        threads=torch.get_num_threads(),
+    )
+    return saved
+
+
+class _QMixer(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, agent_qs: Tensor, states: Tensor, *parameters: Tensor) -> Tensor:
+        ctx.network = _Network(agent_qs, states, parameters)
+        ctx.save_for_backward(agent_qs, states, *parameters)
+        q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
+        ctx.activations = _forward(ctx.network, q_tot, keep=True)
+        return q_tot
+
+    @staticmethod
+    def backward(ctx: Any, grad_q_tot: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            refuse_second_derivatives("pyqmix.ops.qmixer", "linear layers with pyqmix.ops.reference.mix")
+        agent_qs, _, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        network = ctx.network
+        grad = as_rows(grad_q_tot, grad_q_tot.numel(), 1)
+        grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
+        wanted = any(ctx.needs_input_grad[2:])
+        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else []
+        _C.qmixer_backward_cpu(
+            network.tensors,
+            ctx.activations,
+            pointer(grad),
+            [g.data_ptr() for g in grads],
+            grad_agent_qs.data_ptr(),
+            is_double=network.double,
+            threads=torch.get_num_threads(),
+        )
+        return (grad_agent_qs, None, *grads) if wanted else (grad_agent_qs, *[None] * (1 + len(parameters)))
+
+
+def _check_network(
+    lead: tuple[int, ...], n_agents: int, qs: Tensor, states: Tensor, parameters: Parameters
+) -> None:
+    dtype, device = qs.dtype, qs.device
+    check_floating("states", states, 1, "(..., S)")
+    state_dim = states.shape[-1]
+    check_tensor("states", states, (*lead, state_dim), dtype, device)
+    if states.requires_grad and torch.is_grad_enabled():
+        raise ValueError("states: expected no gradient to be wanted; compose linear layers and pyqmix.ops.mix")
+    if device.type != "cpu":
+        raise ValueError(f"agent_qs: expected a tensor on the cpu, got one on {device}")
+    if len(parameters) not in (10, 14):
+        raise ValueError(f"parameters: expected 14, or 10 with hypernetworks of one layer, got {len(parameters)}")
+    shapes = _shapes(n_agents, state_dim, parameters)
+    for k, (tensor, shape) in enumerate(zip(parameters, shapes, strict=True)):
+        if tensor.dtype != dtype or tensor.shape != shape or not tensor.is_cpu:
+            check_tensor(_NAMES[len(parameters)][k], tensor, shape, dtype, device)
+
+
+def _shapes(n_agents: int, state_dim: int, parameters: Parameters) -> list[tuple[int, ...]]:
+    """Shapes of the parameters, E and H as the parameters themselves have them."""
+    embed, weights = parameters[-4].shape[0], n_agents * parameters[-4].shape[0]
+    if len(parameters) == 10:
+        layers = [(weights, state_dim), (embed, state_dim), (embed, state_dim)]
+    else:
+        hyper = parameters[0].shape[0]
+        layers = [(hyper, state_dim), (weights, hyper), (embed, state_dim), (hyper, state_dim), (embed, hyper)]
+    layers += [(embed, state_dim), (1, embed)]
+    return [shape for layer in layers for shape in (layer, layer[:1])]
+
+
+def _names(*layers: str) -> list[str]:
+    return [f"{layer}.{part}" for layer in layers for part in ("weight", "bias")]
+
+
+_NAMES = {
+    10: _names("hyper_w_1", "hyper_b_1", "hyper_w_final", "V.0", "V.2"),
+    14: _names("hyper_w_1.0", "hyper_w_1.2", "hyper_b_1", "hyper_w_final.0", "hyper_w_final.2", "V.0", "V.2"),
+}
