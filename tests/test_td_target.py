@@ -241,3 +241,30 @@ def test_names_the_argument_that_does_not_fit(name, spoil, error, match):
 def test_any_shape_and_mask_equals_the_reference(lead, n, n_actions, embed, double_q, seed):
     inputs = make_inputs(lead, n, n_actions, embed, double_q, seed=seed)
     torch.testing.assert_close(ops.td_target(**inputs), reference.td_target(**inputs), rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("n_actions", [7, 8, 9, 16, 21, 36])
+def test_of_equal_values_the_first_is_chosen_as_torch_does(n_actions, dtype):
+    """Double-Q shows which: few different values choose, all different ones rate."""
+    random = torch.Generator().manual_seed(n_actions)
+    online = torch.randint(-2, 3, (400, 2, n_actions), generator=random).to(dtype)
+    online[::7] = -torch.inf
+    online[3::11, :, ::3] = torch.nan
+    rate = torch.rand(400, 2, n_actions, generator=random, dtype=dtype)
+    avail = torch.rand(400, 2, n_actions, generator=random) < 0.6
+    avail[..., -1] |= ~avail.any(-1)
+    zeros, ones = torch.zeros(400, dtype=dtype), torch.ones(400, 2, dtype=dtype)
+    inputs = (
+        rate,
+        avail,
+        zeros,
+        zeros.bool(),
+        1.0,
+        torch.ones(400, 4, dtype=dtype),
+        0 * ones,
+        ones,
+        zeros,
+        online,
+    )
+    torch.testing.assert_close(ops.td_target(*inputs), reference.td_target(*inputs))

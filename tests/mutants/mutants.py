@@ -293,4 +293,42 @@ MUTANTS = (
         "native: the policy forgets who acts", "csrc/rollout/policy_cpu.cpp", "(row + r) % layer.biases",
         "0 * (row + r)", f"{T}native_rollout.py -k values_are",
     ),
+    # The mixing network in one pass.
+    Mutant(
+        "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h", "sum += before;",
+        "sum += finish.bias ? before : Vector{};", f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: ReLU passes gradients below zero", "csrc/qmixer/gemm.h", "sum = gate > T(0) ? sum : Vector{};", "",
+        f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: the value's hidden layer has no ReLU", "csrc/qmixer/plan.h", "relu_width(b1),",
+        "relu_width(hidden_v),", f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: only the first chunk's gradients count", "csrc/qmixer/qmixer.cpp",
+        "for (const auto& chunk : sums) sum += select(*chunk)[k][column + j];",
+        "sum = select(*sums[0])[k][column + j];", f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: chunks depend on the number of threads", "csrc/qmixer/qmixer.cpp",
+        "const std::int64_t chunks = chunks_of(rows),", "const std::int64_t chunks = std::min<std::int64_t>(threads, chunks_of(rows)),",
+        f"{T}qmixer.py -k number_of_threads",
+    ),
+    Mutant(
+        "network: the target mixes under the first rows' states", "csrc/qmixer/qmixer_cpu.cpp",
+        "        at.next_qs = from(target.next_qs, row);", "        at.next_qs = from(target.next_qs, 0);",
+        f"{T}qmixer.py -k test_target",
+    ),
+    Mutant(
+        "network: sums of biases round at each row", "csrc/qmixer/qmixer_cpu.cpp",
+        "sums[first + j] += few[j];", "sums[first + j] = float(float(sums[first + j]) + float(few[j]) * (1 + 3e-7f));",
+        f"{T}qmixer.py -k as_exact_as_eager",
+    ),
+    Mutant(
+        "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
+        "first = candidate < first ? candidate : first;", "first = most[j] == largest ? where[j] : first;",
+        f"{T}td_target.py -k equal",
+    ),
 )  # fmt: skip
