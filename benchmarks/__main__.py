@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
+
+# Before torch is loaded: its threads wait busily for each other by default, and would hold a core of this
+# machine while the other candidates are timed.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 BENCHMARKS = ("mixing", "mix_error", "rollout", "td_target", "two_step")
 
