@@ -23,7 +23,11 @@ def build_info() -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions on which a run's numbers depend."""
-    names = ("numpy", "gymnasium", "lbforaging", "safetensors")
-    found = {"python": platform.python_version(), "torch": str(torch.__version__)}
-    return {"pyqmix": _C.__version__, **found, **{name: metadata.version(name) for name in names}}
+    """Return the versions on which a run's numbers depend; of optional packages, those that are installed."""
+    found = {"pyqmix": _C.__version__, "python": platform.python_version(), "torch": str(torch.__version__)}
+    for name in ("numpy", "gymnasium", "safetensors", "lbforaging"):
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found

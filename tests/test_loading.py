@@ -5,9 +5,12 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from importlib import metadata
 from pathlib import Path
 
 import pytest
+
+from pyqmix.build import versions
 
 ROOT = Path(__file__).parents[1]
 
@@ -52,3 +55,17 @@ def test_caller_sees_an_import_error(tree):
     ended = python(tree, "-c", code)
     assert ended.stdout == "LoadingError\n"
     assert ended.stderr.endswith("ZeroDivisionError: division by zero\n")
+
+
+def test_versions_without_an_optional_package(monkeypatch):
+    installed = metadata.version
+
+    def version(name):
+        if name == "lbforaging":
+            raise metadata.PackageNotFoundError(name)
+        return installed(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    found = versions()
+    assert "lbforaging" not in found
+    assert {"pyqmix", "python", "torch", "numpy", "gymnasium"} <= set(found)
