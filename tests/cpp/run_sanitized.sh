@@ -2,7 +2,8 @@
 # The extension's operations under AddressSanitizer and UndefinedBehaviorSanitizer, through Python: random
 # shapes, strides, masks and extreme values against the reference; then with a fault planted, which must be
 # caught.
-#   tests/cpp/run_sanitized.sh [EXAMPLES]      in an environment with the test and dev tools
+#   tests/cpp/run_sanitized.sh [EXAMPLES]      in an environment with the test and dev tools, where pyqmix is
+#                                              not installed in editable mode
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
@@ -14,8 +15,13 @@ install() {  # sanitizer, folder of the sources, which is built apart
   pip install -q "$2" --no-deps --no-build-isolation --target "$work/site" -C build-dir="$work/build-$1-$(basename "$(realpath "$2")")" \
     -C cmake.define.PYQMIX_SANITIZER="$1" -C cmake.define.PYQMIX_CUDA=OFF
 }
-check() {  # sanitizer's library
+check() {  # sanitizer's library, sanitizer
   (cd "$work" && cp -r "$OLDPWD/tests" "$OLDPWD/benchmarks" "$OLDPWD/pyproject.toml" . &&
+    LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
+    ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+    python -c "import pyqmix; assert pyqmix.build_info()['sanitizer'] == '$2', 'another build is imported'" \
+      >"$work/log" 2>&1) || return 2
+  (cd "$work" &&
     LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
     python -m pytest -q -x -p no:cacheprovider tests/test_qmixer.py tests/test_td_target.py tests/test_mix.py \
@@ -23,12 +29,12 @@ check() {  # sanitizer's library
 }
 for pair in address:libasan.so undefined:libubsan.so; do
   install "${pair%%:*}" .
-  check "${pair##*:}" || { tail -n 40 "$work/log"; echo "failed under ${pair%%:*}"; exit 1; }
+  check "${pair##*:}" "${pair%%:*}" || { tail -n 40 "$work/log"; echo "failed under ${pair%%:*}"; exit 1; }
   echo "${pair%%:*}: $(tail -n 1 "$work/log")"
 done
 mkdir "$work/planted" && cp -r csrc pyqmix CMakeLists.txt pyproject.toml README.md LICENSE "$work/planted"
 sed -i 's/        used_ += padded<T>(count);/        used_ += count \/ 2;/' "$work/planted/csrc/qmixer/qmixer.cpp"
 cmp -s csrc/qmixer/qmixer.cpp "$work/planted/csrc/qmixer/qmixer.cpp" && { echo "not planted"; exit 1; }
 install address "$work/planted"
-if check libasan.so; then echo "not caught: too little memory for the weights"; exit 1; fi
+if check libasan.so address; then echo "not caught: too little memory for the weights"; exit 1; fi
 grep -qE "AddressSanitizer" "$work/log" && echo "caught by address: too little memory for the weights"
