@@ -19,7 +19,7 @@ from lbforaging.foraging.environment import ForagingEnv as Original
 
 from pyqmix import EpisodeRing
 from pyqmix.envs import ForagingEnv, LbfEnv, LbfVectorEnv, create_env
-from pyqmix.envs.foraging import foraging_rules, observation_box, task_options
+from pyqmix.envs.foraging_rules import foraging_rules, observation_box, task_options
 from pyqmix.learner import Learner
 from pyqmix.native_rollout import NativeRollout
 from pyqmix.presets import from_preset

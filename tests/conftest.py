@@ -27,6 +27,28 @@ def _one_thread():
     torch.set_num_threads(1)
 
 
+@pytest.fixture
+def at_simd_level(tmp_path):
+    """Run a program at a SIMD level, where the source tree cannot shadow the package; return what it prints."""
+
+    def run(level, program):
+        check = f"import pyqmix; assert pyqmix.build_info()['simd'] == {level!r}\n"
+        run = subprocess.run(
+            [sys.executable, "-c", check + program],
+            cwd=tmp_path,
+            env={**os.environ, "PYQMIX_SIMD": level},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode and f"does not support {level}" in run.stderr:
+            pytest.skip(f"this CPU or build has no {level}: not run")
+        assert run.returncode == 0, run.stderr
+        return run.stdout
+
+    return run
+
+
 class Outcome(NamedTuple):
     """How a command ended."""
 

@@ -14,7 +14,7 @@ from lbforaging.foraging.environment import ForagingEnv as Original
 
 from pyqmix import ConfigError
 from pyqmix.envs import ForagingEnv
-from pyqmix.envs.foraging import rules_of, task_options
+from pyqmix.envs.foraging_rules import rules_of, task_options
 
 TASK = task_options("Foraging-8x8-2p-3f-v3")
 COOP_IND_PEN = {"force_coop": True, "max_food_level": 1, "penalty": 0.1}

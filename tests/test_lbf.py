@@ -9,7 +9,7 @@ from lbf_differential import Corrected
 from pyqmix import ConfigError, EpisodeRing
 from pyqmix.envs import EnvOptions, LbfEnv, LbfVectorEnv, SyncVectorEnv, make_env
 from pyqmix.envs.drawing import save_gif
-from pyqmix.envs.foraging import task_options
+from pyqmix.envs.foraging_rules import task_options
 
 CROWDED = "Foraging-5x5-4p-1f-v3"
 TASKS = [CROWDED, "Foraging-2s-6x6-3p-2f-v3", "Foraging-grid-1s-5x5-2p-1f-coop-v3", "Foraging-4x9-2p-2f-v3"]

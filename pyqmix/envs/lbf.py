@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pyqmix import _C
 from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.drawing import draw_board
-from pyqmix.envs.foraging import rules_of
+from pyqmix.envs.foraging_rules import rules_of
 from pyqmix.envs.protocol import Point, Step
 from pyqmix.errors import ConfigError
 from pyqmix.spec import EpisodeSpec
@@ -26,7 +26,7 @@ class LbfEnv:
     The defaults are those of ``lbforaging`` 2.0.0; its step limit counts as termination there.
 
     Args:
-        task: a name that :func:`pyqmix.envs.foraging.task_options` reads.
+        task: a name that :func:`pyqmix.envs.foraging_rules.task_options` reads.
         options: options of :class:`pyqmix.envs.ForagingEnv` that replace the task's.
         step_limit: the most steps of an episode; None takes the task's, 50.
         truncate_at_limit: report the step limit as truncation.

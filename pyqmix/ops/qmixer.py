@@ -72,19 +72,14 @@ def qmixer_td_target(
     Raises:
         TypeError, ValueError, NoAvailableActionError: as :func:`pyqmix.ops.td_target` and :func:`qmixer`.
     """
-    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    check_td_inputs(*inputs)
     lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
     _check_network(lead, n_agents, next_qs, next_states, parameters)
     with torch.no_grad():
         network = _Network(next_qs.new_empty(0, n_agents), next_states, parameters)
         return run_td_target(
-            next_qs,
-            avail,
-            rewards,
-            terminated,
-            gamma,
-            online_next_qs,
-            lambda tensors, **how: _C.qmixer_td_target_cpu(network.tensors, tensors, **how),
+            *inputs, lambda tensors, **how: _C.qmixer_td_target_cpu(network.tensors, tensors, **how)
         )
 
 

@@ -141,15 +141,8 @@ def _td_target_cpu(
     online_next_qs: Tensor | None,
 ) -> Tensor:
     mixer = mix_rows(next_qs.new_empty(*rewards.shape, next_qs.shape[-2]), w1, b1, w_final, v)
-    return run_td_target(
-        next_qs,
-        avail,
-        rewards,
-        terminated,
-        gamma,
-        online_next_qs,
-        lambda tensors, **how: _C.td_target_cpu(mix_tensors(*mixer), tensors, **how),
-    )
+    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    return run_td_target(*inputs, lambda tensors, **how: _C.td_target_cpu(mix_tensors(*mixer), tensors, **how))
 
 
 def _unravel(row: int, lead: list[int]) -> tuple[int, ...]:
