@@ -1,6 +1,9 @@
 #include "common/workspace.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <utility>
@@ -27,7 +30,15 @@ Pool& pool() {
     return *shared;
 }
 
-void* allocate(std::size_t bytes) { return ::operator new(bytes, std::align_val_t{kAlignment}); }
+void* allocate(std::size_t bytes) {
+    void* const data = ::operator new(bytes, std::align_val_t{kAlignment});
+    // Large blocks are streamed: with huge pages few address translations are missed.
+    constexpr std::uintptr_t kHuge = 2 << 20;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kHuge - 1) / kHuge * kHuge;
+    const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kHuge * kHuge;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    return data;
+}
 void release(void* data) { ::operator delete(data, std::align_val_t{kAlignment}); }
 
 }  // namespace

@@ -25,18 +25,33 @@ PYQMIX_HD T sign(T x) {
 }
 
 // Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
-template <typename T>
+template <int kWidth = kMixBlock / 2, typename T>
 PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
-    for (int width = kMixBlock / 2; width > 0; width /= 2)
-        for (int j = 0; j < width; ++j) x[j] += x[j + width];
-    return x[0];
+    for (int j = 0; j < kWidth; ++j) x[j] += x[j + kWidth];
+    if constexpr (kWidth > 1)
+        return sum_block<kWidth / 2>(x);
+    else
+        return x[0];
+}
+
+// The width of a whole block, known to the compiler: loops over it become plain vector code.
+struct WholeBlock {
+    PYQMIX_HD constexpr operator int() const { return kMixBlock; }
+};
+
+// Calls visit(first unit, width) for each block of the embedding.
+template <typename Visit>
+PYQMIX_HD void for_mix_blocks(std::int64_t embed_dim, const Visit& visit) {
+    std::int64_t first = 0;
+    for (; first + kMixBlock <= embed_dim; first += kMixBlock) visit(first, WholeBlock{});
+    if (first < embed_dim) visit(first, static_cast<int>(embed_dim - first));
 }
 
 // Units [first, first + width) of q · |w1| + b1. Agents are summed four by four, and the bias comes
 // last: fewer sums round to the size of the whole.
-template <typename T>
+template <typename T, typename Width>
 PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* agent_qs,
-                          std::int64_t first, int width, T (&hidden)[kMixBlock]) {
+                          std::int64_t first, Width width, T (&hidden)[kMixBlock]) {
     const std::int64_t n = in.n_agents, embed = in.embed_dim;
     const T* w1 = in.w1[row] + first;
     for (int j = 0; j < width; ++j) hidden[j] = T(0);
@@ -53,24 +68,18 @@ PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* age
     for (int j = 0; j < width; ++j) hidden[j] += b1[j];
 }
 
-PYQMIX_HD inline int mix_block_width(std::int64_t embed_dim, std::int64_t first) {
-    const std::int64_t left = embed_dim - first;
-    return left < kMixBlock ? static_cast<int>(left) : kMixBlock;
-}
-
 // q_tot of one row; agent_qs (n,) is given apart because the target selects it first.
 template <typename T>
 PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs) {
     T total = T(0);
-    T hidden[kMixBlock];
-    for (std::int64_t first = 0; first < in.embed_dim; first += kMixBlock) {
-        const int width = mix_block_width(in.embed_dim, first);
+    for_mix_blocks(in.embed_dim, [&](std::int64_t first, auto width) {
+        T hidden[kMixBlock];
         mix_hidden(in, row, agent_qs, first, width, hidden);
         const T* w_final = in.w_final[row] + first;
         for (int j = 0; j < width; ++j) hidden[j] = elu(hidden[j]).value * magnitude(w_final[j]);
         for (int j = width; j < kMixBlock; ++j) hidden[j] = T(0);
         total += sum_block(hidden);
-    }
+    });
     return total + in.v[row][0];
 }
 
@@ -83,9 +92,8 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
     const T grad = args.grad_q_tot[row][0];
     T* grad_qs = args.grad_agent_qs[row];
     for (std::int64_t i = 0; i < n; ++i) grad_qs[i] = T(0);
-    T hidden[kMixBlock], grad_hidden[kMixBlock], products[kMixBlock];
-    for (std::int64_t first = 0; first < embed; first += kMixBlock) {
-        const int width = mix_block_width(embed, first);
+    for_mix_blocks(embed, [&](std::int64_t first, auto width) {
+        T hidden[kMixBlock], grad_hidden[kMixBlock], products[kMixBlock];
         mix_hidden(in, row, in.agent_qs[row], first, width, hidden);
         const T* w_final = in.w_final[row] + first;
         T* grad_w_final = args.grad_w_final[row] + first;
@@ -107,7 +115,7 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
             for (int j = width; j < kMixBlock; ++j) products[j] = T(0);
             grad_qs[i] += sum_block(products);
         }
-    }
+    });
     args.grad_v[row][0] = grad;
 }
 

@@ -39,6 +39,9 @@ struct Finish {
     std::int64_t positive_stride = 0;
 };
 
+// Loops over a block's sums are unrolled: only then do the sums stay in registers.
+#define PYQMIX_UNROLL _Pragma("GCC unroll 16")
+
 // Rows [0, R) of one panel: c (R, panel) from a (R, K) and b (K, panel). With kTransposed a is
 // given as (K, R).
 template <typename T, int R, bool kTransposed>
@@ -46,34 +49,43 @@ void block(std::int64_t depth, const T* a, std::int64_t a_stride, const T* b, st
            T* c, std::int64_t c_stride, const Finish<T>& finish) {
     using Vector = typename VectorOf<T>::type;
     constexpr std::int64_t lanes = VectorOf<T>::kLanes;
-    Vector sums[R][kBlockVectors] = {};
+    Vector sums[R][kBlockVectors];
+    const auto each = [&](const auto& visit) {
+        PYQMIX_UNROLL for (int r = 0; r < R; ++r) {
+            PYQMIX_UNROLL for (int v = 0; v < kBlockVectors; ++v) visit(sums[r][v], r, v * lanes);
+        }
+    };
+    const auto load = [](Vector& to, const T* from) { std::memcpy(&to, from, sizeof to); };
+    each([](Vector& sum, int, std::int64_t) { sum = Vector{}; });
     for (std::int64_t k = 0; k < depth; ++k, b += b_stride) {
         Vector row[kBlockVectors];
-        for (int v = 0; v < kBlockVectors; ++v) std::memcpy(&row[v], b + v * lanes, sizeof(Vector));
-        for (int r = 0; r < R; ++r) {
+        PYQMIX_UNROLL for (int v = 0; v < kBlockVectors; ++v) load(row[v], b + v * lanes);
+        PYQMIX_UNROLL for (int r = 0; r < R; ++r) {
             const T x = kTransposed ? a[k * a_stride + r] : a[r * a_stride + k];
-            for (int v = 0; v < kBlockVectors; ++v) sums[r][v] += x * row[v];
+            PYQMIX_UNROLL for (int v = 0; v < kBlockVectors; ++v) sums[r][v] += x * row[v];
         }
     }
-    for (int r = 0; r < R; ++r)
-        for (int v = 0; v < kBlockVectors; ++v) {
-            Vector sum = sums[r][v];
-            if (!finish.overwrite) {
-                Vector before;
-                std::memcpy(&before,
-                            finish.bias ? finish.bias + v * lanes : c + r * c_stride + v * lanes,
-                            sizeof(Vector));
-                sum += before;
-            }
-            if (finish.relu_width > 0) sum = sum < T(0) ? Vector{} : sum;  // NaN stays
-            if (finish.positive) {
-                Vector gate;
-                std::memcpy(&gate, finish.positive + r * finish.positive_stride + v * lanes,
-                            sizeof(Vector));
-                sum = gate > T(0) ? sum : Vector{};
-            }
-            std::memcpy(c + r * c_stride + v * lanes, &sum, sizeof(Vector));
-        }
+    Vector other;
+    if (finish.bias)
+        each([&](Vector& sum, int, std::int64_t j) {
+            load(other, finish.bias + j);
+            sum += other;
+        });
+    else if (!finish.overwrite)
+        each([&](Vector& sum, int r, std::int64_t j) {
+            load(other, c + r * c_stride + j);
+            sum += other;
+        });
+    if (finish.relu_width > 0)  // NaN stays
+        each([](Vector& sum, int, std::int64_t) { sum = sum < T(0) ? Vector{} : sum; });
+    if (finish.positive)
+        each([&](Vector& sum, int r, std::int64_t j) {
+            load(other, finish.positive + r * finish.positive_stride + j);
+            sum = other > T(0) ? sum : Vector{};
+        });
+    each([&](Vector& sum, int r, std::int64_t j) {
+        std::memcpy(c + r * c_stride + j, &sum, sizeof sum);
+    });
 }
 
 template <typename T, bool kTransposed>
@@ -116,16 +128,32 @@ void product(std::int64_t rows, const T* a, std::int64_t a_stride, const Panels<
     }
 }
 
-// c (M, N) += aᵀ · b, with a (K, M) and b (K, N) as they lie in their tiles.
+constexpr std::int64_t kOuterDepth = 512;  // the most that add_outer_product takes
+
+// c (M, N) += aᵀ · b, with a (K, M) and b (K, N) as they lie in their tiles, K <= kOuterDepth. A
+// piece of c stays in cache over all of K.
 template <typename T>
 void add_outer_product(std::int64_t depth, std::int64_t rows, std::int64_t width, const T* a,
                        std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
                        std::int64_t c_stride) {
-    constexpr std::int64_t kRows = 64;  // columns of a that stay in cache over all panels of b
-    for (std::int64_t row = 0; row < rows; row += kRows)
+    constexpr std::int64_t kRows = 32, kDepth = 128;  // such pieces stay in the first-level cache
+    alignas(64) T packed[kOuterDepth * kRows];
+    for (std::int64_t row = 0; row < rows; row += kRows) {
+        const std::int64_t count = std::min(kRows, rows - row);
+        const T* from = a + row;
+        std::int64_t stride = a_stride;
+        if (count == kRows && width > 4 * kPanel<T>) {  // else a is not read often enough
+            for (std::int64_t k = 0; k < depth; ++k)
+                std::memcpy(packed + k * kRows, from + k * a_stride, kRows * sizeof(T));
+            from = packed;
+            stride = kRows;
+        }
         for (std::int64_t column = 0; column < width; column += kPanel<T>)
-            rows_of_panel<T, true>(std::min(kRows, rows - row), depth, a + row, a_stride,
-                                   b + column, b_stride, c + row * c_stride + column, c_stride, {});
+            for (std::int64_t k = 0; k < depth; k += kDepth)
+                rows_of_panel<T, true>(count, std::min(kDepth, depth - k), from + k * stride,
+                                       stride, b + k * b_stride + column, b_stride,
+                                       c + row * c_stride + column, c_stride, {});
+    }
 }
 
 }  // namespace

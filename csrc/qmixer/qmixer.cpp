@@ -66,15 +66,24 @@ void put_bias(T* to, const T* from, std::int64_t count) {
 template <typename T, typename Select>
 void gather(const std::vector<std::unique_ptr<QMixerSums<T>>>& sums, const Select& select,
             std::int64_t column, std::int64_t outputs, std::int64_t inputs, T* out) {
-    constexpr std::int64_t kSquare = 16;
-    for (std::int64_t i = 0; i < inputs; i += kSquare)
-        for (std::int64_t o = 0; o < outputs; o += kSquare)
-            for (std::int64_t k = i; k < std::min(i + kSquare, inputs); ++k)
-                for (std::int64_t j = o; j < std::min(o + kSquare, outputs); ++j) {
-                    T sum = T(0);
-                    for (const auto& chunk : sums) sum += select(*chunk)[k][column + j];
-                    out[j * inputs + k] = sum;
+    constexpr std::int64_t kSide = kPanel<T>;
+    T square[kSide][kSide];  // outputs by inputs
+    for (std::int64_t o = 0; o < outputs; o += kSide)
+        for (std::int64_t i = 0; i < inputs; i += kSide) {
+            const std::int64_t width = std::min(kSide, outputs - o),
+                               depth = std::min(kSide, inputs - i);
+            for (std::int64_t k = 0; k < depth; ++k) {
+                T sum[kSide];  // whole panels: padding is there to be read
+                std::copy_n(select(*sums[0])[i + k] + column + o, kSide, sum);
+                for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {
+                    const T* const from = select(*sums[chunk])[i + k] + column + o;
+                    for (std::int64_t j = 0; j < kSide; ++j) sum[j] += from[j];
                 }
+                for (std::int64_t j = 0; j < kSide; ++j) square[j][k] = sum[j];
+            }
+            for (std::int64_t j = 0; j < width; ++j)
+                std::copy_n(square[j], depth, out + (o + j) * inputs + i);
+        }
 }
 
 template <typename T, typename Select>

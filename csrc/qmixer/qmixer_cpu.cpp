@@ -32,10 +32,9 @@ void state_values(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights, st
     for (std::int64_t r = 0; r < rows; ++r) {
         const T* at = hidden[r];
         T sum[kMixBlock] = {};
-        for (std::int64_t first = 0; first < plan.embed; first += kMixBlock) {
-            const int width = mix_block_width(plan.embed, first);
+        for_mix_blocks(plan.embed, [&](std::int64_t first, auto width) {
             for (int j = 0; j < width; ++j) sum[j] += at[first + j] * weights.v_out[first + j];
-        }
+        });
         v[r] = sum_block(sum) + weights.v_bias;
     }
 }
@@ -55,11 +54,10 @@ MixInputs<T> mix_inputs(const QMixerPlan<T>& plan, const Activations<T>& tile, s
             {v, 1}};
 }
 
-// Calls visit(first row, rows) for each tile of [begin, end).
+// Calls visit(first row, rows) for each tile of so many rows of [begin, end).
 template <typename Visit>
-void for_tiles(std::int64_t begin, std::int64_t end, const Visit& visit) {
-    for (std::int64_t row = begin; row < end; row += kTileRows)
-        visit(row, std::min(kTileRows, end - row));
+void for_tiles(std::int64_t begin, std::int64_t end, std::int64_t size, const Visit& visit) {
+    for (std::int64_t row = begin; row < end; row += size) visit(row, std::min(size, end - row));
 }
 
 template <typename T>
@@ -92,19 +90,38 @@ class Scratch {
     Workspace block_;
 };
 
-// Gradients of a tile. Their padding stays zero.
+// Gradients of a tile.
 template <typename T>
 struct TileGrads {
-    Scratch<T> memory;
     Activations<T> of;
     T* v;
+};
 
-    explicit TileGrads(const QMixerPlan<T>& plan)
-        : memory(plan.activations(kTileRows) + kTileRows),
-          of(plan, memory.data(), kTileRows),
-          v(memory.data() + plan.activations(kTileRows)) {
-        std::memset(memory.data(), 0, static_cast<std::size_t>(v - memory.data()) * sizeof(T));
+// Memory of a tile's gradients; those of z lie together for a group of tiles, because the states'
+// product is the largest and writes to its sums less often so. Padding stays zero.
+template <typename T>
+class GroupGrads {
+   public:
+    explicit GroupGrads(const QMixerPlan<T>& plan)
+        : two_layers_(plan.two_layers),
+          memory_(plan.activations(kOuterDepth) + kTileRows),
+          group_{{plan, memory_.data(), kOuterDepth},
+                 memory_.data() + plan.activations(kOuterDepth)} {
+        if (plan.has_padding()) std::fill(memory_.data(), group_.v, T(0));
     }
+
+    // The tile whose first row is `row` of the group.
+    TileGrads<T> tile(std::int64_t row) const {
+        TileGrads<T> out{group_.of.from(row), group_.v};
+        if (two_layers_) out.of.w1 = group_.of.w1, out.of.w_final = group_.of.w_final;
+        return out;
+    }
+    Rows<const T> z() const { return {group_.of.z.data, group_.of.z.stride}; }
+
+   private:
+    bool two_layers_;
+    Scratch<T> memory_;
+    TileGrads<T> group_;
 };
 
 // From v to its hidden layer and its weights; a few rows at a time, as add_columns.
@@ -152,16 +169,11 @@ void backward_to_hidden(const QMixerPlan<T>& plan, const QMixerWeights<T>& weigh
             grads.of.at(plan.hidden_f).data, grads.of.z.stride, finish);
 }
 
+// The second layers' weights.
 template <typename T>
-void add_weight_gradients(const QMixerPlan<T>& plan, std::int64_t rows, Rows<const T> states,
-                          const Activations<T>& tile, const TileGrads<T>& grads,
-                          QMixerSums<T>& sums) {
+void add_out_gradients(const QMixerPlan<T>& plan, std::int64_t rows, const Activations<T>& tile,
+                       const TileGrads<T>& grads, QMixerSums<T>& sums) {
     const auto constant = [](Rows<T> x) { return Rows<const T>{x.data, x.stride}; };
-    add_outer_product(rows, plan.state_dim, plan.width, states.data, states.stride,
-                      static_cast<const T*>(grads.of.z.data), grads.of.z.stride, sums.first.data,
-                      sums.first.stride);
-    add_columns(rows, plan.width, constant(grads.of.z), sums.first_bias);
-    if (!plan.two_layers) return;
     add_outer_product(rows, plan.hyper, plan.w1_width, static_cast<const T*>(tile.z.data),
                       tile.z.stride, static_cast<const T*>(grads.of.w1.data), grads.of.w1.stride,
                       sums.w1_out.data, sums.w1_out.stride);
@@ -181,7 +193,7 @@ void qmixer_forward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weig
                          std::int64_t end) {
     const Scratch<T> scratch(saved ? 0 : plan.activations(kTileRows));
     T v[kTileRows];
-    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
+    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
         const Activations<T> tile = saved ? Activations<T>(plan, saved, in.rows).from(row)
                                           : Activations<T>(plan, scratch.data(), kTileRows);
         hypernetworks(plan, weights, from(in.states, row), rows, tile);
@@ -197,21 +209,30 @@ void qmixer_backward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& wei
                           const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
                           T* grad_agent_qs, QMixerSums<T>* sums, std::int64_t begin,
                           std::int64_t end) {
-    TileGrads<T> grads(plan);
+    const GroupGrads<T> group(plan);
     const Activations<T> all(plan, const_cast<T*>(saved), in.rows);  // only read
-    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
-        const Activations<T> tile = all.from(row);
-        const MixBackward<T> mix{mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
-                                 from(grad_q_tot, row),
-                                 {grad_agent_qs + row * plan.n, plan.n},
-                                 grads.of.w1,
-                                 grads.of.at(plan.b1),
-                                 grads.of.w_final,
-                                 {grads.v, 1}};
-        for (std::int64_t r = 0; r < rows; ++r) mix_row_backward(mix, r);
+    for_tiles(begin, end, kOuterDepth, [&](std::int64_t first, std::int64_t group_rows) {
+        for_tiles(first, first + group_rows, kTileRows, [&](std::int64_t row, std::int64_t rows) {
+            const Activations<T> tile = all.from(row);
+            const TileGrads<T> grads = group.tile(row - first);
+            const MixBackward<T> mix{
+                mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
+                from(grad_q_tot, row),
+                {grad_agent_qs + row * plan.n, plan.n},
+                grads.of.w1,
+                grads.of.at(plan.b1),
+                grads.of.w_final,
+                {grads.v, 1}};
+            for (std::int64_t r = 0; r < rows; ++r) mix_row_backward(mix, r);
+            if (!sums) return;
+            backward_to_hidden(plan, weights, rows, tile, grads, *sums);
+            if (plan.two_layers) add_out_gradients(plan, rows, tile, grads, *sums);
+        });
         if (!sums) return;
-        backward_to_hidden(plan, weights, rows, tile, grads, *sums);
-        add_weight_gradients(plan, rows, from(in.states, row), tile, grads, *sums);
+        const Rows<const T> states = from(in.states, first), grad_z = group.z();
+        add_outer_product(group_rows, plan.state_dim, plan.width, states.data, states.stride,
+                          grad_z.data, grad_z.stride, sums->first.data, sums->first.stride);
+        add_columns(group_rows, plan.width, grad_z, sums->first_bias);
     });
 }
 
@@ -223,7 +244,7 @@ std::int64_t qmixer_target_rows(const QMixerPlan<T>& plan, const QMixerWeights<T
     const Activations<T> tile(plan, scratch.data(), kTileRows);
     T v[kTileRows];
     std::int64_t found = kAllAvailable;
-    for_tiles(begin, end, [&](std::int64_t row, std::int64_t rows) {
+    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
         hypernetworks(plan, weights, from(in.states, row), rows, tile);
         state_values(plan, weights, rows, tile, v);
         TdTarget<T> at = target;

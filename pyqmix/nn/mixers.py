@@ -37,6 +37,11 @@ def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> n
     return nn.Sequential(nn.Linear(state_dim, hypernet_dim), nn.ReLU(), nn.Linear(hypernet_dim, out_dim))
 
 
+def _tensor(layer: nn.Module, name: str) -> Tensor:
+    own = layer._parameters.get(name)  # much faster than the attribute, which a parametrised layer needs
+    return cast(Tensor, getattr(layer, name)) if own is None else own
+
+
 class QMixer(nn.Module):
     """The monotonic mixing network of QMIX, its weights generated from the state by hypernetworks.
 
@@ -125,7 +130,7 @@ class QMixer(nn.Module):
                 layers += [first, last]
             else:
                 layers.append(module)
-        return [cast(Tensor, tensor) for layer in layers for tensor in (layer.weight, layer.bias)]
+        return [_tensor(layer, name) for layer in layers for name in ("weight", "bias")]
 
     def _check_states(self, qs: Tensor, name: str, trailing: int, states: Tensor) -> None:
         parameter = self.hyper_b_1.weight

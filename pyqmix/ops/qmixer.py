@@ -146,12 +146,12 @@ class _QMixer(torch.autograd.Function):
     def backward(ctx: Any, grad_q_tot: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True
             refuse_second_derivatives("pyqmix.ops.qmixer", "linear layers with pyqmix.ops.reference.mix")
-        agent_qs, _, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        agent_qs, *_ = ctx.saved_tensors  # raises if one of them was changed
         network = ctx.network
         grad = as_rows(grad_q_tot, grad_q_tot.numel(), 1)
         grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
         wanted = any(ctx.needs_input_grad[2:])
-        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else []
+        grads = [torch.empty_like(p) for p in network.parameters] if wanted else []
         _C.qmixer_backward_cpu(
             network.tensors,
             ctx.activations,
@@ -161,7 +161,7 @@ class _QMixer(torch.autograd.Function):
             is_double=network.double,
             threads=torch.get_num_threads(),
         )
-        return (grad_agent_qs, None, *grads) if wanted else (grad_agent_qs, *[None] * (1 + len(parameters)))
+        return (grad_agent_qs, None, *(grads or [None] * len(network.parameters)))
 
 
 def _check_network(

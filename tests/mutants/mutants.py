@@ -295,11 +295,11 @@ MUTANTS = (
     ),
     # The mixing network in one pass.
     Mutant(
-        "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h", "sum += before;",
-        "sum += finish.bias ? before : Vector{};", f"{T}qmixer.py -k values_and_gradients",
+        "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h",
+        "    else if (!finish.overwrite)", "    else if (finish.positive && !finish.overwrite)", f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: ReLU passes gradients below zero", "csrc/qmixer/gemm.h", "sum = gate > T(0) ? sum : Vector{};", "",
+        "network: ReLU passes gradients below zero", "csrc/qmixer/gemm.h", "sum = other > T(0) ? sum : Vector{};", "",
         f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
@@ -308,8 +308,23 @@ MUTANTS = (
     ),
     Mutant(
         "network: only the first chunk's gradients count", "csrc/qmixer/qmixer.cpp",
-        "for (const auto& chunk : sums) sum += select(*chunk)[k][column + j];",
-        "sum = select(*sums[0])[k][column + j];", f"{T}qmixer.py -k values_and_gradients",
+        "for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {", "for (std::size_t chunk = sums.size(); chunk < sums.size(); ++chunk) {", f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: a group's tiles share one tile's gradients", "csrc/qmixer/qmixer_cpu.cpp",
+        "const TileGrads<T> grads = group.tile(row - first);", "const TileGrads<T> grads = group.tile(0);",
+        f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: only a piece of the states' products is added", "csrc/qmixer/gemm.h",
+        "for (std::int64_t k = 0; k < depth; k += kDepth)\n                rows_of_panel",
+        "for (std::int64_t k = 0; k < std::min(depth, kDepth); k += kDepth)\n                rows_of_panel",
+        f"{T}qmixer.py -k values_and_gradients",
+    ),
+    Mutant(
+        "network: padding of gradients is not cleared", "csrc/qmixer/plan.h",
+        "return hidden_width > hyper ||", "return false && hidden_width > hyper ||",
+        f"{T}qmixer.py",
     ),
     Mutant(
         "network: chunks depend on the number of threads", "csrc/qmixer/qmixer.cpp",
