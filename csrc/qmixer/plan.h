@@ -40,10 +40,6 @@ struct QMixerPlan {
     std::int64_t hidden_f, hidden_v, b1, w1, w_final;  // first columns; hidden_1 begins at 0
     std::int64_t relu_width, width;
 
-    bool has_padding() const {
-        return hidden_width > hyper || embed_width > embed || w1_width > n * embed;
-    }
-
     // Kept or scratch activations of so many rows: z, and with two layers w1 and w_final.
     std::int64_t activations(std::int64_t rows) const {
         return rows * (width + (two_layers ? w1_width + embed_width : 0));

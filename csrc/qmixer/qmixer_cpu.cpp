@@ -98,7 +98,8 @@ struct TileGrads {
 };
 
 // Memory of a tile's gradients; those of z lie together for a group of tiles, because the states'
-// product is the largest and writes to its sums less often so. Padding stays zero.
+// product is the largest and writes to its sums less often so. Padding holds whatever it held: no
+// gradient that is read depends on it.
 template <typename T>
 class GroupGrads {
    public:
@@ -106,9 +107,7 @@ class GroupGrads {
         : two_layers_(plan.two_layers),
           memory_(plan.activations(kOuterDepth) + kTileRows),
           group_{{plan, memory_.data(), kOuterDepth},
-                 memory_.data() + plan.activations(kOuterDepth)} {
-        if (plan.has_padding()) std::fill(memory_.data(), group_.v, T(0));
-    }
+                 memory_.data() + plan.activations(kOuterDepth)} {}
 
     // The tile whose first row is `row` of the group.
     TileGrads<T> tile(std::int64_t row) const {

@@ -322,11 +322,6 @@ MUTANTS = (
         f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: padding of gradients is not cleared", "csrc/qmixer/plan.h",
-        "return hidden_width > hyper ||", "return false && hidden_width > hyper ||",
-        f"{T}qmixer.py",
-    ),
-    Mutant(
         "network: chunks depend on the number of threads", "csrc/qmixer/qmixer.cpp",
         "const std::int64_t chunks = chunks_of(rows),", "const std::int64_t chunks = std::min<std::int64_t>(threads, chunks_of(rows)),",
         f"{T}qmixer.py -k number_of_threads",
