@@ -84,6 +84,17 @@ def qmixer_backward_cpu(
     is_double: bool,
     threads: int,
 ) -> None: ...
+def qmixer_loss_cpu(
+    inputs: QMixerTensors,
+    *,
+    targets: int,
+    weights: int,
+    q_tot: int,
+    grads: list[int],
+    grad_agent_qs: int,
+    is_double: bool,
+    threads: int,
+) -> float: ...
 def qmixer_td_target_cpu(
     inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
 ) -> int: ...

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -106,17 +107,18 @@ def load(folder: Path, learner: Learner) -> Progress:
     """
     progress = load_weights(folder, learner)
     tensors = _read(folder / "optimizer.safetensors")
-    values: dict[int, dict[str, Tensor]] = {}
+    values: dict[str, dict[str, Tensor]] = {}
     names = _parameter_names(learner)
     for key, tensor in tensors.items():
         parameter, _, entry = key.rpartition(".")
         if parameter not in names:
             raise ConfigError(f"{folder}: the optimizer has state for an unknown parameter {parameter!r}")
-        values.setdefault(names.index(parameter), {})[entry] = tensor
+        values.setdefault(parameter, {})[entry] = tensor
     if progress.updates and len(values) < len(names):
         raise ConfigError(f"{folder}: the optimizer has state for {len(values)} of {len(names)} parameters")
+    state = _joined([values[name] for name in names]) if values else {}
     groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": values, "param_groups": groups})
+    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
     learner.standardiser = _read_state(folder)[1]
     learner.updates = progress.updates
     return progress
@@ -137,7 +139,7 @@ def _write(folder: Path, learner: Learner, progress: Progress) -> None:
 
 def _weights(learner: Learner) -> dict[str, Tensor]:
     return {
-        f"{name}.{key}": tensor.contiguous()
+        f"{name}.{key}": tensor.clone()  # apart from the block that all parameters lie in
         for name in NETWORKS
         for key, tensor in getattr(learner, name).state_dict().items()
     }
@@ -149,12 +151,24 @@ def _parameter_names(learner: Learner) -> list[str]:
 
 
 def _optimizer_state(learner: Learner) -> dict[str, Tensor]:
+    """Cut the optimizer's state of the one block into that of each parameter."""
     names = _parameter_names(learner)
     state: dict[int, dict[str, Tensor]] = learner.optimizer.state_dict()["state"]
+    cut: dict[str, Tensor] = {}
+    for entry, tensor in state.get(0, {}).items():
+        parts = learner.flat.views(tensor) if tensor.dim() else [tensor] * len(names)
+        cut |= {f"{name}.{entry}": part.clone() for name, part in zip(names, parts, strict=True)}
+    return cut
+
+
+def _joined(values: list[dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
+    """Join what :func:`_optimizer_state` cut; a number of steps is the same for all."""
+    first = values[0]
     return {
-        f"{names[i]}.{entry}": tensor.contiguous()
-        for i, entries in state.items()
-        for entry, tensor in entries.items()
+        0: {
+            entry: torch.cat([value[entry].reshape(-1) for value in values]) if entry != "step" else first[entry]
+            for entry in first
+        }
     }
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
+from pyqmix.nn.flat import FlatParameters
 from pyqmix.ops import NoAvailableActionError
 from pyqmix.packing import PackedEpisodes, pack
 from pyqmix.replay import EpisodeBatch
@@ -42,9 +43,16 @@ class Learner:
         spec: what the episodes look like.
         config: the run's options.
         device: where the networks live.
+        dtype: of their parameters.
     """
 
-    def __init__(self, spec: EpisodeSpec, config: Config, device: torch.device | None = None) -> None:
+    def __init__(
+        self,
+        spec: EpisodeSpec,
+        config: Config,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
         # The caller's generator stays as it is.
         with torch.random.fork_rng(devices=[]):
@@ -65,11 +73,13 @@ class Learner:
                 hypernet_dim=config.hypernet_dim,
                 hypernet_layers=config.hypernet_layers,
             )
-        self.agent, self.mixer = agent.to(self.device), mixer.to(self.device)
+        self.agent, self.mixer = agent.to(self.device, dtype), mixer.to(self.device, dtype)
         self.target_agent = copy.deepcopy(self.agent).requires_grad_(False)
         self.target_mixer = copy.deepcopy(self.mixer).requires_grad_(False)
-        self.parameters = [*self.agent.parameters(), *self.mixer.parameters()]
-        self.optimizer = _make_optimizer(config, self.parameters)
+        self.flat = FlatParameters([self.agent, self.mixer])
+        self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
+        self.parameters = self.flat.parameters
+        self.optimizer = _make_optimizer(config, self.flat.block)
         self.standardiser = RewardStandardiser()
         self.updates = 0
 
@@ -80,14 +90,13 @@ class Learner:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
         loss, q, target = self.loss(batch)
-        self.optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        grad_norm = nn.utils.clip_grad_norm_(self.parameters, self.config.grad_clip)
+        self.flat.set_grads(loss)
+        grad_norm = nn.utils.clip_grad_norm_(self.flat.block, self.config.grad_clip)
         self.optimizer.step()
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.update_targets()
-        return UpdateStats(loss.detach(), q.detach().mean(), target.mean(), grad_norm.detach())
+        return UpdateStats(loss.detach(), q.mean(), target.mean(), grad_norm)
 
     def loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
@@ -95,29 +104,21 @@ class Learner:
         packed = pack(batch)
         rewards = self._learned_rewards(batch, packed)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        chosen = online_qs[packed.now].gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
-        q = self.mixer(chosen, packed.states[packed.now])
         target = self._target(packed, rewards, online_qs.detach())
-        errors = (target - q).square()
-        if errors.dim() > 1:  # independent learners: each agent has its own error
-            errors = errors.mean(-1)
-        return (errors * self._weights(batch, packed)).sum(), q, target
+        chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
+        states = packed.states.index_select(0, packed.now)
+        loss, q = self.mixer.loss(chosen, states, target, self._weights(batch, packed))
+        return loss, q, target
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number; waits for the device."""
-        return all(bool(p.isfinite().all()) for p in self.parameters)
+        return bool(self.flat.block.isfinite().all())
 
     def update_targets(self) -> None:
         """Move the target networks to the online ones, by ``target_tau`` of the way."""
-        tau = self.config.target_tau
-        pairs = ((self.agent, self.target_agent), (self.mixer, self.target_mixer))
+        online, target, tau = self.flat.block, self.target_flat.block, self.config.target_tau
         with torch.no_grad():
-            for online, target in pairs:
-                for new, old in zip(online.parameters(), target.parameters(), strict=True):
-                    if tau == 1.0:
-                        old.copy_(new)
-                    else:
-                        old.lerp_(new, tau)
+            target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
 
     def _target(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor) -> Tensor:
         first = packed.n_episodes  # rows of o', s' start behind those of time 0
@@ -157,7 +158,7 @@ class Learner:
         return per_episode[packed.episodes]
 
 
-def _make_optimizer(config: Config, parameters: list[nn.Parameter]) -> torch.optim.Optimizer:
+def _make_optimizer(config: Config, parameters: nn.Parameter) -> torch.optim.Optimizer:
     if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop(parameters, lr=config.lr, alpha=0.99, eps=1e-5)
-    return torch.optim.Adam(parameters, lr=config.lr)
+        return torch.optim.RMSprop([parameters], lr=config.lr, alpha=0.99, eps=1e-5)
+    return torch.optim.Adam([parameters], lr=config.lr, fused=True)

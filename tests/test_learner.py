@@ -47,9 +47,7 @@ def make_batch(lengths=(4, 1, 3), seed=0, garbage=float("nan")):
 
 
 def make_learner(**options):
-    learner = Learner(SPEC, Config(hidden_dim=8, embed_dim=4, hypernet_dim=6, **options))
-    for network in (learner.agent, learner.mixer, learner.target_agent, learner.target_mixer):
-        network.double()
+    learner = Learner(SPEC, Config(hidden_dim=8, embed_dim=4, hypernet_dim=6, **options), dtype=torch.float64)
     with torch.no_grad():  # targets that differ from the online networks, as in the middle of a run
         for network in (learner.target_agent, learner.target_mixer):
             for parameter in network.parameters():

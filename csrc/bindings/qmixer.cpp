@@ -110,6 +110,23 @@ void bind_qmixer(py::module_& module) {
         py::arg("inputs"), py::arg("saved"), py::arg("grad_q_tot"), py::arg("grads"),
         py::arg("grad_agent_qs"), py::kw_only(), py::arg("is_double"), py::arg("threads"));
     module.def(
+        "qmixer_loss_cpu",
+        [](const QMixerTensors& in, std::uintptr_t targets, std::uintptr_t weights,
+           std::uintptr_t q_tot, const Addresses& grads, std::uintptr_t grad_agent_qs,
+           bool is_double, int threads) {
+            py::gil_scoped_release release;
+            const auto run = [&](auto zero) {
+                using T = decltype(zero);
+                const SquaredError<T> error{at<const T>(targets), at<const T>(weights),
+                                            at<T>(q_tot)};
+                return qmixer_loss_cpu(in.as<T>(), error, layers_of<T>(grads), at<T>(grad_agent_qs),
+                                       threads);
+            };
+            return is_double ? run(double{}) : run(float{});
+        },
+        py::arg("inputs"), py::kw_only(), py::arg("targets"), py::arg("weights"), py::arg("q_tot"),
+        py::arg("grads"), py::arg("grad_agent_qs"), py::arg("is_double"), py::arg("threads"));
+    module.def(
         "qmixer_td_target_cpu",
         [](const QMixerTensors& in, const TargetTensors& target, bool is_double, int threads) {
             py::gil_scoped_release release;

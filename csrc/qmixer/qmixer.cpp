@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <numeric>
 #include <vector>
 
 #include "common/parallel.h"
@@ -220,15 +221,24 @@ void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threa
     });
 }
 
+// The sums of each chunk.
+template <typename T>
+using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
+
+template <typename T>
+ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
+    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows)));
+    for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
+    return sums;
+}
+
 template <typename T>
 void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
                          const QMixerLayers<T>& grads, T* grad_agent_qs, int threads) {
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, true);
     const bool wanted = grads.w1_in.weight != nullptr;
-    std::vector<std::unique_ptr<QMixerSums<T>>> sums(
-        wanted ? static_cast<std::size_t>(chunks_of(in.rows)) : 0);
-    for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
+    const ChunkSums<T> sums = wanted ? chunk_sums(plan, in.rows) : ChunkSums<T>();
     for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         QMixerSums<T>* const own = wanted ? sums[static_cast<std::size_t>(chunk)].get() : nullptr;
         const auto run = [&] {
@@ -238,6 +248,25 @@ void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T
         run();
     });
     if (wanted) write_gradients(plan, sums, grads);
+}
+
+template <typename T>
+double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
+                       const QMixerLayers<T>& grads, T* grad_agent_qs, int threads) {
+    const QMixerPlan<T> plan(in.shape);
+    const QMixerWeights<T> weights(plan, in.layers, false), back(plan, in.layers, true);
+    const ChunkSums<T> sums = chunk_sums(plan, in.rows);
+    std::vector<double> losses(sums.size());
+    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+        const auto at = static_cast<std::size_t>(chunk);
+        const auto run = [&]() -> double {
+            PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error, grad_agent_qs,
+                                 sums[at].get(), begin, end)
+        };
+        losses[at] = run();
+    });
+    write_gradients(plan, sums, grads);
+    return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 
 template <typename T>
@@ -262,6 +291,8 @@ std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& 
     template void qmixer_forward_cpu(const QMixerInputs<T>&, T*, T*, int);             \
     template void qmixer_backward_cpu(const QMixerInputs<T>&, const T*, Rows<const T>, \
                                       const QMixerLayers<T>&, T*, int);                \
+    template double qmixer_loss_cpu(const QMixerInputs<T>&, const SquaredError<T>&,    \
+                                    const QMixerLayers<T>&, T*, int);                  \
     template std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>&, const TdTarget<T>&, int);
 PYQMIX_QMIXER_OF(float)
 PYQMIX_QMIXER_OF(double)

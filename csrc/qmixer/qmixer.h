@@ -62,6 +62,20 @@ template <typename T>
 void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
                          const QMixerLayers<T>& grads, T* grad_agent_qs, int threads);
 
+// The loss: sum over rows of weights[r] · (targets[r] - q_tot[r])².
+template <typename T>
+struct SquaredError {
+    const T* targets = nullptr;  // (R,)
+    const T* weights = nullptr;  // (R,)
+    T* q_tot = nullptr;          // (R,), written
+};
+
+// Returns the loss, and writes its gradients of all parameters and of agent_qs (R, n) contiguous:
+// each tile's backward follows its forward, and nothing is kept.
+template <typename T>
+double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
+                       const QMixerLayers<T>& grads, T* grad_agent_qs, int threads);
+
 // As td_target_cpu, with this network at the states s' as the target mixer: target.mixer and
 // in.agent_qs are not read.
 template <typename T>

@@ -1,5 +1,7 @@
 #include "qmixer/qmixer_cpu.h"
 
+#include <utility>
+
 #include "mixer/mixer_math.h"
 #include "qmixer/gemm.h"
 #include "td_target/td_target_math.h"
@@ -184,39 +186,33 @@ void add_out_gradients(const QMixerPlan<T>& plan, std::int64_t rows, const Activ
     add_columns(rows, plan.embed_width, constant(grads.of.w_final), sums.w_final_bias);
 }
 
-}  // namespace
-
+// q_tot of a tile from its states; fills `tile`.
 template <typename T>
-void qmixer_forward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
-                         const QMixerInputs<T>& in, T* q_tot, T* saved, std::int64_t begin,
-                         std::int64_t end) {
-    const Scratch<T> scratch(saved ? 0 : plan.activations(kTileRows));
+void forward_tile(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                  const QMixerInputs<T>& in, std::int64_t row, std::int64_t rows,
+                  const Activations<T>& tile, T* q_tot) {
     T v[kTileRows];
-    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
-        const Activations<T> tile = saved ? Activations<T>(plan, saved, in.rows).from(row)
-                                          : Activations<T>(plan, scratch.data(), kTileRows);
-        hypernetworks(plan, weights, from(in.states, row), rows, tile);
-        state_values(plan, weights, rows, tile, v);
-        const Rows<const T> agent_qs = from(in.agent_qs, row);
-        const MixInputs<T> mix = mix_inputs<T>(plan, tile, rows, agent_qs, v);
-        for (std::int64_t r = 0; r < rows; ++r) q_tot[row + r] = mix_row(mix, r, agent_qs[r]);
-    });
+    hypernetworks(plan, weights, from(in.states, row), rows, tile);
+    state_values(plan, weights, rows, tile, v);
+    const Rows<const T> agent_qs = from(in.agent_qs, row);
+    const MixInputs<T> mix = mix_inputs<T>(plan, tile, rows, agent_qs, v);
+    for (std::int64_t r = 0; r < rows; ++r) q_tot[r] = mix_row(mix, r, agent_qs[r]);
 }
 
-template <typename T>
-void qmixer_backward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
-                          const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
-                          T* grad_agent_qs, QMixerSums<T>* sums, std::int64_t begin,
-                          std::int64_t end) {
+// Gradients of rows [begin, end), whose tiles' activations and gradients of q_tot are what
+// visit(row, rows) returns. Adds to `sums` unless it is null.
+template <typename T, typename Visit>
+void backward_tiles(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                    const QMixerInputs<T>& in, T* grad_agent_qs, QMixerSums<T>* sums,
+                    std::int64_t begin, std::int64_t end, const Visit& visit) {
     const GroupGrads<T> group(plan);
-    const Activations<T> all(plan, const_cast<T*>(saved), in.rows);  // only read
     for_tiles(begin, end, kOuterDepth, [&](std::int64_t first, std::int64_t group_rows) {
         for_tiles(first, first + group_rows, kTileRows, [&](std::int64_t row, std::int64_t rows) {
-            const Activations<T> tile = all.from(row);
+            const auto [tile, grad_q_tot] = visit(row, rows);
             const TileGrads<T> grads = group.tile(row - first);
             const MixBackward<T> mix{
                 mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
-                from(grad_q_tot, row),
+                grad_q_tot,
                 {grad_agent_qs + row * plan.n, plan.n},
                 grads.of.w1,
                 grads.of.at(plan.b1),
@@ -233,6 +229,58 @@ void qmixer_backward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& wei
                           grad_z.data, grad_z.stride, sums->first.data, sums->first.stride);
         add_columns(group_rows, plan.width, grad_z, sums->first_bias);
     });
+}
+
+template <typename T>
+using TileAndGrad = std::pair<Activations<T>, Rows<const T>>;
+
+}  // namespace
+
+template <typename T>
+void qmixer_forward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                         const QMixerInputs<T>& in, T* q_tot, T* saved, std::int64_t begin,
+                         std::int64_t end) {
+    const Scratch<T> scratch(saved ? 0 : plan.activations(kTileRows));
+    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
+        const Activations<T> tile = saved ? Activations<T>(plan, saved, in.rows).from(row)
+                                          : Activations<T>(plan, scratch.data(), kTileRows);
+        forward_tile(plan, weights, in, row, rows, tile, q_tot + row);
+    });
+}
+
+template <typename T>
+void qmixer_backward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                          const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
+                          T* grad_agent_qs, QMixerSums<T>* sums, std::int64_t begin,
+                          std::int64_t end) {
+    const Activations<T> all(plan, const_cast<T*>(saved), in.rows);  // only read
+    backward_tiles(plan, weights, in, grad_agent_qs, sums, begin, end,
+                   [&](std::int64_t row, std::int64_t) {
+                       return TileAndGrad<T>{all.from(row), from(grad_q_tot, row)};
+                   });
+}
+
+template <typename T>
+double qmixer_loss_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
+                        const QMixerWeights<T>& back, const QMixerInputs<T>& in,
+                        const SquaredError<T>& error, T* grad_agent_qs, QMixerSums<T>* sums,
+                        std::int64_t begin, std::int64_t end) {
+    const Scratch<T> scratch(plan.activations(kTileRows));
+    const Activations<T> tile(plan, scratch.data(), kTileRows);
+    T grad_q_tot[kTileRows];
+    double loss = 0.0;
+    backward_tiles(plan, back, in, grad_agent_qs, sums, begin, end,
+                   [&](std::int64_t row, std::int64_t rows) {
+                       forward_tile(plan, weights, in, row, rows, tile, error.q_tot + row);
+                       for (std::int64_t r = 0; r < rows; ++r) {
+                           const T away = error.q_tot[row + r] - error.targets[row + r];
+                           const T weighted = error.weights[row + r] * away;
+                           grad_q_tot[r] = T(2) * weighted;
+                           loss += static_cast<double>(weighted) * static_cast<double>(away);
+                       }
+                       return TileAndGrad<T>{tile, {grad_q_tot, 1}};
+                   });
+    return loss;
 }
 
 template <typename T>
@@ -270,6 +318,10 @@ std::int64_t qmixer_target_rows(const QMixerPlan<T>& plan, const QMixerWeights<T
     template void qmixer_backward_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,              \
                                        const QMixerInputs<T>&, const T*, Rows<const T>, T*,        \
                                        QMixerSums<T>*, std::int64_t, std::int64_t);                \
+    template double qmixer_loss_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,                \
+                                     const QMixerWeights<T>&, const QMixerInputs<T>&,              \
+                                     const SquaredError<T>&, T*, QMixerSums<T>*, std::int64_t,     \
+                                     std::int64_t);                                                \
     template std::int64_t qmixer_target_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,        \
                                              const QMixerInputs<T>&, const TdTarget<T>&,           \
                                              std::int64_t, std::int64_t);

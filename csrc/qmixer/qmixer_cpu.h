@@ -18,6 +18,12 @@
                               const QMixerInputs<T>&, const T* saved, Rows<const T> grad_q_tot,  \
                               T* grad_agent_qs, QMixerSums<T>* sums, std::int64_t begin,         \
                               std::int64_t end);                                                 \
+    /* Forward and backward of each tile in turn; adds to `sums`. Returns the rows' loss. */     \
+    template <typename T>                                                                        \
+    double qmixer_loss_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,                       \
+                            const QMixerWeights<T>& back, const QMixerInputs<T>&,                \
+                            const SquaredError<T>&, T* grad_agent_qs, QMixerSums<T>* sums,       \
+                            std::int64_t begin, std::int64_t end);                               \
     /* As td_target_rows, the mixer's weights being made on the way; in.agent_qs is not read. */ \
     template <typename T>                                                                        \
     std::int64_t qmixer_target_rows(const QMixerPlan<T>&, const QMixerWeights<T>&,               \

@@ -18,6 +18,13 @@ class Mixer(Protocol):
     def __call__(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Map the values (..., n) of the chosen actions and the states (..., S) to (..., *M)."""
 
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the loss and, detached, the values (..., *M) that it is of.
+
+        The loss is the sum over rows of a row's weight (...) times its squared distance from its target
+        (..., *M); where M is (n,), of the mean of the agents' squared distances.
+        """
+
     def td_target(
         self,
         next_qs: Tensor,
@@ -35,6 +42,13 @@ def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> n
     if layers == 1:
         return nn.Linear(state_dim, out_dim)
     return nn.Sequential(nn.Linear(state_dim, hypernet_dim), nn.ReLU(), nn.Linear(hypernet_dim, out_dim))
+
+
+def _loss(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    errors = (targets - values).square()
+    if errors.dim() > weights.dim():  # independent learners: each agent has its own error
+        errors = errors.mean(-1)
+    return (errors * weights).sum(), values.detach()
 
 
 def _tensor(layer: nn.Module, name: str) -> Tensor:
@@ -100,6 +114,14 @@ class QMixer(nn.Module):
             return ops.qmixer(agent_qs, states, parameters)
         return ops.mix(agent_qs, *self.hypernetworks(states))
 
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the weighted squared error () of q_tot, and q_tot (...); see :class:`Mixer`."""
+        self._check_states(agent_qs, "agent_qs", 1, states)
+        parameters = self._layers()
+        if can_fuse(agent_qs, states, parameters):
+            return ops.qmixer_loss(agent_qs, states, parameters, targets, weights)
+        return _loss(ops.mix(agent_qs, *self.hypernetworks(states)), targets, weights)
+
     @torch.no_grad()
     def td_target(
         self,
@@ -153,6 +175,10 @@ class VDNMixer(nn.Module):
         """Sum agent_qs (..., n) into q_tot (...); the states are not used."""
         return agent_qs.sum(-1)
 
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the weighted squared error () of the sum, and the sum (...); see :class:`Mixer`."""
+        return _loss(self(agent_qs, states), targets, weights)
+
     @torch.no_grad()
     def td_target(
         self,
@@ -175,6 +201,10 @@ class IQLMixer(nn.Module):
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Return agent_qs (..., n) as they are; the states are not used."""
         return agent_qs
+
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the weighted mean squared error () of the agents, and their values; see :class:`Mixer`."""
+        return _loss(agent_qs, targets, weights)
 
     @torch.no_grad()
     def td_target(

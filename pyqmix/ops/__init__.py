@@ -8,7 +8,7 @@ strides were checked. CPU operations take float32 and float64 and use at most
 from pyqmix.ops import reference
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.mixing import mix
-from pyqmix.ops.qmixer import qmixer, qmixer_td_target
+from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.reference import greedy_next_qs
 from pyqmix.ops.target import td_target
 
@@ -17,6 +17,7 @@ __all__ = [
     "greedy_next_qs",
     "mix",
     "qmixer",
+    "qmixer_loss",
     "qmixer_td_target",
     "reference",
     "td_target",

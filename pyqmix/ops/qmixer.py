@@ -49,6 +49,42 @@ def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
     return q_tot
 
 
+def qmixer_loss(
+    agent_qs: Tensor, states: Tensor, parameters: Parameters, targets: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute the weighted squared error of :func:`qmixer`, and in the same pass its gradients.
+
+    Each tile's backward follows its forward while the tile lies in cache, and nothing is kept for later.
+
+    Args:
+        agent_qs, states, parameters: as :func:`qmixer`.
+        targets: (...), what q_tot should be.
+        weights: (...), each row's weight in the loss.
+
+    Returns:
+        The loss, the sum of ``weights * (targets - q_tot)**2``, a scalar; and (...) q_tot, detached.
+        Gradients flow from the loss to agent_qs and the parameters, once; a second backward is an error.
+
+    Raises:
+        TypeError, ValueError: as :func:`qmixer`; or targets or weights are not of q_tot's shape and dtype.
+
+    Source: Rashid et al., arXiv:1803.11485, equation 6, here with a weight for each row.
+    """
+    check_floating("agent_qs", agent_qs, 1, "(..., n)")
+    lead = tuple(agent_qs.shape[:-1])
+    _check_network(lead, agent_qs.shape[-1], agent_qs, states, parameters)
+    check_tensor("targets", targets, lead, agent_qs.dtype, agent_qs.device)
+    check_tensor("weights", weights, lead, agent_qs.dtype, agent_qs.device)
+    targets, weights = targets.detach(), weights.detach()
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (agent_qs, *parameters)):
+        return cast(
+            tuple[Tensor, Tensor],
+            _QMixerLoss.apply(agent_qs, states, targets, weights, *parameters),  # type: ignore[no-untyped-call]
+        )
+    q_tot = qmixer(agent_qs, states, parameters)
+    return (weights * (targets - q_tot).square()).sum(), q_tot
+
+
 def qmixer_td_target(
     next_qs: Tensor,
     avail: Tensor,
@@ -146,7 +182,7 @@ class _QMixer(torch.autograd.Function):
     def backward(ctx: Any, grad_q_tot: Tensor) -> tuple[Tensor | None, ...]:
         if torch.is_grad_enabled():  # create_graph=True
             refuse_second_derivatives("pyqmix.ops.qmixer", "linear layers with pyqmix.ops.reference.mix")
-        agent_qs, *_ = ctx.saved_tensors  # raises if one of them was changed
+        agent_qs, _, *parameters = ctx.saved_tensors  # raises if one of them was changed
         network = ctx.network
         grad = as_rows(grad_q_tot, grad_q_tot.numel(), 1)
         grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
@@ -161,7 +197,46 @@ class _QMixer(torch.autograd.Function):
             is_double=network.double,
             threads=torch.get_num_threads(),
         )
-        return (grad_agent_qs, None, *(grads or [None] * len(network.parameters)))
+        return (grad_agent_qs, None, *grads) if wanted else (grad_agent_qs, *[None] * (1 + len(parameters)))
+
+
+class _QMixerLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor, *parameters: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        network = _Network(agent_qs, states, parameters)
+        q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
+        grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
+        grads = [torch.empty_like(p) for p in network.parameters]
+        targets, weights = targets.resolve_neg().contiguous(), weights.resolve_neg().contiguous()
+        loss = _C.qmixer_loss_cpu(
+            network.tensors,
+            targets=targets.data_ptr(),
+            weights=weights.data_ptr(),
+            q_tot=q_tot.data_ptr(),
+            grads=[g.data_ptr() for g in grads],
+            grad_agent_qs=grad_agent_qs.data_ptr(),
+            is_double=network.double,
+            threads=torch.get_num_threads(),
+        )
+        ctx.grads = [grad_agent_qs, *grads]
+        ctx.mark_non_differentiable(q_tot)
+        return q_tot.new_tensor(loss), q_tot
+
+    @staticmethod
+    def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            refuse_second_derivatives("pyqmix.ops.qmixer_loss", "linear layers with pyqmix.ops.reference.mix")
+        grads, ctx.grads = ctx.grads, None
+        if grads is None:
+            raise RuntimeError("the gradients of this loss have been given out: call backward only once")
+        scale = float(grad_loss)
+        if scale != 1.0:
+            for grad in grads:
+                grad.mul_(scale)
+        grad_agent_qs, *rest = grads
+        return (grad_agent_qs, None, None, None, *rest)
 
 
 def _check_network(

@@ -1,0 +1,53 @@
+"""Parameters of several modules in one block of memory."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+class FlatParameters:
+    """Moves the parameters of some modules into one block, of which each becomes a view.
+
+    What treats all of them alike (clipping, the optimizer, the copy to a target network) is then one
+    operation. The modules work as before: state dictionaries are loaded in place.
+
+    Args:
+        modules: whose parameters, all of one dtype and device.
+
+    Attributes:
+        parameters: the modules' own, in their order.
+        block: (N,) nn.Parameter, all of them; its gradient is what :meth:`set_grads` collected.
+    """
+
+    def __init__(self, modules: Sequence[nn.Module]) -> None:
+        self.parameters = [p for module in modules for p in module.parameters()]
+        self.block = nn.Parameter(torch.cat([p.detach().reshape(-1) for p in self.parameters]))
+        self._bind()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> FlatParameters:
+        copied = copy.copy(self)
+        memo[id(self)] = copied
+        copied.parameters = copy.deepcopy(self.parameters, memo)  # each has memory of its own now
+        copied.block = copy.deepcopy(self.block, memo)
+        copied._bind()
+        return copied
+
+    def _bind(self) -> None:
+        for parameter, view in zip(self.parameters, self.views(self.block.detach()), strict=True):
+            parameter.data = view
+        self.block.grad = torch.zeros_like(self.block)
+
+    def views(self, block: Tensor) -> Iterator[Tensor]:
+        """Cut a block (N,) into views of the parameters' shapes."""
+        parts = block.split([p.numel() for p in self.parameters])
+        return (part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True))
+
+    def set_grads(self, loss: Tensor) -> None:
+        """Compute a loss's gradient into the block's."""
+        grads = torch.autograd.grad(loss, self.parameters)
+        torch.cat([grad.reshape(-1) for grad in grads], out=self.block.grad)
