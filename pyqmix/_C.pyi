@@ -88,6 +88,35 @@ def qmixer_td_target_cpu(
     inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
 ) -> int: ...
 
+class GruTensors:
+    def __init__(
+        self,
+        *,
+        groups: int,
+        input_dim: int,
+        hidden_dim: int,
+        batch_sizes: list[int],
+        rows: int,
+        features: TensorRows,
+        parameters: list[int],
+    ) -> None: ...
+    def gates(self, is_double: bool) -> Workspace: ...
+
+def gru_forward_cpu(
+    inputs: GruTensors, hidden: int, saved: Workspace | None, *, is_double: bool, threads: int
+) -> None: ...
+def gru_backward_cpu(
+    inputs: GruTensors,
+    hidden: int,
+    saved: Workspace,
+    grad_hidden: TensorRows,
+    grads: list[int],
+    grad_features: int,
+    *,
+    is_double: bool,
+    threads: int,
+) -> None: ...
+
 class EpisodeSpec:
     def __init__(
         self,

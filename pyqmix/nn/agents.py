@@ -13,6 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
+from pyqmix import ops
+from pyqmix.ops.gru import can_fuse
+
+_GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
+
 
 class _FirstLayer(nn.Linear):
     """A linear layer on ``[observation, one-hot agent id]`` that never builds the one-hot part."""
@@ -103,10 +108,14 @@ class GRUAgent(nn.Module):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = F.relu(self.fc1(obs)).flatten(0, 1)
-        packed = PackedSequence(features, batch_sizes * self.n_agents)
-        qs = self.fc2(self.rnn(packed)[0].data)
-        return cast(Tensor, qs.unflatten(0, (-1, self.n_agents)))
+        features, sizes = F.relu(self.fc1(obs)).flatten(0, 1), batch_sizes * self.n_agents
+        rnn = self.rnn
+        parameters = [cast(Tensor, getattr(rnn, name)) for name in _GRU_PARAMETERS]
+        if can_fuse(features, *parameters):
+            hidden = ops.gru(features, sizes, *parameters)
+        else:
+            hidden = rnn(PackedSequence(features, sizes))[0].data
+        return cast(Tensor, self.fc2(hidden).unflatten(0, (-1, self.n_agents)))
 
 
 Agent = MLPAgent | GRUAgent

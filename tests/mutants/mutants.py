@@ -322,9 +322,41 @@ MUTANTS = (
         f"{T}qmixer.py -k test_target",
     ),
     Mutant(
-        "network: sums of biases round at each row", "csrc/qmixer/qmixer_cpu.cpp",
+        "network: sums of biases round at each row", "csrc/common/column_sums.h",
         "sums[first + j] += few[j];", "sums[first + j] = float(float(sums[first + j]) + float(few[j]) * (1 + 3e-7f));",
         f"{T}qmixer.py -k as_exact_as_eager",
+    ),
+    # The recurrent unit over whole sequences.
+    Mutant(
+        "gru: gradients stop at each step", "csrc/gru/gru_cpu.cpp", "        if (t > 0)\n            product",
+        "        if (false)\n            product", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: the reset gate is left out backward", "csrc/gru/gates.h", "store<T>(grad_n * r, grads.hn",
+        "store<T>(grad_n, grads.hn", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: only the first chunk's gradients count", "csrc/gru/gru.cpp", "chunk < chunks; ++chunk) {\n                const",
+        "chunk < 1; ++chunk) {\n                const", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: the last tile of gradients is forgotten", "csrc/gru/gru_cpu.cpp", "    tile.flush();\n", "",
+        f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: every group has the first one's weights", "csrc/gru/gru.cpp", "of_group(in.shape, in.parameters, group)",
+        "of_group(in.shape, in.parameters, 0)", f"{T}gru.py -k groups_are_separate",
+    ),
+    Mutant(
+        "gru: the exponential lacks a term", "csrc/gru/gates.h", "{1.0f / 5040,", "{0.0f,", f"{T}gru.py -k last_place",
+    ),
+    Mutant(
+        "gru: NaN becomes a number", "csrc/gru/gates.h", "below = x < lowest ? lowest : x;",
+        "below = x > lowest ? x : lowest;", f"{T}gru.py -k nan_stays",
+    ),
+    Mutant(
+        "gru: the agent takes torch's", "pyqmix/nn/agents.py", "if can_fuse(features, *parameters):",
+        "if False and can_fuse(features, *parameters):", f"{T}gru.py -k agent_uses",
     ),
     Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
