@@ -261,17 +261,29 @@ class LbfBatch:
 class RingBusyError(RuntimeError): ...
 class EpisodeError(RuntimeError): ...
 
-class MlpPolicy:
+class Policy:
     weights: int
     def __init__(
-        self, *, n_agents: int, obs_dim: int, hidden_dim: int, n_actions: int, agent_id: bool
+        self,
+        *,
+        n_agents: int,
+        obs_dim: int,
+        hidden_dim: int,
+        n_actions: int,
+        agent_id: bool,
+        share_parameters: bool = ...,
     ) -> None: ...
     def load(self, weights: NDArray[np.float32]) -> None: ...
-    def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def values(
+        self, obs: NDArray[np.float32], hidden: NDArray[np.float32] | None = ...
+    ) -> NDArray[np.float32]: ...
+
+class MlpPolicy(Policy): ...
+class GruPolicy(Policy): ...
 
 class LbfRollout:
     def __init__(
-        self, *, env: LbfEnv, policy: MlpPolicy, seed: int, stream: int, ring: EpisodeRing | None
+        self, *, env: LbfEnv, policy: Policy, seed: int, stream: int, ring: EpisodeRing | None
     ) -> None: ...
     threads_used: int
     def play(

@@ -369,6 +369,7 @@ def test_autocast_and_subclasses_are_left_to_torch():
         assert not can_fuse(features, *parameters)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # of torch's own breaks of the graph at nn.GRU
 def test_the_agent_compiles():
     agent, obs, counts = agent_inputs()
     compiled = torch.compile(agent.unroll, backend="eager")

@@ -38,13 +38,18 @@ def gru(
     states = [hidden[:, :0]]
     for step in of_inputs.split(sizes, 1):
         hidden = hidden[:, : step.shape[1]]
-        of_hidden = torch.baddbmm(bias_hh.unsqueeze(1), hidden, weight_hh.mT)
-        (reset_i, update_i, new_i), (reset_h, update_h, new_h) = step.chunk(3, -1), of_hidden.chunk(3, -1)
-        reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
-        candidate = torch.tanh(new_i + reset * new_h)
-        hidden = (1 - update) * candidate + update * hidden
+        hidden = gru_step(step, hidden, weight_hh, bias_hh)
         states.append(hidden)
     return torch.cat(states, 1).transpose(0, 1)
+
+
+def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tensor) -> Tensor:
+    """Advance hidden (G, K, H) by a step; ``of_inputs`` (G, K, 3*H) is the inputs' part of the gates' sums."""
+    of_hidden = torch.baddbmm(bias_hh.unsqueeze(1), hidden, weight_hh.mT)
+    (reset_i, update_i, new_i), (reset_h, update_h, new_h) = of_inputs.chunk(3, -1), of_hidden.chunk(3, -1)
+    reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
+    candidate = torch.tanh(new_i + reset * new_h)
+    return (1 - update) * candidate + update * hidden
 
 
 def greedy_next_qs(

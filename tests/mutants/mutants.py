@@ -293,6 +293,33 @@ MUTANTS = (
         "native: the policy forgets who acts", "csrc/rollout/policy_cpu.cpp", "(row + r) % layer.biases",
         "0 * (row + r)", f"{T}native_rollout.py -k values_are",
     ),
+    Mutant(
+        "native: the hidden state of the last episode is kept", NATIVE,
+        "        std::fill_n(hidden_.begin() + k * hidden_width_, hidden_width_, 0.0f);\n", "",
+        f"{T}native_rollout.py -k afresh", "hidden-state",
+    ),
+    Mutant(
+        "native: an ended lane leaves its hidden state behind", NATIVE, "            take_over(hidden_, hidden_width_, k);\n",
+        "", f"{T}native_rollout.py -k company",
+    ),
+    Mutant(
+        "native: every feed-forward agent acts by the first one's network", "csrc/rollout/policy.cpp",
+        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}native_rollout.py -k values_are",
+    ),
+    Mutant(
+        "native: every recurrent agent acts by the first one's network", "csrc/rollout/policy.cpp",
+        "networks_[static_cast<std::size_t>(network)], rows", "networks_[0 * network], rows",
+        f"{T}native_rollout.py -k values_are",
+    ),
+    # Networks that agents do not share.
+    Mutant(
+        "the option not to share parameters does nothing", LEARNER, "share_parameters=config.share_parameters",
+        "share_parameters=True", f"{T}learner.py -k learn_apart",
+    ),
+    Mutant(
+        "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
+        f"{T}nn.py -k their_own",
+    ),
     # The mixing network in one pass.
     Mutant(
         "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h", "sum += before;",
