@@ -10,7 +10,6 @@ the features and for both weights.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import harness
 import torch
@@ -91,26 +90,19 @@ HEADER = ["sequences x steps, hidden", "ours (ms)", "torch", "floor", "torch/our
 
 
 def main() -> None:
-    """Time every size on one thread, and training on two."""
+    """Time every size on one thread."""
     before = torch.get_num_threads()
-    tables: dict[str, list[list[str]]] = {}
-    data: dict[str, Any] = {}
-    for threads, backward in ((1, True), (1, False), (2, True)):
-        torch.set_num_threads(threads)
-        title = f"{'Forward and backward' if backward else 'Forward alone, no gradients'}, {threads} thread(s)"
+    torch.set_num_threads(1)
+    text, data = "Median (quartiles) in ms, one thread; ratios are medians over rounds.\n", {}
+    for title, backward in (("Forward and backward", True), ("Forward alone, no gradients", False)):
+        lines = []
         for agents, hidden in SIZES:
             times = harness.interleave(candidates(agents, hidden, backward), REPEATS)
             label = f"{EPISODES * agents} x {STEPS}, {hidden}"
-            ratios = (
-                harness.ratio(times["torch"], times["ours"]),
-                harness.ratio(times["ours"], times["floor"]),
-            )
+            ratios = (harness.ratio(times["torch"], times["ours"]), harness.ratio(times["ours"], times["floor"]))
             line = [label, *(str(times[name]) for name in ("ours", "torch", "floor"))]
-            tables.setdefault(title, []).append([*line, *map("{:.2f}".format, ratios)])
+            lines.append([*line, *map("{:.2f}".format, ratios)])
             data[f"{label}: {title}"] = {name: timing.seconds for name, timing in times.items()}
-    torch.set_num_threads(1)
-    text = "Median (quartiles) in ms; ratios are medians over rounds.\n"
-    for title, lines in tables.items():
         text += f"\n{title}:\n\n{harness.table(HEADER, lines)}"
     harness.report("gru", text, {"sizes": data}, "python benchmarks gru")
     torch.set_num_threads(before)

@@ -1,5 +1,5 @@
-// The gated recurrent unit of one sequence at one step, forward and backward. In an unnamed
-// namespace for the reason given in mixer/mixer_math.h.
+// The gated recurrent unit of one sequence at one step, forward and backward. What computes stands
+// in an unnamed namespace for the reason given in mixer/mixer_math.h.
 //
 // Sigmoid and tanh are made of vectors without branches; at most 3 units in the last place from the
 // exact value wherever that is a normal number.
@@ -11,6 +11,16 @@
 #include <type_traits>
 
 namespace pyqmix {
+
+// The gates of one sequence at one step, each H numbers.
+template <typename T>
+struct GateRow {
+    T* n;   // candidate
+    T* r;   // reset
+    T* z;   // update
+    T* hn;  // the previous state's part of the candidate
+};
+
 namespace {
 
 template <typename T>
@@ -122,15 +132,6 @@ inline void store(typename Lanes<T>::type value, T* to, std::int64_t count) {
     else
         std::memcpy(to, &value, static_cast<std::size_t>(count) * sizeof(T));
 }
-
-// The gates of one sequence at one step, each H numbers.
-template <typename T>
-struct GateRow {
-    T* n;   // candidate
-    T* r;   // reset
-    T* z;   // update
-    T* hn;  // the previous state's part of the candidate
-};
 
 // Calls body(first, count) for each vector of [0, width): whole ones with a constant count.
 template <typename T, typename Body>

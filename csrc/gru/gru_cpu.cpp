@@ -9,7 +9,7 @@
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
-constexpr std::int64_t kTogether = 128;  // rows of gradients that enter the sums at a time
+constexpr std::int64_t kTogether = 128;  // most rows of gradients that enter the sums at a time
 
 // Steps of few sequences are gathered to tiles of so many rows that products over them are worth
 // it, with the features and the states before them.
@@ -50,26 +50,10 @@ class Tile {
     }
 
     void flush() {
-        const T* const grads = grads_.data();
-        if (to_.sums) {
-            add_outer_product<T>(used_, plan_.sums_width, plan_.input_width, grads, plan_.width,
-                                 inputs_.data(), plan_.input_width, to_.sums->input.data(),
-                                 plan_.input_width);
-            add_outer_product<T>(used_, plan_.sums_width, plan_.hidden_width,
-                                 grads + plan_.hidden_width, plan_.width, before_.data(),
-                                 plan_.hidden_width, to_.sums->hidden.data(), plan_.hidden_width);
-            add_columns<T>(used_, plan_.width, {grads, plan_.width}, to_.sums->bias.data());
-        }
-        if (to_.grad_features.data) {
-            Finish<T> finish;
-            finish.overwrite = true;  // the features themselves are no longer needed
-            product<T>(used_, grads, plan_.width, chunk_.weights.input_back, inputs_.data(),
-                       plan_.input_width, finish);
-            for (const Segment& at : segments_)
-                for (std::int64_t r = 0; r < at.count; ++r)
-                    std::copy_n(inputs_.data() + (at.place + r) * plan_.input_width, plan_.inputs,
-                                to_.grad_features[at.row + r]);
-        }
+        if (to_.sums)
+            for (std::int64_t row = 0; row < used_; row += kTogether)
+                add_to_sums(row, std::min(kTogether, used_ - row));
+        if (to_.grad_features.data) write_grad_features();
         segments_.clear();
         used_ = 0;
     }
@@ -78,6 +62,29 @@ class Tile {
     struct Segment {
         std::int64_t row, place, count;
     };
+
+    void add_to_sums(std::int64_t row, std::int64_t rows) const {
+        const T* const grads = grads_.data() + row * plan_.width;
+        add_outer_product<T>(rows, plan_.sums_width, plan_.input_width, grads, plan_.width,
+                             inputs_.data() + row * plan_.input_width, plan_.input_width,
+                             to_.sums->input.data(), plan_.input_width);
+        add_outer_product<T>(rows, plan_.sums_width, plan_.hidden_width, grads + plan_.hidden_width,
+                             plan_.width, before_.data() + row * plan_.hidden_width,
+                             plan_.hidden_width, to_.sums->hidden.data(), plan_.hidden_width);
+        add_columns<T>(rows, plan_.width, {grads, plan_.width}, to_.sums->bias.data());
+    }
+
+    // The features of the tile give their place: they are no longer needed.
+    void write_grad_features() const {
+        Finish<T> finish;
+        finish.overwrite = true;
+        product<T>(used_, grads_.data(), plan_.width, chunk_.weights.input_back, inputs_.data(),
+                   plan_.input_width, finish);
+        for (const Segment& at : segments_)
+            for (std::int64_t r = 0; r < at.count; ++r)
+                std::copy_n(inputs_.data() + (at.place + r) * plan_.input_width, plan_.inputs,
+                            to_.grad_features[at.row + r]);
+    }
 
     const GruChunk<T>& chunk_;
     const GruBackward<T>& to_;
