@@ -99,6 +99,35 @@ def qmixer_td_target_cpu(
     inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
 ) -> int: ...
 
+class GruTensors:
+    def __init__(
+        self,
+        *,
+        groups: int,
+        input_dim: int,
+        hidden_dim: int,
+        batch_sizes: list[int],
+        rows: int,
+        features: TensorRows,
+        parameters: list[int],
+    ) -> None: ...
+    def gates(self, is_double: bool) -> Workspace: ...
+
+def gru_forward_cpu(
+    inputs: GruTensors, hidden: int, saved: Workspace | None, *, is_double: bool, threads: int
+) -> None: ...
+def gru_backward_cpu(
+    inputs: GruTensors,
+    hidden: int,
+    saved: Workspace,
+    grad_hidden: TensorRows,
+    grads: list[int],
+    grad_features: int,
+    *,
+    is_double: bool,
+    threads: int,
+) -> None: ...
+
 class EpisodeSpec:
     def __init__(
         self,
@@ -243,17 +272,29 @@ class LbfBatch:
 class RingBusyError(RuntimeError): ...
 class EpisodeError(RuntimeError): ...
 
-class MlpPolicy:
+class Policy:
     weights: int
     def __init__(
-        self, *, n_agents: int, obs_dim: int, hidden_dim: int, n_actions: int, agent_id: bool
+        self,
+        *,
+        n_agents: int,
+        obs_dim: int,
+        hidden_dim: int,
+        n_actions: int,
+        agent_id: bool,
+        share_parameters: bool = ...,
     ) -> None: ...
     def load(self, weights: NDArray[np.float32]) -> None: ...
-    def values(self, obs: NDArray[np.float32]) -> NDArray[np.float32]: ...
+    def values(
+        self, obs: NDArray[np.float32], hidden: NDArray[np.float32] | None = ...
+    ) -> NDArray[np.float32]: ...
+
+class MlpPolicy(Policy): ...
+class GruPolicy(Policy): ...
 
 class LbfRollout:
     def __init__(
-        self, *, env: LbfEnv, policy: MlpPolicy, seed: int, stream: int, ring: EpisodeRing | None
+        self, *, env: LbfEnv, policy: Policy, seed: int, stream: int, ring: EpisodeRing | None
     ) -> None: ...
     threads_used: int
     def play(

@@ -37,7 +37,7 @@ _MOST = {
 _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
-_BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "double_q")
+_BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q")
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
@@ -105,6 +105,8 @@ class Config:
     """Width of the agent network's hidden layers."""
     agent_id: bool = True
     """Tell the shared agent network which agent it acts for."""
+    share_parameters: bool = True
+    """One agent network for all agents; otherwise each has its own, which needs no agent id."""
     embed_dim: int = 32
     """Units of the mixing network's hidden layer."""
     hypernet_dim: int = 64

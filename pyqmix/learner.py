@@ -64,6 +64,7 @@ class Learner:
                 n_agents=spec.n_agents,
                 hidden_dim=config.hidden_dim,
                 agent_id=config.agent_id,
+                share_parameters=config.share_parameters,
             )
             mixer = make_mixer(
                 config.mixer,

@@ -1,4 +1,4 @@
-"""Plays whole episodes of Level-Based Foraging in C++, where the agent is one that it knows."""
+"""Plays whole episodes of Level-Based Foraging in C++."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from pyqmix import _C
 from pyqmix.config import Config
 from pyqmix.envs import LbfEnv, create_env
 from pyqmix.errors import ConfigError, EnvError
-from pyqmix.nn.agents import Agent, MLPAgent
+from pyqmix.nn.agents import Agent, GRUAgent
 from pyqmix.replay import EpisodeRing, RingBusyError
 from pyqmix.rollout import Played, Rollout
 from pyqmix.seeding import Stream
+from pyqmix.spec import EpisodeSpec
 
 LANES = 32  # boards of a thread that share each forward pass
 
@@ -35,7 +36,7 @@ class NativeRollout:
     def __init__(
         self,
         env: LbfEnv,
-        agent: MLPAgent,
+        agent: Agent,
         seed: int,
         stream: Stream,
         ring: EpisodeRing | None = None,
@@ -46,13 +47,7 @@ class NativeRollout:
             raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
         spec = env.spec
-        self._policy = _C.MlpPolicy(
-            n_agents=spec.n_agents,
-            obs_dim=spec.obs_dim,
-            hidden_dim=agent.fc2.out_features,
-            n_actions=spec.n_actions,
-            agent_id=agent.fc1.in_features > spec.obs_dim,
-        )
+        self._policy = native_policy(agent, spec)
         self._rollout = _C.LbfRollout(
             env=env.native,
             policy=self._policy,
@@ -93,7 +88,20 @@ class NativeRollout:
         """Do nothing."""
 
 
-def flat_weights(agent: MLPAgent) -> torch.Tensor:
+def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy:
+    """Build the agent's twin in C++, without its weights."""
+    kind = _C.GruPolicy if isinstance(agent, GRUAgent) else _C.MlpPolicy
+    return kind(
+        n_agents=spec.n_agents,
+        obs_dim=spec.obs_dim,
+        hidden_dim=agent.hidden_dim,
+        n_actions=spec.n_actions,
+        agent_id=agent.agent_id,
+        share_parameters=agent.share_parameters,
+    )
+
+
+def flat_weights(agent: Agent) -> torch.Tensor:
     """Return all parameters, one after another, as one float32 block on the CPU."""
     with torch.no_grad():
         return torch.cat([p.reshape(-1) for p in agent.parameters()]).to("cpu", torch.float32)
@@ -102,7 +110,7 @@ def flat_weights(agent: MLPAgent) -> torch.Tensor:
 def create_rollout(
     config: Config, agent: Agent, seed: int, stream: Stream, num_envs: int, ring: EpisodeRing | None = None
 ) -> Rollout | NativeRollout:
-    """Build what plays a config's environment: natively where environment and agent allow it.
+    """Build what plays a config's environment: natively where the environment allows it.
 
     Args:
         config: names the environment.
@@ -116,7 +124,7 @@ def create_rollout(
         ConfigError: the environment cannot be built.
     """
     env = create_env(config.env, config.task, config.env_options())
-    if isinstance(env, LbfEnv) and isinstance(agent, MLPAgent):
+    if isinstance(env, LbfEnv):
         return NativeRollout(env, agent, seed, stream, ring, config.threads)
     others = [create_env(config.env, config.task, config.env_options()) for _ in range(num_envs - 1)]
     return Rollout([env, *others], agent, seed, stream, ring)

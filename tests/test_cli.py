@@ -214,6 +214,12 @@ def test_options_with_a_space_or_an_equals_sign(call, tmp_path, arguments):
     assert (config.env, config.lr, config.eps_end) == ("two_step", Config.lr, 1.0)
 
 
+def test_parameters_are_shared_unless_told(call, tmp_path):
+    for name, option in (("shared", []), ("own", ["--no-share-parameters"])):
+        assert call(train.main, "--env", "two_step", *SHORT, "--run-dir", name, *option).code == 0
+        assert Config.from_json(tmp_path / name / "config.json").share_parameters == (not option)
+
+
 @pytest.mark.parametrize("resume", [["--resume", "run"], ["--resume=run"]])
 def test_resume_goes_on(call, damaged, resume):
     outcome = call(train.main, *resume, "--total-steps", 340)

@@ -59,21 +59,23 @@ def plain_values(agent, observations):
     """Q-values [t][i] (A,) of one episode, one agent and one step at a time."""
     values = [[None] * N for _ in observations]
     for i in range(N):
+        weights = {k: p if agent.share_parameters else p[i] for k, p in agent.named_parameters()}
+        linear = lambda x, name, of=weights: F.linear(x, of[f"{name}.weight"], of[f"{name}.bias"])  # noqa: E731
         hidden = torch.zeros(8, dtype=torch.float64)
         for t, obs in enumerate(observations):
-            one_hot = torch.zeros(N, dtype=torch.float64)
-            one_hot[i] = 1
-            x = F.relu(F.linear(torch.cat([obs[i], one_hot]), agent.fc1.weight, agent.fc1.bias))
+            one_hot = torch.zeros(N if agent.share_parameters else 0, dtype=torch.float64)
+            one_hot[i : i + 1] = 1
+            x = F.relu(linear(torch.cat([obs[i], one_hot]), "fc1"))
             if isinstance(agent, GRUAgent):
-                rnn = agent.rnn
-                reset_i, update_i, new_i = F.linear(x, rnn.weight_ih_l0, rnn.bias_ih_l0).chunk(3)
-                reset_h, update_h, new_h = F.linear(hidden, rnn.weight_hh_l0, rnn.bias_hh_l0).chunk(3)
-                reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
-                hidden = (1 - update) * torch.tanh(new_i + reset * new_h) + update * hidden
-                values[t][i] = F.linear(hidden, agent.fc2.weight, agent.fc2.bias)
+                of_x, of_h = (
+                    F.linear(v, weights[f"rnn.weight_{part}_l0"], weights[f"rnn.bias_{part}_l0"]).chunk(3)
+                    for v, part in ((x, "ih"), (hidden, "hh"))
+                )
+                reset, update = torch.sigmoid(of_x[0] + of_h[0]), torch.sigmoid(of_x[1] + of_h[1])
+                hidden = (1 - update) * torch.tanh(of_x[2] + reset * of_h[2]) + update * hidden
+                values[t][i] = linear(hidden, "fc2")
             else:
-                x = F.relu(F.linear(x, agent.fc2.weight, agent.fc2.bias))
-                values[t][i] = F.linear(x, agent.fc3.weight, agent.fc3.bias)
+                values[t][i] = linear(F.relu(linear(x, "fc2")), "fc3")
     return values
 
 
@@ -153,6 +155,8 @@ OPTIONS = [
     {"standardise_rewards": "masked"},
     {"standardise_rewards": "padded", "mixer": "iql"},
     {"reward_scale": 7.0, "hypernet_layers": 1},
+    {"share_parameters": False, "double_q": True},
+    {"share_parameters": False, "agent": "gru", "mixer": "iql"},
     {"gamma": 0.5, "double_q": True, "loss": "transitions", "agent": "gru"},
 ]
 
@@ -174,6 +178,7 @@ def test_loss_and_gradients_equal_the_plain_implementation(options):
 
 
 UPDATED = [
+    {"share_parameters": False, "agent": "gru"},
     {"optimizer": "adam"},
     {"optimizer": "rmsprop", "mixer": "vdn", "agent": "gru"},
     {"mixer": "iql", "standardise_rewards": "masked", "double_q": True},
@@ -207,6 +212,23 @@ def test_parameters_after_50_updates_equal_the_plain_implementation(options):
     for name in ("agent", "mixer", "target_agent", "target_mixer"):
         for a, b in zip(getattr(learner, name).parameters(), getattr(plain, name).parameters(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-7, atol=1e-7)
+
+
+@pytest.mark.parametrize("agent", ["mlp", "gru"])
+def test_agents_without_shared_parameters_learn_apart(agent):
+    """One agent's error moves its own network alone; a shared one is moved by every error."""
+    moved = {}
+    for share in (True, False):
+        learner = make_learner(agent=agent, share_parameters=share, mixer="vdn", agent_id=False)
+        batch = make_batch()
+        values = learner.agent.unroll(batch.obs[:1, 0], torch.tensor([1]))
+        values[:, 1].sum().backward()
+        assert all(p.shape[0] == N for p in learner.agent.parameters()) != share
+        moved[share] = [bool(p.grad[0].any()) for p in learner.agent.parameters() if p.grad is not None]
+        same = learner.agent.unroll(batch.obs[:1, 0, :1].expand(1, N, OBS), torch.tensor([1]))
+        assert torch.equal(same[0, 0], same[0, 1]) == share
+    assert any(moved[True])
+    assert not any(moved[False])
 
 
 @pytest.mark.parametrize("agent", ["mlp", "gru"])

@@ -10,11 +10,12 @@ import torch
 
 from pyqmix import _C, Config, EnvError, EpisodeRing
 from pyqmix.envs import LbfEnv
-from pyqmix.native_rollout import NativeRollout, create_rollout, flat_weights
+from pyqmix.native_rollout import NativeRollout, create_rollout, flat_weights, native_policy
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.replay import RingBusyError
 from pyqmix.rollout import Rollout
 from pyqmix.seeding import Stream
+from pyqmix.spec import EpisodeSpec
 
 TASK = "Foraging-5x5-3p-2f-v3"
 BOARDS = {
@@ -26,9 +27,17 @@ BOARDS = {
 }
 
 
-def agent_of(spec, hidden=64, agent_id=True, seed=0):
+KINDS = [(kind, share) for kind in (MLPAgent, GRUAgent) for share in (True, False)]
+each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0].__name__}-{kind[1]}")
+
+
+def agent_of(spec, hidden=64, agent_id=True, seed=0, kind=KINDS[0]):
     torch.manual_seed(seed)
-    return MLPAgent(spec.obs_dim, spec.n_actions, spec.n_agents, hidden, agent_id)
+    agent = kind[0](spec.obs_dim, spec.n_actions, spec.n_agents, hidden, agent_id, kind[1])
+    if kind[0] is GRUAgent:  # what it remembers decides
+        with torch.no_grad():
+            agent.rnn.weight_hh_l0.mul_(4)
+    return agent
 
 
 def slots_of(ring):
@@ -37,19 +46,19 @@ def slots_of(ring):
     return {name: value.numpy().tobytes() for name, value in vars(batch).items()}
 
 
-def play(board, epsilon, *, first=0, count=24, seed=5, capacity=24, **how):
+def play(board, epsilon, *, first=0, count=24, seed=5, capacity=24, kind=KINDS[0], **how):
     env = LbfEnv(**{"task": TASK, **board})
     ring = EpisodeRing(env.spec, capacity)
-    played = NativeRollout(env, agent_of(env.spec), seed, Stream.ENVIRONMENT, ring, **how).play(
-        first, count, epsilon
-    )
+    agent = agent_of(env.spec, kind=kind)
+    played = NativeRollout(env, agent, seed, Stream.ENVIRONMENT, ring, **how).play(first, count, epsilon)
     return played, ring
 
 
-def play_in_python(board, epsilon, count=24, seed=5):
+def play_in_python(board, epsilon, count=24, seed=5, kind=KINDS[0]):
     env = LbfEnv(**{"task": TASK, **board})
     ring = EpisodeRing(env.spec, count)
-    played = Rollout([env], agent_of(env.spec), seed, Stream.ENVIRONMENT, ring).play(0, count, epsilon)
+    agent = agent_of(env.spec, kind=kind)
+    played = Rollout([env], agent, seed, Stream.ENVIRONMENT, ring).play(0, count, epsilon)
     return played, ring
 
 
@@ -62,9 +71,18 @@ def test_native_episodes_are_those_of_python(board, epsilon):
     assert slots_of(ring) == slots_of(other)
 
 
+@each_kind
+@pytest.mark.parametrize("board", list(BOARDS.values())[:2], ids=list(BOARDS)[:2])
+def test_native_episodes_are_those_of_python_for_every_agent(board, kind):
+    (ours, ring), (theirs, other) = (f(board, 0.2, kind=kind) for f in (play, play_in_python))
+    np.testing.assert_array_equal(ours.returns, theirs.returns)
+    assert slots_of(ring) == slots_of(other)
+
+
+@each_kind
 @pytest.mark.parametrize("how", [{"threads": 2}, {"threads": 5}, {"lanes": 1}, {"lanes": 3}])
-def test_episodes_do_not_depend_on_threads_and_company(how):
-    (expected, ring), (played, other) = play({}, 0.3), play({}, 0.3, **how)
+def test_episodes_do_not_depend_on_threads_and_company(how, kind):
+    (expected, ring), (played, other) = play({}, 0.3, kind=kind), play({}, 0.3, kind=kind, **how)
     np.testing.assert_array_equal(played.returns, expected.returns)
     np.testing.assert_array_equal(played.lengths, expected.lengths)
     assert slots_of(ring) == slots_of(other)
@@ -150,60 +168,91 @@ def test_new_weights_are_used():
     assert after == NativeRollout(env, agent, 0, Stream.ENVIRONMENT).play(0, 12, 0.0).returns.tolist()
 
 
-def values_of(agent, obs, n_agents, agent_id=True):
-    policy = _C.MlpPolicy(
-        n_agents=n_agents,
-        obs_dim=obs.shape[-1],
-        hidden_dim=agent.fc2.out_features,
-        n_actions=agent.fc3.out_features,
-        agent_id=agent_id,
-    )
+def values_of(agent, obs, hidden=None):
+    """Values of observations (K, n, O) by the agent's twin; hidden (K, n, H) is changed in place."""
+    spec = EpisodeSpec(obs.shape[1], agent.n_actions, obs.shape[2], 1, 1)
+    policy = native_policy(agent, spec)
     policy.load(flat_weights(agent).numpy())
-    return policy.values(obs.numpy())
+    return policy.values(obs.numpy(), hidden)
+
+
+def network(kind, shape, agent_id=True):
+    """An agent and observations of three steps in a row."""
+    episodes, n, width, hidden, n_actions = shape
+    spec = EpisodeSpec(n, n_actions, width, 1, 1)
+    agent = agent_of(spec, hidden, agent_id, 1, kind)
+    agent.n_actions = n_actions
+    return agent, torch.randint(-1, 9, (3, episodes, n, width)).float()
+
+
+def native_steps(agent, steps, rows=None):
+    """Values of steps in a row (T, K, n, A)."""
+    recurrent = isinstance(agent, GRUAgent)
+    hidden = np.zeros((*steps.shape[1:3], agent.hidden_dim), np.float32)[:rows] if recurrent else None
+    return torch.from_numpy(np.stack([values_of(agent, obs[:rows], hidden) for obs in steps]))
 
 
 SHAPES = [(1, 1, 1, 1, 1), (3, 2, 15, 64, 6), (40, 4, 27, 64, 6), (5, 3, 7, 33, 17), (9, 1, 200, 128, 5)]
 
 
+@each_kind
 @pytest.mark.parametrize("agent_id", [True, False])
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_values_are_the_networks(shape, agent_id):
-    episodes, n, width, hidden, n_actions = shape
-    torch.manual_seed(1)
-    agent = MLPAgent(width, n_actions, n, hidden, agent_id)
-    obs = torch.randint(-1, 9, (episodes, n, width)).float()
-    ours = torch.from_numpy(values_of(agent, obs, n, agent_id))
+def test_values_are_the_networks(shape, agent_id, kind):
+    agent, steps = network(kind, shape, agent_id)
+    ours = native_steps(agent, steps)
+    counts = torch.full((len(steps),), shape[0])
     with torch.no_grad():
-        theirs = agent.unroll(obs)
-        exact = agent.double().unroll(obs.double())
+        theirs = agent.unroll(steps.flatten(0, 1), counts).view_as(ours)
+        exact = agent.double().unroll(steps.double().flatten(0, 1), counts).view_as(ours)
     assert (ours - exact).norm() <= 1e-6 * exact.norm()
     assert (ours - theirs).norm() <= 1e-6 * theirs.norm()
-    top = theirs.topk(min(2, n_actions), -1).values
-    clear = (top[..., 0] - top[..., -1] > 1e-5) | torch.tensor(n_actions == 1)
+    top = theirs.topk(min(2, shape[-1]), -1).values
+    clear = (top[..., 0] - top[..., -1] > 1e-5) | torch.tensor(shape[-1] == 1)
     assert clear.any()
     assert torch.equal(ours.argmax(-1)[clear], theirs.argmax(-1)[clear])
-    for rows in (1, 2, episodes):
-        alone = values_of(agent.float(), obs[:rows], n, agent_id)
-        np.testing.assert_array_equal(alone, ours[:rows])
+    for rows in (1, 2, shape[0]):
+        assert torch.equal(native_steps(agent.float(), steps, rows), ours[:, :rows])
 
 
-def test_nan_stays_visible():
-    agent = MLPAgent(3, 4, 2, 8)
+@each_kind
+def test_nan_stays_visible(kind):
+    agent, _ = network(kind, (1, 2, 3, 8, 4))
     with torch.no_grad():
         agent.fc1.weight[0, 0] = torch.nan
-    assert np.isnan(values_of(agent, torch.ones(1, 2, 3), 2)).all()
+    values = native_steps(agent, torch.ones(1, 1, 2, 3))
+    assert values[..., 0, :].isnan().all()
+    assert values[..., 1, :].isnan().all() == kind[1]
+
+
+def test_hidden_must_fit():
+    mlp, gru = (network((kind, True), (2, 2, 3, 8, 4))[0] for kind in (MLPAgent, GRUAgent))
+    obs = torch.zeros(2, 2, 3)
+    with pytest.raises(ValueError, match="hidden: expected none"):
+        values_of(mlp, obs, np.zeros((2, 2, 8), np.float32))
+    with pytest.raises(ValueError, match=r"hidden: expected \(K, n, H\), got None"):
+        values_of(gru, obs)
+    with pytest.raises(ValueError, match=r"hidden: expected \(2, 2, 8\) float32"):
+        values_of(gru, obs, np.zeros((2, 2, 7), np.float32))
 
 
 @pytest.mark.parametrize("level", _C.build_info()["simd_compiled"])
 def test_every_simd_level(level, at_simd_level):
     program = (
-        "import numpy as np, torch; from pyqmix import _C\n"
-        "from pyqmix.nn.agents import MLPAgent; from pyqmix.native_rollout import flat_weights\n"
-        "torch.manual_seed(0); agent = MLPAgent(15, 6, 2, 64); obs = torch.randn(33, 2, 15)\n"
-        "policy = _C.MlpPolicy(n_agents=2, obs_dim=15, hidden_dim=64, n_actions=6, agent_id=True)\n"
-        "policy.load(flat_weights(agent).numpy()); ours = policy.values(obs.numpy())\n"
-        "exact = agent.double().unroll(obs.double()).detach().numpy()\n"
-        "print(np.linalg.norm(ours - exact) / np.linalg.norm(exact))"
+        "import numpy as np, torch; from pyqmix.spec import EpisodeSpec\n"
+        "from pyqmix.nn.agents import GRUAgent, MLPAgent\n"
+        "from pyqmix.native_rollout import flat_weights, native_policy\n"
+        "torch.manual_seed(0); worst = 0.0; obs = torch.randn(33, 2, 15)\n"
+        "for kind in (MLPAgent, GRUAgent):\n"
+        "    for share in (True, False):\n"
+        "        agent = kind(15, 6, 2, 64, True, share)\n"
+        "        policy = native_policy(agent, EpisodeSpec(2, 6, 15, 1, 1))\n"
+        "        policy.load(flat_weights(agent).numpy())\n"
+        "        hidden = np.zeros((33, 2, 64), np.float32) if kind is GRUAgent else None\n"
+        "        ours = policy.values(obs.numpy(), hidden)\n"
+        "        exact = agent.double().unroll(obs.double(), torch.tensor([33])).detach().numpy()\n"
+        "        worst = max(worst, np.linalg.norm(ours - exact) / np.linalg.norm(exact))\n"
+        "print(worst)"
     )
     assert float(at_simd_level(level, program)) <= 1e-6
 
@@ -213,9 +262,10 @@ def test_every_simd_level(level, at_simd_level):
     [(np.zeros(3, np.float32), r"weights: expected \(\d+,\) float32"), (np.zeros(3), "weights: expected")],
 )
 def test_weights_must_fit(block, message):
-    policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=2, agent_id=False)
-    with pytest.raises(ValueError, match=message):
-        policy.load(block)
+    for kind in (_C.MlpPolicy, _C.GruPolicy):
+        policy = kind(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=2, agent_id=False)
+        with pytest.raises(ValueError, match=message):
+            policy.load(block)
 
 
 def exploration(epsilon=0.5, episodes=3_000):
@@ -271,15 +321,22 @@ def test_ring_and_policy_must_fit_the_board():
         _C.LbfRollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
 
 
-def test_native_where_environment_and_agent_allow_it(tiny_config):
-    native = tiny_config(env="lbf")
-    spec = LbfEnv().spec
-    gru = GRUAgent(spec.obs_dim, spec.n_actions, spec.n_agents)
+@each_kind
+def test_native_where_the_environment_allows_it(tiny_config, kind):
+    agent = agent_of(LbfEnv().spec, kind=kind)
     kinds = [
         type(create_rollout(config, agent, 0, Stream.EVALUATION, 2))
-        for config, agent in ((native, agent_of(spec)), (native, gru), (tiny_config(), agent_of(spec)))
+        for config in (tiny_config(env="lbf"), tiny_config())
     ]
-    assert kinds == [NativeRollout, Rollout, Rollout]
+    assert kinds == [NativeRollout, Rollout]
+
+
+def test_a_recurrent_agent_starts_every_episode_afresh():
+    """Each board plays many episodes one after another; each is what it is when played alone."""
+    kind = (GRUAgent, True)
+    together, _ = play({}, 0.0, kind=kind, lanes=2, count=12)
+    alone = [play({}, 0.0, kind=kind, first=k, count=1)[0].lengths[0] for k in range(12)]
+    assert together.lengths.tolist() == alone
 
 
 def test_config_reaches_the_board():

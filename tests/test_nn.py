@@ -141,10 +141,11 @@ def test_agent_id_equals_a_one_hot_input():
     assert not torch.equal(agent.unroll(same)[0, 0], agent.unroll(same)[0, 1])
 
 
-def test_gru_unrolled_equals_gru_stepped_from_zero():
+@pytest.mark.parametrize("share", [True, False])
+def test_gru_unrolled_equals_gru_stepped_from_zero(share):
     """Three episodes of different lengths, packed; each starts from a hidden state of zero."""
     torch.manual_seed(2)
-    agent = GRUAgent(obs_dim=4, n_actions=3, n_agents=2, hidden_dim=8)
+    agent = GRUAgent(obs_dim=4, n_actions=3, n_agents=2, hidden_dim=8, share_parameters=share)
     lengths = [5, 3, 1]
     episodes = [torch.randn(length, 2, 4) for length in lengths]
     counts = torch.tensor([sum(length > t for length in lengths) for t in range(5)])
@@ -156,6 +157,21 @@ def test_gru_unrolled_equals_gru_stepped_from_zero():
         for t, obs in enumerate(episode):
             qs, hidden = agent.act(obs.unsqueeze(0), hidden)
             torch.testing.assert_close(unrolled[rows.index((t, k))], qs[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", [MLPAgent, GRUAgent])
+def test_networks_of_their_own_are_those_of_one_agent_each(kind):
+    torch.manual_seed(3)
+    own = kind(obs_dim=4, n_actions=3, n_agents=3, hidden_dim=8, share_parameters=False)
+    obs, counts = torch.randn(9, 3, 4), torch.tensor([4, 3, 2])
+    together = own.unroll(obs, counts)
+    for i in range(3):
+        alone = kind(obs_dim=4, n_actions=3, n_agents=1, hidden_dim=8, agent_id=False)
+        alone.load_state_dict({name: value[i] for name, value in own.state_dict().items()})
+        torch.testing.assert_close(together[:, i], alone.unroll(obs[:, i : i + 1], counts)[:, 0])
+    assert len(set(own.fc1.bias[:, 0].tolist())) == 3
+    twin = copy.deepcopy(own)
+    assert torch.equal(twin.unroll(obs, counts), together)
 
 
 def test_reference_is_what_qmixer_computes():

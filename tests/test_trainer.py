@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 from pyqmix import Config, ConfigError, EnvError, checkpoint, train
 from pyqmix.envs.games import TwoStep
 from pyqmix.errors import DivergenceError
+from pyqmix.evaluate import evaluate_run
 from pyqmix.learner import Learner
 from pyqmix.metrics import read_metrics
 
@@ -134,6 +135,21 @@ def test_other_seed_other_weights(tiny_run, run):
 
 def test_evaluation_does_not_change_training(tiny_run, run):
     assert weights(run(eval_every=20, eval_episodes=3), 300) == weights(tiny_run, 300)
+
+
+@pytest.mark.parametrize("env", ["two_step", "lbf"])
+@pytest.mark.parametrize("agent", ["mlp", "gru"])
+def test_agents_without_shared_parameters_are_trained_saved_and_evaluated(run, go_on, agent, env):
+    folder = run(agent=agent, env=env, share_parameters=False)
+    saved = load_file(checkpoint.latest(folder) / "weights.safetensors")
+    first = saved["agent.fc1.weight"]
+    assert first.shape[0] == 2
+    assert not torch.equal(first[0], first[1])
+    assert evaluate_run(folder, episodes=2, seed=0).returns.shape == (2,)
+    assert (
+        go_on(folder, total_steps=summary(folder)["total_steps"] + 20).learner.agent.fc1.weight.shape
+        == first.shape
+    )
 
 
 @pytest.mark.parametrize("mixer", ["qmix", "vdn", "iql"])

@@ -1,4 +1,7 @@
+#include <pybind11/stl.h>
+
 #include <algorithm>
+#include <optional>
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
@@ -14,10 +17,41 @@ void load(Policy& policy, const py::array& weights) {
     policy.load({from, static_cast<std::size_t>(policy.weights())});
 }
 
+// Values (K, n, A) of observations (K, n, O); hidden (K, n, H) becomes the next one in place.
+py::array_t<float> values(const Policy& policy, const py::array& obs,
+                          const std::optional<py::array>& hidden) {
+    const PolicySizes& sizes = policy.sizes();
+    if (obs.ndim() != 3) throw std::invalid_argument("obs: expected (K, n, O)");
+    if (hidden.has_value() != (policy.hidden_dim() > 0))
+        throw std::invalid_argument(hidden ? "hidden: expected none, as this policy has no state"
+                                           : "hidden: expected (K, n, H), got None");
+    const std::int64_t episodes = obs.shape(0);
+    const auto* from = data_of<const float>("obs", obs, {episodes, sizes.n_agents, sizes.obs_dim});
+    float* state = nullptr;
+    if (hidden)
+        state = data_of<float>("hidden", *hidden, {episodes, sizes.n_agents, policy.hidden_dim()});
+    auto out = new_array<float>({episodes, sizes.n_agents, sizes.n_actions});
+    Scratch scratch;
+    policy.values(episodes, from, state, out.mutable_data(), scratch);
+    return out;
+}
+
+template <typename Kind>
+void bind_policy(py::module_& module, const char* name) {
+    py::class_<Kind, Policy, std::shared_ptr<Kind>>(module, name)
+        .def(py::init([](std::int64_t n_agents, std::int64_t obs_dim, std::int64_t hidden_dim,
+                         std::int64_t n_actions, bool agent_id, bool share_parameters) {
+                 return std::make_shared<Kind>(PolicySizes{n_agents, obs_dim, hidden_dim, n_actions,
+                                                           agent_id, share_parameters});
+             }),
+             py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("hidden_dim"),
+             py::arg("n_actions"), py::arg("agent_id"), py::arg("share_parameters") = true);
+}
+
 // A rollout, and what keeps its ring's memory and its writer's id.
 class Rollout {
    public:
-    Rollout(const LbfEnv& env, std::shared_ptr<MlpPolicy> policy, std::uint64_t seed,
+    Rollout(const LbfEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed,
             std::uint64_t stream, const std::shared_ptr<Ring>& ring)
         : writer_(ring ? std::make_unique<WriterId>(ring) : nullptr),
           policy_(std::move(policy)),
@@ -59,7 +93,7 @@ class Rollout {
     static constexpr std::int64_t kTogether = 256;
 
     std::unique_ptr<WriterId> writer_;
-    std::shared_ptr<MlpPolicy> policy_;
+    std::shared_ptr<Policy> policy_;
     LbfRollout rollout_;
     InUse in_use_;
 };
@@ -69,29 +103,16 @@ class Rollout {
 void bind_rollout(py::module_& module) {
     py::register_exception<RingBusy>(module, "RingBusyError", PyExc_RuntimeError);
     py::register_exception<EpisodeError>(module, "EpisodeError", PyExc_RuntimeError);
-    py::class_<MlpPolicy, std::shared_ptr<MlpPolicy>>(module, "MlpPolicy")
-        .def(py::init<std::int64_t, std::int64_t, std::int64_t, std::int64_t, bool>(),
-             py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("hidden_dim"),
-             py::arg("n_actions"), py::arg("agent_id"))
-        .def_property_readonly("weights", &MlpPolicy::weights)
+    py::class_<Policy, std::shared_ptr<Policy>>(module, "Policy")
+        .def_property_readonly("weights", &Policy::weights)
         .def(
-            "load", [](MlpPolicy& policy, const py::array& weights) { load(policy, weights); },
+            "load", [](Policy& policy, const py::array& weights) { load(policy, weights); },
             py::arg("weights"))
-        .def(
-            "values",
-            [](const MlpPolicy& policy, const py::array& obs) {
-                if (obs.ndim() != 3) throw std::invalid_argument("obs: expected (K, n, O)");
-                const std::int64_t episodes = obs.shape(0);
-                const auto* from = data_of<const float>(
-                    "obs", obs, {episodes, policy.n_agents(), policy.obs_dim()});
-                auto out = new_array<float>({episodes, policy.n_agents(), policy.n_actions()});
-                Scratch scratch;
-                policy.values(episodes, from, nullptr, out.mutable_data(), scratch);
-                return out;
-            },
-            py::arg("obs"));
+        .def("values", &values, py::arg("obs"), py::arg("hidden").none(true) = py::none());
+    bind_policy<MlpPolicy>(module, "MlpPolicy");
+    bind_policy<GruPolicy>(module, "GruPolicy");
     py::class_<Rollout>(module, "LbfRollout")
-        .def(py::init<const LbfEnv&, std::shared_ptr<MlpPolicy>, std::uint64_t, std::uint64_t,
+        .def(py::init<const LbfEnv&, std::shared_ptr<Policy>, std::uint64_t, std::uint64_t,
                       const std::shared_ptr<Ring>&>(),
              py::kw_only(), py::arg("env"), py::arg("policy"), py::arg("seed"), py::arg("stream"),
              py::arg("ring").none(true))

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/column_sums.h"
 #include "mixer/mixer_math.h"
 #include "qmixer/gemm.h"
 #include "td_target/td_target_math.h"
@@ -67,20 +68,7 @@ Rows<T> from(Rows<T> all, std::int64_t row) {
     return {all[row], all.stride};
 }
 
-constexpr std::int64_t kTogether = 8;
-
-// Adds the columns of (rows, width) to sums: a few rows at a time, so that few sums round to the
-// size of the whole.
-template <typename T>
-void add_columns(std::int64_t rows, std::int64_t width, Rows<const T> from, double* sums) {
-    for (std::int64_t first = 0; first < width; first += kPanel<T>)
-        for (std::int64_t row = 0; row < rows; row += kTogether) {
-            T few[kPanel<T>] = {};
-            for (std::int64_t r = row; r < std::min(row + kTogether, rows); ++r)
-                for (std::int64_t j = 0; j < kPanel<T>; ++j) few[j] += from[r][first + j];
-            for (std::int64_t j = 0; j < kPanel<T>; ++j) sums[first + j] += few[j];
-        }
-}
+constexpr std::int64_t kTogether = 8;  // rows, as in add_columns
 
 template <typename T>
 class Scratch {

@@ -38,7 +38,7 @@ class LbfRollout::Worker {
         while (playing_ < lanes && start(playing_, claimed)) ++playing_;
         while (playing_ > 0 && !claimed.failed.load(std::memory_order_relaxed)) {
             if (needs_values)
-                all_.policy_->values(playing_, obs_.data(), nullptr, qs_.data(), scratch_);
+                all_.policy_->values(playing_, obs_.data(), hidden_.data(), qs_.data(), scratch_);
             for (std::int64_t k = 0; k < playing_;) {
                 advance(k, play.epsilon);
                 if (!lane(k).env.ended() || finish(k, claimed)) ++k;
@@ -61,10 +61,12 @@ class LbfRollout::Worker {
         n_ = spec.n_agents;
         obs_width_ = n_ * spec.obs_dim;
         qs_width_ = n_ * spec.n_actions;
+        hidden_width_ = n_ * all_.policy_->hidden_dim();
         storage_ = spec.obs_storage;
         while (static_cast<std::int64_t>(lanes_.size()) < lanes) lanes_.emplace_back(all_.env_);
         obs_.resize(static_cast<std::size_t>(lanes * obs_width_));
         qs_.resize(static_cast<std::size_t>(lanes * qs_width_));
+        hidden_.resize(static_cast<std::size_t>(lanes * hidden_width_));
         actions_.resize(static_cast<std::size_t>(n_));
         draws_.resize(static_cast<std::size_t>(2 * n_));
     }
@@ -88,6 +90,7 @@ class LbfRollout::Worker {
         } catch (const std::exception& error) {
             throw EpisodeError(episode, error.what());
         }
+        std::fill_n(hidden_.begin() + k * hidden_width_, hidden_width_, 0.0f);
         if (all_.ring_) all_.ring_->start(*to.slot);
         show(k);
         return true;
@@ -136,12 +139,16 @@ class LbfRollout::Worker {
         --playing_;
         if (k != playing_) {
             std::swap(from, lane(playing_));
-            std::copy_n(&obs_[static_cast<std::size_t>(playing_ * obs_width_)], obs_width_,
-                        &obs_[static_cast<std::size_t>(k * obs_width_)]);
-            std::copy_n(&qs_[static_cast<std::size_t>(playing_ * qs_width_)], qs_width_,
-                        &qs_[static_cast<std::size_t>(k * qs_width_)]);
+            take_over(obs_, obs_width_, k);
+            take_over(qs_, qs_width_, k);
+            take_over(hidden_, hidden_width_, k);
         }
         return false;
+    }
+
+    // Lane k's part of `of` becomes the last lane's.
+    void take_over(std::vector<float>& of, std::int64_t width, std::int64_t k) const {
+        std::copy_n(of.begin() + playing_ * width, width, of.begin() + k * width);
     }
 
     // Writes what a lane's agents see: into its slot as it is stored, and for the policy.
@@ -161,9 +168,9 @@ class LbfRollout::Worker {
 
     const LbfRollout& all_;
     std::vector<Lane> lanes_;
-    std::int64_t playing_ = 0, n_ = 0, obs_width_ = 0, qs_width_ = 0;
+    std::int64_t playing_ = 0, n_ = 0, obs_width_ = 0, qs_width_ = 0, hidden_width_ = 0;
     Storage storage_ = Storage::float32;
-    std::vector<float> obs_, qs_;
+    std::vector<float> obs_, qs_, hidden_;
     std::vector<std::uint8_t> actions_;
     std::vector<double> draws_;
     Scratch scratch_;
@@ -172,8 +179,9 @@ class LbfRollout::Worker {
 namespace {
 
 void require_fit(const EpisodeSpec& spec, const Policy& policy, const EpisodeRing* ring) {
-    if (policy.n_agents() != spec.n_agents || policy.obs_dim() != spec.obs_dim ||
-        policy.n_actions() != spec.n_actions)
+    const PolicySizes& sizes = policy.sizes();
+    if (sizes.n_agents != spec.n_agents || sizes.obs_dim != spec.obs_dim ||
+        sizes.n_actions != spec.n_actions)
         throw std::invalid_argument("policy: its sizes are not those of the environment");
     if (ring && ring->layout().spec != spec)
         throw std::invalid_argument("ring: its episodes are not those of the environment");

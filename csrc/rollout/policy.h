@@ -13,24 +13,38 @@ namespace pyqmix {
 // Scratch memory of one thread.
 using Scratch = std::vector<float>;
 
+struct PolicySizes {
+    std::int64_t n_agents = 0, obs_dim = 0, hidden_dim = 0, n_actions = 0;
+    bool agent_id = true;          // a shared network is told by a one-hot input who acts
+    bool share_parameters = true;  // one network for all agents; else each has its own
+
+    std::int64_t networks() const { return share_parameters ? 1 : n_agents; }
+    // Inputs of the first layer that are the agent's id.
+    std::int64_t id_columns() const { return share_parameters && agent_id ? n_agents : 0; }
+};
+
 class Policy {
    public:
+    explicit Policy(const PolicySizes& sizes) : sizes_(sizes) {}
     virtual ~Policy() = default;
 
-    virtual std::int64_t n_agents() const = 0;
-    virtual std::int64_t obs_dim() const = 0;
-    virtual std::int64_t n_actions() const = 0;
-    virtual std::int64_t hidden_dim() const = 0;  // of one agent's hidden state; 0: it has none
-    virtual std::int64_t weights() const = 0;     // how many numbers load() takes
+    const PolicySizes& sizes() const { return sizes_; }
+    // How many numbers load() takes, and of one agent's hidden state; 0: it has none.
+    virtual std::int64_t weights() const = 0;
+    virtual std::int64_t hidden_dim() const = 0;
 
     // Takes all parameters, one after another in the order of the module's parameters(), each as
-    // PyTorch lays it out. Not while another thread uses the policy.
+    // PyTorch lays it out. Throws std::invalid_argument unless there are weights() of them. Not
+    // while another thread uses the policy.
     virtual void load(std::span<const float> weights) = 0;
 
     // Maps obs (K, n, O) of K episodes to qs (K, n, A), and hidden (K, n, H) to the next one in
     // place. Any number of threads at once, each with its own scratch.
     virtual void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
                         Scratch& scratch) const = 0;
+
+   private:
+    PolicySizes sizes_;
 };
 
 // A linear layer, its weights transposed and their columns padded with zeros to whole vectors.
@@ -43,32 +57,47 @@ struct DenseLayer {
     std::vector<float> bias;                          // (biases, width)
 
     DenseLayer() = default;
-    DenseLayer(std::int64_t inputs, std::int64_t outputs, std::int64_t biases);
+    DenseLayer(std::int64_t inputs, std::int64_t outputs, std::int64_t biases = 1);
 
-    // Reads weight (outputs, inputs + columns) and bias (outputs), and returns what follows. The
-    // surplus columns are weights of a one-hot agent id, which go into that agent's bias.
-    const float* load(const float* from, std::int64_t columns);
+    // Reads weight (outputs, inputs + columns) and bias (outputs). The surplus columns are weights
+    // of a one-hot agent id, which go into that agent's bias.
+    void load(const float* from_weight, const float* from_bias, std::int64_t columns = 0);
 };
 
-// Linear - ReLU - linear - ReLU - linear, the first with a one-hot agent id unless it is left out.
+// Linear - ReLU - linear - ReLU - linear.
 class MlpPolicy final : public Policy {
    public:
-    MlpPolicy(std::int64_t n_agents, std::int64_t obs_dim, std::int64_t hidden_dim,
-              std::int64_t n_actions, bool agent_id);
+    explicit MlpPolicy(const PolicySizes& sizes);
 
     std::int64_t weights() const override;
     std::int64_t hidden_dim() const override { return 0; }
-    std::int64_t n_actions() const override { return layers_[2].outputs; }
-    std::int64_t n_agents() const override { return n_agents_; }
-    std::int64_t obs_dim() const override { return layers_[0].inputs; }
+    void load(std::span<const float> weights) override;
+    void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
+                Scratch& scratch) const override;
+
+    static constexpr int kLayers = 3;
+
+   private:
+    std::vector<DenseLayer> layers_;  // kLayers of each network
+};
+
+// A gated recurrent unit between two linear layers, the first with a ReLU.
+struct GruNetwork {
+    DenseLayer first, input, hidden, last;  // input and hidden: the gates' r | z | n
+};
+
+class GruPolicy final : public Policy {
+   public:
+    explicit GruPolicy(const PolicySizes& sizes);
+
+    std::int64_t weights() const override;
+    std::int64_t hidden_dim() const override { return sizes().hidden_dim; }
     void load(std::span<const float> weights) override;
     void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
                 Scratch& scratch) const override;
 
    private:
-    std::int64_t n_agents_;
-    bool agent_id_;
-    DenseLayer layers_[3];
+    std::vector<GruNetwork> networks_;
 };
 
 }  // namespace pyqmix

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "gru/gates.h"
+
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
@@ -70,25 +72,58 @@ void tile_of_layer(const DenseLayer& layer, std::int64_t row, std::int64_t rows,
                          out + r * layer.width);
 }
 
+// Calls visit(first row, rows) for each tile.
+template <typename Visit>
+void for_tiles(std::int64_t rows, const Visit& visit) {
+    for (std::int64_t row = 0; row < rows; row += kTileRows)
+        visit(row, std::min(kTileRows, rows - row));
+}
+
+void write_values(const DenseLayer& last, const float* from, const PolicyRows& to, std::int64_t row,
+                  std::int64_t rows) {
+    for (std::int64_t r = 0; r < rows; ++r)
+        std::copy_n(from + r * last.width, last.outputs, to.qs[row + r]);
+}
+
 }  // namespace
 
-void dense_layers(const DenseLayer* layers, int count, std::int64_t rows, const float* in,
-                  float* out, float* scratch) {
-    for (std::int64_t row = 0; row < rows; row += kTileRows) {
-        const std::int64_t tile = std::min(kTileRows, rows - row);
-        const float* from = in + row * layers[0].inputs;
-        std::int64_t stride = layers[0].inputs;
+void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, float* scratch) {
+    for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
+        const float* from = all.obs[row];
+        std::int64_t stride = all.obs.stride;
         float* to = scratch;
         for (int k = 0; k < count; ++k) {
-            tile_of_layer(layers[k], row, tile, from, stride, k + 1 < count, to);
+            tile_of_layer(layers[k], row, rows, from, stride, k + 1 < count, to);
             from = to;
             stride = layers[k].width;
             to += kTileRows * layers[k].width;
         }
-        const std::int64_t outputs = layers[count - 1].outputs;
-        for (std::int64_t r = 0; r < tile; ++r)
-            std::copy_n(from + r * stride, outputs, out + (row + r) * outputs);
-    }
+        write_values(layers[count - 1], from, all, row, rows);
+    });
+}
+
+void gru_layers(const GruNetwork& network, const PolicyRows& all, float* scratch) {
+    const std::int64_t hidden = network.last.inputs, width = network.input.width;
+    float* const features = scratch;
+    float* const input = features + kTileRows * network.first.width;
+    float* const recurrent = input + kTileRows * width;
+    float* const values = recurrent + kTileRows * width;
+    for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
+        tile_of_layer(network.first, row, rows, all.obs[row], all.obs.stride, true, features);
+        tile_of_layer(network.input, row, rows, features, network.first.width, false, input);
+        tile_of_layer(network.hidden, row, rows, all.hidden[row], all.hidden.stride, false,
+                      recurrent);
+        for (std::int64_t r = 0; r < rows; ++r) {
+            float* const gates = input + r * width;  // r | z | n
+            float* const of_state = recurrent + r * width;
+            for (std::int64_t j = 0; j < 2 * hidden; ++j) gates[j] += of_state[j];
+            gates_forward<float>(hidden,
+                                 {gates + 2 * hidden, gates, gates + hidden, of_state + 2 * hidden},
+                                 all.hidden[row + r], all.hidden[row + r]);
+        }
+        tile_of_layer(network.last, row, rows, all.hidden[row], all.hidden.stride, false, values);
+        write_values(network.last, values, all, row, rows);
+    });
 }
 
 }  // namespace pyqmix::PYQMIX_SIMD_NAMESPACE

@@ -4,18 +4,28 @@
 
 #include <cstdint>
 
+#include "common/rows.h"
 #include "rollout/policy.h"
 
 namespace pyqmix {
-inline constexpr std::int64_t kTileRows = 8;  // pass through all layers together
-}
 
-#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                        \
-    namespace pyqmix::level {                                                                     \
-    /* Layers with ReLU between them: in (rows, inputs of the first) -> out (rows, outputs of the \
-       last). scratch holds kTileRows rows of every layer's width. */                             \
-    void dense_layers(const DenseLayer* layers, int count, std::int64_t rows, const float* in,    \
-                      float* out, float* scratch);                                                \
+inline constexpr std::int64_t kTileRows = 8;  // pass through all layers together
+
+// What one network maps.
+struct PolicyRows {
+    std::int64_t count = 0;
+    Rows<const float> obs;  // (count, O)
+    Rows<float> hidden;     // (count, H): becomes the next one
+    Rows<float> qs;         // (count, A)
+};
+
+}  // namespace pyqmix
+
+#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                     \
+    namespace pyqmix::level {                                                                  \
+    /* Layers with ReLU between them; scratch holds kTileRows rows of every layer's width. */  \
+    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch); \
+    void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                     \
     }
 
 PYQMIX_DECLARE_POLICY_LEVEL(baseline)

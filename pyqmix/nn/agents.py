@@ -1,4 +1,4 @@
-"""Agent networks ``Q_i(o_i, ·; θ)``; one set of parameters for all agents, told apart by a one-hot id.
+"""Agent networks ``Q_i(o_i, ·; θ)``: one for all agents, told apart by a one-hot id, or one for each.
 
 Both take observations of one time step of several episodes (:meth:`act`) or of whole episodes
 (:meth:`unroll`). The latter come *packed*: real steps only, time-major, episodes in order of falling
@@ -9,9 +9,17 @@ from __future__ import annotations
 
 from typing import cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
+
+from pyqmix import ops
+from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
+from pyqmix.ops import reference
+from pyqmix.ops.gru import can_fuse
+
+_GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
 class _FirstLayer(nn.Linear):
@@ -29,6 +37,16 @@ class _FirstLayer(nn.Linear):
         return hidden
 
 
+def _first_layer(obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool, share: bool) -> nn.Module:
+    if share:
+        return _FirstLayer(obs_dim, n_agents, hidden_dim, agent_id)
+    return PerAgentLinear(n_agents, obs_dim, hidden_dim)
+
+
+def _linear(n_agents: int, in_features: int, out_features: int, share: bool) -> nn.Module:
+    return nn.Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
+
+
 class MLPAgent(nn.Module):
     """Linear - ReLU - linear - ReLU - linear.
 
@@ -37,16 +55,24 @@ class MLPAgent(nn.Module):
         n_actions: A, actions of each agent.
         n_agents: n.
         hidden_dim: H, width of both hidden layers.
-        agent_id: whether the network is told which agent it acts for.
+        agent_id: whether a shared network is told which agent it acts for.
+        share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
     """
 
     def __init__(
-        self, obs_dim: int, n_actions: int, n_agents: int, hidden_dim: int = 64, agent_id: bool = True
+        self,
+        obs_dim: int,
+        n_actions: int,
+        n_agents: int,
+        hidden_dim: int = 64,
+        agent_id: bool = True,
+        share_parameters: bool = True,
     ) -> None:
         super().__init__()
-        self.fc1 = _FirstLayer(obs_dim, n_agents, hidden_dim, agent_id)
-        self.fc2 = nn.Linear(hidden_dim, hidden_dim)
-        self.fc3 = nn.Linear(hidden_dim, n_actions)
+        self.hidden_dim, self.agent_id, self.share_parameters = hidden_dim, agent_id, share_parameters
+        self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
+        self.fc2 = _linear(n_agents, hidden_dim, hidden_dim, share_parameters)
+        self.fc3 = _linear(n_agents, hidden_dim, n_actions, share_parameters)
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
         """Return the hidden state at an episode's start: this network has none."""
@@ -69,29 +95,46 @@ class GRUAgent(nn.Module):
         n_actions: A, actions of each agent.
         n_agents: n.
         hidden_dim: H, width of the first layer and of the hidden state.
-        agent_id: whether the network is told which agent it acts for.
+        agent_id: whether a shared network is told which agent it acts for.
+        share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
     """
 
     def __init__(
-        self, obs_dim: int, n_actions: int, n_agents: int, hidden_dim: int = 64, agent_id: bool = True
+        self,
+        obs_dim: int,
+        n_actions: int,
+        n_agents: int,
+        hidden_dim: int = 64,
+        agent_id: bool = True,
+        share_parameters: bool = True,
     ) -> None:
         super().__init__()
         self.n_agents, self.hidden_dim = n_agents, hidden_dim
-        self.fc1 = _FirstLayer(obs_dim, n_agents, hidden_dim, agent_id)
-        self.rnn = nn.GRU(hidden_dim, hidden_dim)
-        self.fc2 = nn.Linear(hidden_dim, n_actions)
+        self.agent_id, self.share_parameters = agent_id, share_parameters
+        self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
+        self.rnn: nn.Module
+        if share_parameters:
+            self.rnn = nn.GRU(hidden_dim, hidden_dim)
+        else:
+            self.rnn = PerAgent(n_agents, lambda: nn.GRU(hidden_dim, hidden_dim))
+        self.fc2 = _linear(n_agents, hidden_dim, n_actions, share_parameters)
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
         """Return the hidden state at an episode's start: zeros (K, n, H)."""
-        return self.fc2.weight.new_zeros(episodes, self.n_agents, self.hidden_dim)
+        return next(self.parameters()).new_zeros(episodes, self.n_agents, self.hidden_dim)
 
     def act(self, obs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Map observations (K, n, O) and hidden (K, n, H) to values (K, n, A) and the next hidden."""
         if hidden is None:
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
-        features = F.relu(self.fc1(obs)).flatten(0, 1).unsqueeze(0)
-        _, last = self.rnn(features, hidden.flatten(0, 1).unsqueeze(0))
-        last = last.squeeze(0).view_as(hidden)
+        features = F.relu(self.fc1(obs))
+        if self.share_parameters:
+            _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
+            last = last.squeeze(0).view_as(hidden)
+        else:
+            weight_ih, weight_hh, bias_ih, bias_hh = self._recurrent()
+            sums = torch.baddbmm(bias_ih.unsqueeze(1), features.transpose(0, 1), weight_ih.mT)
+            last = reference.gru_step(sums, hidden.transpose(0, 1), weight_hh, bias_hh).transpose(0, 1)
         return self.fc2(last), last
 
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
@@ -103,18 +146,39 @@ class GRUAgent(nn.Module):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = F.relu(self.fc1(obs)).flatten(0, 1)
-        packed = PackedSequence(features, batch_sizes * self.n_agents)
-        qs = self.fc2(self.rnn(packed)[0].data)
-        return cast(Tensor, qs.unflatten(0, (-1, self.n_agents)))
+        features = F.relu(self.fc1(obs))
+        if self.share_parameters:  # every agent of every episode is a sequence of the same network
+            hidden = self._states(features.flatten(0, 1), batch_sizes * self.n_agents)
+            hidden = hidden.unflatten(0, (-1, self.n_agents))
+        else:
+            hidden = self._states(features, batch_sizes)
+        return cast(Tensor, self.fc2(hidden))
+
+    def _states(self, features: Tensor, batch_sizes: Tensor) -> Tensor:
+        parameters = self._recurrent()
+        if can_fuse(features, *parameters):
+            return ops.gru(features, batch_sizes, *parameters)
+        if self.share_parameters:
+            return cast(Tensor, self.rnn(PackedSequence(features, batch_sizes))[0].data)
+        return reference.gru(features, batch_sizes, *parameters)
+
+    def _recurrent(self) -> list[Tensor]:
+        return [cast(Tensor, getattr(self.rnn, name)) for name in _GRU_PARAMETERS]
 
 
 Agent = MLPAgent | GRUAgent
 
 
 def make_agent(
-    name: str, *, obs_dim: int, n_actions: int, n_agents: int, hidden_dim: int, agent_id: bool
+    name: str,
+    *,
+    obs_dim: int,
+    n_actions: int,
+    n_agents: int,
+    hidden_dim: int,
+    agent_id: bool,
+    share_parameters: bool = True,
 ) -> Agent:
     """Build the agent network ``mlp`` or ``gru``."""
     kinds: dict[str, type[MLPAgent] | type[GRUAgent]] = {"mlp": MLPAgent, "gru": GRUAgent}
-    return kinds[name](obs_dim, n_actions, n_agents, hidden_dim, agent_id)
+    return kinds[name](obs_dim, n_actions, n_agents, hidden_dim, agent_id, share_parameters)

@@ -7,6 +7,7 @@ strides were checked. CPU operations take float32 and float64 and use at most
 
 from pyqmix.ops import reference
 from pyqmix.ops.errors import NoAvailableActionError
+from pyqmix.ops.gru import gru
 from pyqmix.ops.mixing import mix
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.reference import greedy_next_qs
@@ -15,6 +16,7 @@ from pyqmix.ops.target import td_target
 __all__ = [
     "NoAvailableActionError",
     "greedy_next_qs",
+    "gru",
     "mix",
     "qmixer",
     "qmixer_loss",

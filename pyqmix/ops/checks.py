@@ -60,6 +60,13 @@ def has_storage(value: Tensor) -> bool:
     return plain and not torch.compiler.is_compiling() and value.device.type != "meta"
 
 
+def fits_fused_cpu(*values: Tensor) -> bool:
+    """Whether an operation that takes plain CPU tensors alone, and no part in torch.compile, takes these."""
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+        return False
+    return all((type(x) is torch.nn.Parameter or type(x) is Tensor) and x.is_cpu for x in values)
+
+
 def _describe(value: Tensor) -> str:
     return describe(value.shape, value.dtype, value.device)
 

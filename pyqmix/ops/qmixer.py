@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
 from pyqmix.ops.mixing import refuse_second_derivatives
 from pyqmix.ops.target import check_td_inputs, run_td_target
 
@@ -121,15 +121,9 @@ def qmixer_td_target(
 
 def can_fuse(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> bool:
     """Whether :func:`qmixer` takes these, shapes and dtypes aside."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
-        return False
     if states.requires_grad and torch.is_grad_enabled():
         return False
-    return all(_is_plain(x) for x in (agent_qs, states)) and all(map(_is_plain, parameters))
-
-
-def _is_plain(value: Tensor) -> bool:
-    return (type(value) is torch.nn.Parameter or type(value) is Tensor) and value.is_cpu
+    return fits_fused_cpu(agent_qs, states, *parameters)
 
 
 class _Network:

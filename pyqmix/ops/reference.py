@@ -20,6 +20,38 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
     return (hidden * w_final.abs()).sum(-1) + v
 
 
+def gru(
+    features: Tensor,
+    batch_sizes: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> Tensor:
+    """Compute all hidden states of packed sequences; see :func:`pyqmix.ops.gru`."""
+    if features.dim() == 2:
+        parameters = (p.unsqueeze(0) for p in (weight_ih, weight_hh, bias_ih, bias_hh))
+        return gru(features.unsqueeze(1), batch_sizes, *parameters).squeeze(1)
+    of_inputs = torch.baddbmm(bias_ih.unsqueeze(1), features.transpose(0, 1), weight_ih.mT)  # (G, R, 3*H)
+    sizes = batch_sizes.tolist()
+    hidden = features.new_zeros(features.shape[1], sizes[0] if sizes else 0, weight_hh.shape[-1])
+    states = [hidden[:, :0]]
+    for step in of_inputs.split(sizes, 1):
+        hidden = hidden[:, : step.shape[1]]
+        hidden = gru_step(step, hidden, weight_hh, bias_hh)
+        states.append(hidden)
+    return torch.cat(states, 1).transpose(0, 1)
+
+
+def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tensor) -> Tensor:
+    """Advance hidden (G, K, H) by a step; ``of_inputs`` (G, K, 3*H) is the inputs' part of the gates' sums."""
+    of_hidden = torch.baddbmm(bias_hh.unsqueeze(1), hidden, weight_hh.mT)
+    (reset_i, update_i, new_i), (reset_h, update_h, new_h) = of_inputs.chunk(3, -1), of_hidden.chunk(3, -1)
+    reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
+    candidate = torch.tanh(new_i + reset * new_h)
+    return (1 - update) * candidate + update * hidden
+
+
 def greedy_next_qs(
     next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None = None
 ) -> Tensor:

@@ -89,7 +89,13 @@ bool check(std::mt19937_64& random) {
     const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum};
     const LbfEnv env(random_rules(random), view);
     const EpisodeSpec spec = env.spec();
-    auto policy = std::make_shared<MlpPolicy>(spec.n_agents, spec.obs_dim, 9, spec.n_actions, true);
+    const PolicySizes sizes{spec.n_agents,  spec.obs_dim, 9,
+                            spec.n_actions, true,         random() % 2 == 0};
+    std::shared_ptr<Policy> policy;
+    if (random() % 2 == 0)
+        policy = std::make_shared<MlpPolicy>(sizes);
+    else
+        policy = std::make_shared<GruPolicy>(sizes);
     std::vector<float> weights(static_cast<std::size_t>(policy->weights()));
     for (float& w : weights) w = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
     policy->load(weights);

@@ -293,6 +293,33 @@ MUTANTS = (
         "native: the policy forgets who acts", "csrc/rollout/policy_cpu.cpp", "(row + r) % layer.biases",
         "0 * (row + r)", f"{T}native_rollout.py -k values_are",
     ),
+    Mutant(
+        "native: the hidden state of the last episode is kept", NATIVE,
+        "        std::fill_n(hidden_.begin() + k * hidden_width_, hidden_width_, 0.0f);\n", "",
+        f"{T}native_rollout.py -k afresh", "hidden-state",
+    ),
+    Mutant(
+        "native: an ended lane leaves its hidden state behind", NATIVE, "            take_over(hidden_, hidden_width_, k);\n",
+        "", f"{T}native_rollout.py -k company",
+    ),
+    Mutant(
+        "native: every feed-forward agent acts by the first one's network", "csrc/rollout/policy.cpp",
+        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}native_rollout.py -k values_are",
+    ),
+    Mutant(
+        "native: every recurrent agent acts by the first one's network", "csrc/rollout/policy.cpp",
+        "networks_[static_cast<std::size_t>(network)], rows", "networks_[0 * network], rows",
+        f"{T}native_rollout.py -k values_are",
+    ),
+    # Networks that agents do not share.
+    Mutant(
+        "the option not to share parameters does nothing", LEARNER, "share_parameters=config.share_parameters",
+        "share_parameters=True", f"{T}learner.py -k learn_apart",
+    ),
+    Mutant(
+        "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
+        f"{T}nn.py -k their_own",
+    ),
     # The mixing network in one pass.
     Mutant(
         "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h",
@@ -332,9 +359,41 @@ MUTANTS = (
         f"{T}qmixer.py -k test_target",
     ),
     Mutant(
-        "network: sums of biases round at each row", "csrc/qmixer/qmixer_cpu.cpp",
+        "network: sums of biases round at each row", "csrc/common/column_sums.h",
         "sums[first + j] += few[j];", "sums[first + j] = float(float(sums[first + j]) + float(few[j]) * (1 + 3e-7f));",
         f"{T}qmixer.py -k as_exact_as_eager",
+    ),
+    # The recurrent unit over whole sequences.
+    Mutant(
+        "gru: gradients stop at each step", "csrc/gru/gru_cpu.cpp", "        if (t > 0)\n            product",
+        "        if (false)\n            product", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: the reset gate is left out backward", "csrc/gru/gates.h", "store<T>(grad_n * r, grads.hn",
+        "store<T>(grad_n, grads.hn", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: only the first chunk's gradients count", "csrc/gru/gru.cpp", "chunk < chunks; ++chunk) {\n                const",
+        "chunk < 1; ++chunk) {\n                const", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: the last tile of gradients is forgotten", "csrc/gru/gru_cpu.cpp", "    tile.flush();\n", "",
+        f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
+        "gru: every group has the first one's weights", "csrc/gru/gru.cpp", "of_group(in.shape, in.parameters, group)",
+        "of_group(in.shape, in.parameters, 0)", f"{T}gru.py -k groups_are_separate",
+    ),
+    Mutant(
+        "gru: the exponential lacks a term", "csrc/gru/gates.h", "{1.0f / 5040,", "{0.0f,", f"{T}gru.py -k last_place",
+    ),
+    Mutant(
+        "gru: NaN becomes a number", "csrc/gru/gates.h", "below = x < lowest ? lowest : x;",
+        "below = x > lowest ? x : lowest;", f"{T}gru.py -k nan_stays",
+    ),
+    Mutant(
+        "gru: the agent takes torch's", "pyqmix/nn/agents.py", "if can_fuse(features, *parameters):",
+        "if False and can_fuse(features, *parameters):", f"{T}gru.py -k agent_uses",
     ),
     Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",

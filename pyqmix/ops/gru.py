@@ -1,0 +1,154 @@
+"""A gated recurrent unit over whole packed sequences, forward and backward through time."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
+from pyqmix.ops.mixing import refuse_second_derivatives
+
+
+def gru(
+    features: Tensor,
+    batch_sizes: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+) -> Tensor:
+    """Compute all hidden states of sequences that start from a hidden state of zero, as ``torch.nn.GRU`` does.
+
+    On the CPU outside torch.compile only; everywhere else there is :func:`pyqmix.ops.reference.gru`, or
+    ``torch.nn.GRU`` on a ``PackedSequence``. G networks may be run at once, on sequences of the same lengths.
+
+    Args:
+        features: (R, I) float32 or float64, packed: time-major, sequences in order of falling length, as
+            ``PackedSequence.data``; or (R, G, I).
+        batch_sizes: (T,) int64 on the CPU, how many sequences reach each step: positive and never rising; their
+            sum is R.
+        weight_ih: (3*H, I), or (G, 3*H, I); the blocks of rows are reset gate, update gate, candidate.
+        weight_hh: (3*H, H), or (G, 3*H, H).
+        bias_ih: (3*H,), or (G, 3*H).
+        bias_hh: (3*H,), or (G, 3*H).
+
+    Returns:
+        (R, H), or (R, G, H), the hidden states after each step. Gradients flow to features and parameters, once.
+
+    Raises:
+        TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from the features'.
+        ValueError: a shape or device does not fit, or the batch sizes are not those of packed sequences.
+
+    Source: Cho et al., arXiv:1406.1078, with the reset gate behind the product, as cuDNN and PyTorch have it.
+    """
+    parameters = (weight_ih, weight_hh, bias_ih, bias_hh)
+    sizes = _check(features, batch_sizes, parameters)
+    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (features, *parameters))
+    if wanted:
+        return cast(Tensor, _Gru.apply(features, sizes, *parameters))  # type: ignore[no-untyped-call]
+    hidden = features.new_empty(*features.shape[:-1], weight_hh.shape[-1])
+    _forward(_Unit(features, sizes, parameters), hidden, keep=False)
+    return hidden
+
+
+def can_fuse(features: Tensor, *parameters: Tensor) -> bool:
+    """Whether :func:`gru` takes these, shapes and dtypes aside."""
+    return fits_fused_cpu(features, *parameters)
+
+
+class _Unit:
+    """Features and parameters as the extension takes them; keeps possible copies alive."""
+
+    def __init__(self, features: Tensor, sizes: list[int], parameters: tuple[Tensor, ...]) -> None:
+        rows, input_dim = features.shape[0], features.shape[-1]
+        groups = features.shape[1] if features.dim() == 3 else 1
+        self.features = as_rows(features, rows, groups * input_dim)
+        self.parameters = [p.detach().resolve_neg().contiguous() for p in parameters]
+        self.double = features.dtype == torch.float64
+        self.tensors = _C.GruTensors(
+            groups=groups,
+            input_dim=input_dim,
+            hidden_dim=parameters[1].shape[-1],
+            batch_sizes=sizes,
+            rows=rows,
+            features=pointer(self.features),
+            parameters=[p.data_ptr() for p in self.parameters],
+        )
+
+
+def _forward(unit: _Unit, hidden: Tensor, keep: bool) -> _C.Workspace | None:
+    gates = unit.tensors.gates(unit.double) if keep else None
+    _C.gru_forward_cpu(
+        unit.tensors, hidden.data_ptr(), gates, is_double=unit.double, threads=torch.get_num_threads()
+    )
+    return gates
+
+
+class _Gru(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, sizes: list[int], *parameters: Tensor) -> Tensor:
+        ctx.unit = _Unit(features, sizes, parameters)
+        hidden = torch.empty(*features.shape[:-1], parameters[1].shape[-1], dtype=features.dtype)
+        ctx.gates = _forward(ctx.unit, hidden, keep=True)
+        ctx.save_for_backward(features, hidden, *parameters)
+        return hidden
+
+    @staticmethod
+    def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            refuse_second_derivatives("pyqmix.ops.gru", "pyqmix.ops.reference.gru")
+        features, hidden, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        unit = ctx.unit
+        rows = features.shape[0]
+        grad = as_rows(grad_hidden, rows, hidden[0].numel() if rows else 1)
+        wanted = any(ctx.needs_input_grad[2:])
+        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else []
+        grad_features = torch.empty(features.shape, dtype=features.dtype) if ctx.needs_input_grad[0] else None
+        _C.gru_backward_cpu(
+            unit.tensors,
+            hidden.data_ptr(),
+            ctx.gates,
+            pointer(grad),
+            [g.data_ptr() for g in grads],
+            grad_features.data_ptr() if grad_features is not None else 0,
+            is_double=unit.double,
+            threads=torch.get_num_threads(),
+        )
+        return (grad_features, None, *(grads if wanted else [None] * 4))
+
+
+def _check(features: Tensor, batch_sizes: Tensor, parameters: tuple[Tensor, ...]) -> list[int]:
+    """Require fitting arguments; return the batch sizes."""
+    check_floating("features", features, 1, "(R, I) or (R, G, I)")
+    if features.dim() not in (2, 3) or 0 in features.shape[1:]:
+        raise ValueError(f"features: expected (R, I) or (R, G, I), got shape {tuple(features.shape)}")
+    if features.device.type != "cpu":
+        raise ValueError(f"features: expected a tensor on the cpu, got one on {features.device}")
+    check_floating("weight_hh", parameters[1], features.dim(), "(3*H, H) or (G, 3*H, H)")
+    groups, hidden = features.shape[1:-1], parameters[1].shape[-1]
+    shapes = ((3 * hidden, features.shape[-1]), (3 * hidden, hidden), (3 * hidden,), (3 * hidden,))
+    for name, tensor, shape in zip(_NAMES, parameters, shapes, strict=True):
+        check_tensor(name, tensor, (*groups, *shape), features.dtype, features.device)
+    return _check_batch_sizes(batch_sizes, features.shape[0])
+
+
+def _check_batch_sizes(batch_sizes: Tensor, rows: int) -> list[int]:
+    if not isinstance(batch_sizes, Tensor) or batch_sizes.dtype != torch.int64:
+        got = batch_sizes.dtype if isinstance(batch_sizes, Tensor) else type(batch_sizes).__name__
+        raise TypeError(f"batch_sizes: expected (T,) int64 on the cpu, got {got}")
+    if batch_sizes.dim() != 1 or not batch_sizes.is_cpu:
+        raise ValueError(
+            f"batch_sizes: expected (T,) int64 on the cpu, got {tuple(batch_sizes.shape)} on {batch_sizes.device}"
+        )
+    sizes: list[int] = batch_sizes.tolist()
+    if sizes != sorted(sizes, reverse=True) or (sizes and sizes[-1] < 1):
+        raise ValueError(f"batch_sizes: expected positive numbers that never rise, got {sizes}")
+    if sum(sizes) != rows:
+        raise ValueError(f"batch_sizes: expected a sum of {rows}, the rows of features, got {sum(sizes)}")
+    return sizes
+
+
+_NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
