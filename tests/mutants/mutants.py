@@ -381,6 +381,10 @@ MUTANTS = (
         f"{T}gru.py -k values_and_gradients",
     ),
     Mutant(
+        "gru: only a piece of a long tile is added", "csrc/gru/gru_cpu.cpp", "row < used_; row += kTogether",
+        "row < std::min(used_, kTogether); row += kTogether", f"{T}gru.py -k values_and_gradients",
+    ),
+    Mutant(
         "gru: every group has the first one's weights", "csrc/gru/gru.cpp", "of_group(in.shape, in.parameters, group)",
         "of_group(in.shape, in.parameters, 0)", f"{T}gru.py -k groups_are_separate",
     ),
