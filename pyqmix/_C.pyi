@@ -99,6 +99,33 @@ def qmixer_td_target_cpu(
     inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
 ) -> int: ...
 
+class MlpTensors:
+    def __init__(
+        self,
+        *,
+        groups: int,
+        input_dim: int,
+        one_hot: int,
+        sizes: list[int],
+        rows: int,
+        features: TensorRows,
+        parameters: list[int],
+    ) -> None: ...
+    def activations(self, is_double: bool) -> Workspace: ...
+
+def mlp_forward_cpu(
+    inputs: MlpTensors, out: int, saved: Workspace | None, *, is_double: bool, threads: int
+) -> None: ...
+def mlp_backward_cpu(
+    inputs: MlpTensors,
+    saved: Workspace,
+    grad_out: TensorRows,
+    grads: list[int],
+    *,
+    is_double: bool,
+    threads: int,
+) -> None: ...
+
 class GruTensors:
     def __init__(
         self,

@@ -1,7 +1,6 @@
 #include "gru/gru.h"
 
 #include <algorithm>
-#include <cstring>
 #include <memory>
 
 #include "common/parallel.h"
@@ -132,11 +131,6 @@ void write_gradients(const GruPlan<T>& plan, const std::unique_ptr<GruSums<T>>* 
 
 }  // namespace
 
-template <typename T>
-ZeroBlock<T>::ZeroBlock(std::int64_t count) : block_(static_cast<std::size_t>(count) * sizeof(T)) {
-    std::memset(block_.data(), 0, static_cast<std::size_t>(count) * sizeof(T));
-}
-
 GruSteps::GruSteps(const std::vector<std::int64_t>& batch_sizes) : offsets{0} {
     for (const std::int64_t size : batch_sizes) offsets.push_back(offsets.back() + size);
 }
@@ -224,7 +218,6 @@ void gru_backward_cpu(const GruInputs<T>& in, const T* hidden, const T* saved,
                             of_group(in.shape, grads, group));
 }
 
-template class ZeroBlock<double>;
 #define PYQMIX_GRU_OF(T)                                                                   \
     template struct GruWeights<T>;                                                         \
     template struct GruSums<T>;                                                            \
@@ -232,7 +225,6 @@ template class ZeroBlock<double>;
     template void gru_forward_cpu(const GruInputs<T>&, T*, T*, int);                       \
     template void gru_backward_cpu(const GruInputs<T>&, const T*, const T*, Rows<const T>, \
                                    const GruParameters<T>&, T*, int);
-template class ZeroBlock<float>;
 PYQMIX_GRU_OF(float)
 PYQMIX_GRU_OF(double)
 

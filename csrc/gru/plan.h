@@ -5,23 +5,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "common/workspace.h"
+#include "common/zero_block.h"
 #include "gru/gates.h"
 #include "gru/gru.h"
 #include "qmixer/panels.h"
 
 namespace pyqmix {
-
-// Memory for so many T, all zero.
-template <typename T>
-class ZeroBlock {
-   public:
-    explicit ZeroBlock(std::int64_t count = 0);
-    T* data() const { return static_cast<T*>(block_.data()); }
-
-   private:
-    Workspace block_;
-};
 
 // A row of gates holds n | r | z | hn. The features enter its first three quarters, the state
 // before its last three: each is one product.

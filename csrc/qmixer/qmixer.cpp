@@ -6,7 +6,7 @@
 #include <numeric>
 #include <vector>
 
-#include "common/parallel.h"
+#include "common/row_chunks.h"
 #include "common/simd_dispatch.h"
 #include "qmixer/plan.h"
 #include "qmixer/qmixer_cpu.h"
@@ -14,24 +14,13 @@
 namespace pyqmix {
 namespace {
 
-// Rows are cut into so many chunks, whatever the number of threads; each adds its own gradients.
-// Powers of two, which two or four threads share evenly.
-std::int64_t chunks_of(std::int64_t rows) {
-    if (rows < 4 * kTileRows) return 1;
-    return rows < 8 * kTileRows ? 2 : 4;
-}
-
-// Calls body(chunk, begin, end); chunks begin at whole tiles.
+// Calls body(chunk, begin, end) for each chunk of the rows.
 template <typename Body>
-void for_chunks(std::int64_t rows, int threads, const Body& body) {
-    const std::int64_t chunks = chunks_of(rows), tiles = (rows + kTileRows - 1) / kTileRows;
-    parallel_for(chunks, threads, 1, [&](std::int64_t first, std::int64_t last) {
-        for (std::int64_t chunk = first; chunk < last; ++chunk) {
-            const std::int64_t begin = tiles * chunk / chunks * kTileRows;
-            const std::int64_t end = std::min(tiles * (chunk + 1) / chunks * kTileRows, rows);
-            if (begin < end) body(chunk, begin, end);
-        }
-    });
+void for_row_chunks(std::int64_t rows, int threads, const Body& body) {
+    for_chunks(1, rows, kTileRows, threads,
+               [&](std::int64_t chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
+                   body(chunk, begin, end);
+               });
 }
 
 // Cuts one block of memory into parts, each aligned as the block is.
@@ -213,7 +202,7 @@ template <typename T>
 void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threads) {
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
-    for_chunks(in.rows, threads, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
+    for_row_chunks(in.rows, threads, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
         const auto run = [&] {
             PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end)
         };
@@ -227,7 +216,7 @@ using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
 
 template <typename T>
 ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
-    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows)));
+    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kTileRows)));
     for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
     return sums;
 }
@@ -239,7 +228,7 @@ void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T
     const QMixerWeights<T> weights(plan, in.layers, true);
     const bool wanted = grads.w1_in.weight != nullptr;
     const ChunkSums<T> sums = wanted ? chunk_sums(plan, in.rows) : ChunkSums<T>();
-    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+    for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         QMixerSums<T>* const own = wanted ? sums[static_cast<std::size_t>(chunk)].get() : nullptr;
         const auto run = [&] {
             PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
@@ -257,7 +246,7 @@ double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
     const QMixerWeights<T> weights(plan, in.layers, false), back(plan, in.layers, true);
     const ChunkSums<T> sums = chunk_sums(plan, in.rows);
     std::vector<double> losses(sums.size());
-    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+    for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         const auto at = static_cast<std::size_t>(chunk);
         const auto run = [&]() -> double {
             PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error, grad_agent_qs,
@@ -274,8 +263,9 @@ std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& 
                                   int threads) {
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
-    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows)), kAllAvailable);
-    for_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
+    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kTileRows)),
+                                    kAllAvailable);
+    for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         const auto run = [&]() -> std::int64_t {
             PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end)
         };

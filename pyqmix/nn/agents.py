@@ -18,6 +18,7 @@ from pyqmix import ops
 from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
 from pyqmix.ops import reference
 from pyqmix.ops.gru import can_fuse
+from pyqmix.ops.mlp import can_fuse as mlp_can_fuse
 
 _GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
@@ -84,7 +85,16 @@ class MLPAgent(nn.Module):
 
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
         """Map packed observations (R, n, O) to values (R, n, A); ``batch_sizes`` is not needed."""
-        return cast(Tensor, self.fc3(F.relu(self.fc2(F.relu(self.fc1(obs))))))
+        parameters = [
+            cast(Tensor, x) for layer in (self.fc1, self.fc2, self.fc3) for x in (layer.weight, layer.bias)
+        ]
+        if not mlp_can_fuse(obs, parameters):
+            return cast(Tensor, self.fc3(F.relu(self.fc2(F.relu(self.fc1(obs))))))
+        if not self.share_parameters:
+            return ops.mlp(obs, parameters)
+        n_agents = obs.shape[1]
+        qs = ops.mlp(obs.flatten(0, 1), parameters, one_hot=n_agents if self.agent_id else 0)
+        return qs.view(-1, n_agents, qs.shape[-1])
 
 
 class GRUAgent(nn.Module):

@@ -9,6 +9,7 @@ from pyqmix.ops import reference
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
 from pyqmix.ops.mixing import mix
+from pyqmix.ops.mlp import mlp
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.reference import greedy_next_qs
 from pyqmix.ops.target import td_target
@@ -18,6 +19,7 @@ __all__ = [
     "greedy_next_qs",
     "gru",
     "mix",
+    "mlp",
     "qmixer",
     "qmixer_loss",
     "qmixer_td_target",

@@ -5,11 +5,26 @@ They run on every device, and every dtype for which PyTorch has the parts, and d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pyqmix.ops.errors import NoAvailableActionError
+
+
+def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Tensor:
+    """Compute linear layers with a ReLU between each two of them; see :func:`pyqmix.ops.mlp`."""
+    hidden = features
+    if one_hot > 0:
+        ids = F.one_hot(torch.arange(features.shape[0], device=features.device) % one_hot, one_hot)
+        ids = ids.to(features.dtype).view(-1, *[1] * (features.dim() - 2), one_hot)
+        hidden = torch.cat([features, ids.expand(*features.shape[:-1], one_hot)], -1)
+    for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
+        hidden = hidden.relu() if k > 0 else hidden
+        hidden = (hidden.unsqueeze(-2) @ weight.mT).squeeze(-2) + bias
+    return hidden
 
 
 def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:

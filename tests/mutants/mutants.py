@@ -400,6 +400,36 @@ MUTANTS = (
         "if False and can_fuse(features, *parameters):", f"{T}gru.py -k agent_uses",
     ),
     Mutant(
+        "loss: its gradient lacks the factor 2", "csrc/qmixer/qmixer_cpu.cpp", "grad_q_tot[r] = T(2) * weighted;",
+        "grad_q_tot[r] = weighted;", f"{T}qmixer_loss.py -k values_and_gradients",
+    ),
+    Mutant(
+        "loss: a row's weight is left out", "csrc/qmixer/qmixer_cpu.cpp",
+        "const T weighted = error.weights[row + r] * away;", "const T weighted = away;",
+        f"{T}qmixer_loss.py -k values_and_gradients",
+    ),
+    Mutant(
+        "loss: the gradient is not scaled by what follows", "pyqmix/ops/qmixer.py", "if scale != 1.0:",
+        "if scale != scale:", f"{T}qmixer_loss.py -k values_and_gradients",
+    ),
+    Mutant(
+        "flat: a copy shares the block", "pyqmix/nn/flat.py", "copied.block = copy.deepcopy(self.block, memo)",
+        "copied.block = self.block", f"{T}qmixer_loss.py -k deep_copy",
+    ),
+    Mutant(
+        "layers: agents are told apart by the tile's rows", "csrc/mlp/mlp_cpu.cpp", "(row + r) % plan.one_hot",
+        "r % plan.one_hot", f"{T}mlp.py -k values_and_gradients",
+    ),
+    Mutant(
+        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = from.data;", "",
+        f"{T}mlp.py -k values_and_gradients",
+    ),
+    Mutant(
+        "layers: groups share the first one's weights", "csrc/mlp/mlp.cpp",
+        "const T* const weight = from[k].weight + group * layer.outputs * layer.inputs;",
+        "const T* const weight = from[k].weight;", f"{T}mlp.py -k values_and_gradients",
+    ),
+    Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
         "first = candidate < first ? candidate : first;", "first = most[j] == largest ? where[j] : first;",
         f"{T}td_target.py -k equal",

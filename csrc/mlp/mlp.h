@@ -1,0 +1,55 @@
+// Linear layers with a ReLU between each two of them on the CPU, forward and backward in one pass
+// over tiles of rows that stay in cache: the feed-forward agent network.
+//
+//     h_0 = [features, one-hot of (row mod one_hot)]    h_k = ReLU(h_{k-1} · W_kᵀ + b_k)
+//
+// and the last layer has no ReLU. G groups of rows have parameters of their own each. T is float or
+// double.
+//
+// The result does not depend on the number of threads: rows are split into the same chunks whoever
+// computes them, and chunks are added in their order.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "common/rows.h"
+
+namespace pyqmix {
+
+struct MlpShape {
+    std::int64_t groups = 1;          // G
+    std::int64_t input_dim = 0;       // I, without the one-hot part
+    std::int64_t one_hot = 0;         // width of the one-hot part; 0: there is none
+    std::vector<std::int64_t> sizes;  // outputs of each layer, the last one's are O
+};
+
+// A layer's parameters, or their gradients, as PyTorch keeps them, stacked over groups. Contiguous.
+template <typename P>
+struct MlpLayer {
+    P* weight = nullptr;  // (G, outputs, inputs)
+    P* bias = nullptr;    // (G, outputs)
+};
+
+template <typename T>
+struct MlpInputs {
+    MlpShape shape;
+    std::int64_t rows = 0;                  // R
+    Rows<const T> features;                 // (R, G * I)
+    std::vector<MlpLayer<const T>> layers;  // as many as sizes
+};
+
+// What the forward keeps for the backward: so many T.
+template <typename T>
+std::int64_t mlp_saved(const MlpShape& shape, std::int64_t rows);
+
+// Writes out (R, G * O), contiguous, and `saved` unless it is null.
+template <typename T>
+void mlp_forward_cpu(const MlpInputs<T>& in, T* out, T* saved, int threads);
+
+// Writes gradients of all parameters; `saved` is the forward's.
+template <typename T>
+void mlp_backward_cpu(const MlpInputs<T>& in, const T* saved, Rows<const T> grad_out,
+                      const std::vector<MlpLayer<T>>& grads, int threads);
+
+}  // namespace pyqmix

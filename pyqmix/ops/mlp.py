@@ -1,0 +1,130 @@
+"""Linear layers with a ReLU between each two of them, in one pass over tiles that stay in cache."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
+from pyqmix.ops.mixing import refuse_second_derivatives
+
+Parameters = Sequence[Tensor]
+
+
+def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
+    """Compute linear layers with a ReLU between each two of them.
+
+    On the CPU outside torch.compile only, and without a gradient for the features; everywhere else there is
+    :func:`pyqmix.ops.reference.mlp`. G networks may be run at once.
+
+    Args:
+        features: (R, I) float32 or float64; or (R, G, I).
+        parameters: weight and bias of each layer in turn, as ``torch.nn.Linear`` has them: (outputs, inputs),
+            (outputs,); or (G, outputs, inputs), (G, outputs). The first layer's inputs are I + one_hot.
+        one_hot: the width of a one-hot part behind the features, which is never built: row r's one stands at
+            r mod one_hot. So the agents of an episode's step, one row each, are told apart.
+
+    Returns:
+        (R, O), or (R, G, O), the last layer's outputs. Gradients flow to the parameters.
+
+    Raises:
+        TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from the features'.
+        ValueError: a shape or device does not fit, or the features require a gradient.
+    """
+    check_floating("features", features, 1, "(R, I) or (R, G, I)")
+    sizes = _check(features, parameters, one_hot)
+    if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
+        return cast(Tensor, _Mlp.apply(features, one_hot, sizes, *parameters))  # type: ignore[no-untyped-call]
+    network = _Network(features, one_hot, sizes, parameters)
+    return _forward(network, features, keep=False)[0]
+
+
+def can_fuse(features: Tensor, parameters: Parameters) -> bool:
+    """Whether :func:`mlp` takes these, shapes and dtypes aside."""
+    if features.requires_grad and torch.is_grad_enabled():
+        return False
+    return fits_fused_cpu(features, *parameters)
+
+
+class _Network:
+    """Features and parameters as the extension takes them; keeps possible copies alive."""
+
+    def __init__(self, features: Tensor, one_hot: int, sizes: list[int], parameters: Parameters) -> None:
+        rows, input_dim = features.shape[0], features.shape[-1]
+        groups = features.shape[1] if features.dim() == 3 else 1
+        self.features = as_rows(features, rows, groups * input_dim)
+        self.parameters = [p.detach().resolve_neg().contiguous() for p in parameters]
+        self.double, self.outputs = features.dtype == torch.float64, sizes[-1]
+        self.tensors = _C.MlpTensors(
+            groups=groups,
+            input_dim=input_dim,
+            one_hot=one_hot,
+            sizes=sizes,
+            rows=rows,
+            features=pointer(self.features),
+            parameters=[p.data_ptr() for p in self.parameters],
+        )
+
+
+def _forward(network: _Network, features: Tensor, keep: bool) -> tuple[Tensor, _C.Workspace | None]:
+    out = torch.empty(*features.shape[:-1], network.outputs, dtype=features.dtype)
+    saved = network.tensors.activations(network.double) if keep else None
+    _C.mlp_forward_cpu(
+        network.tensors, out.data_ptr(), saved, is_double=network.double, threads=torch.get_num_threads()
+    )
+    return out, saved
+
+
+class _Mlp(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, features: Tensor, one_hot: int, sizes: list[int], *parameters: Tensor) -> Tensor:
+        ctx.network = _Network(features, one_hot, sizes, parameters)
+        ctx.save_for_backward(features, *parameters)
+        out, ctx.activations = _forward(ctx.network, features, keep=True)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        if torch.is_grad_enabled():  # create_graph=True
+            refuse_second_derivatives("pyqmix.ops.mlp", "pyqmix.ops.reference.mlp")
+        features, *_ = ctx.saved_tensors  # raises if one of them was changed
+        network = ctx.network
+        rows = features.shape[0]
+        grad = as_rows(grad_out, rows, grad_out[0].numel() if rows else 1)
+        grads = [torch.empty_like(p) for p in network.parameters]
+        _C.mlp_backward_cpu(
+            network.tensors,
+            ctx.activations,
+            pointer(grad),
+            [g.data_ptr() for g in grads],
+            is_double=network.double,
+            threads=torch.get_num_threads(),
+        )
+        return (None, None, None, *grads)
+
+
+def _check(features: Tensor, parameters: Parameters, one_hot: int) -> list[int]:
+    """Require fitting arguments; return how many outputs each layer has."""
+    if features.dim() not in (2, 3) or 0 in features.shape[1:]:
+        raise ValueError(f"features: expected (R, I) or (R, G, I), got shape {tuple(features.shape)}")
+    if features.device.type != "cpu":
+        raise ValueError(f"features: expected a tensor on the cpu, got one on {features.device}")
+    if features.requires_grad and torch.is_grad_enabled():
+        raise ValueError("features: expected no gradient to be wanted; use pyqmix.ops.reference.mlp")
+    if isinstance(one_hot, bool) or not isinstance(one_hot, int) or one_hot < 0:
+        raise ValueError(f"one_hot: expected an integer of at least 0, got {one_hot!r}")
+    if not parameters or len(parameters) % 2:
+        raise ValueError(f"parameters: expected a weight and a bias for each layer, got {len(parameters)} tensors")
+    groups, inputs, sizes = features.shape[1:-1], features.shape[-1] + one_hot, []
+    for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
+        check_floating(f"weight {k}", weight, 2, "(outputs, inputs) or (G, outputs, inputs)")
+        outputs = weight.shape[-2]
+        check_tensor(f"weight {k}", weight, (*groups, outputs, inputs), features.dtype, features.device)
+        check_tensor(f"bias {k}", bias, (*groups, outputs), features.dtype, features.device)
+        sizes.append(outputs)
+        inputs = outputs
+    return sizes
