@@ -11,6 +11,7 @@ LEVELS = (
     {"_C"},
     {"errors", "spec", "seeding", "files", "_loading"},
     {"ops"},
+    {"batch", "episode_slot", "ring_size"},
     {"build", "nn", "envs", "replay"},
     {"config"},
     {"presets", "packing", "standardiser", "rundir"},

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pyqmix import replay
 from pyqmix.replay import EpisodeRing, RingBusyError, describe_memory, ring_bytes
+from pyqmix.ring_size import free_in_group
 from pyqmix.spec import EpisodeSpec
 
 SPEC = EpisodeSpec(n_agents=2, n_actions=11, obs_dim=3, state_dim=4, episode_limit=6, obs_storage="int8")
@@ -117,7 +117,7 @@ def test_a_full_ring_overwrites_the_oldest():
         assert len(ring) == min(count, 3)
     kept = sorted(ring.sampler(0).sample(3).rewards[:, 0].tolist())
     assert kept == sorted(float(e["rewards"][0]) for e in episodes[2:])
-    assert ring.stats() == {"published": 5, "overwritten": 2, "aborted": 0, "busy": 0}
+    assert ring.stats() == {"published": 5, "overwritten": 2, "aborted": 0, "revoked": 0, "busy": 0}
 
 
 def test_an_unfinished_episode_is_never_sampled():
@@ -282,7 +282,7 @@ def test_refuses_an_unusable_capacity(capacity):
 
 
 def test_refuses_more_memory_than_is_free_and_shows_the_arithmetic():
-    with pytest.raises(MemoryError, match=r"1,000,000,000,000 episodes x 512 bytes = .* MiB are free"):
+    with pytest.raises(MemoryError, match=r"1,000,000,000,000 episodes x 320 bytes = .* MiB are free"):
         EpisodeRing(SPEC, 10**12)
 
 
@@ -295,7 +295,7 @@ def test_sizes_that_overflow_are_an_error():
 def test_the_size_is_what_is_announced():
     ring = EpisodeRing(SPEC, 10)
     assert ring.nbytes == ring_bytes(SPEC, 10)
-    assert "10 episodes x 512 bytes" in describe_memory(SPEC, 10)
+    assert "10 episodes x 320 bytes" in describe_memory(SPEC, 10)
     lbf = EpisodeSpec(2, 6, 15, 30, 50, concat_state=True, obs_storage="int8")
     assert ring_bytes(lbf, 5_000) < 12 * 2**20
 
@@ -380,6 +380,6 @@ def test_the_check_for_torn_episodes_sees_one():
 def test_the_limit_of_a_control_group_counts(tmp_path):
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    assert replay._free_in_group(tmp_path) == 600
+    assert free_in_group(tmp_path) == 600
     (tmp_path / "memory.max").write_text("max\n")
-    assert replay._free_in_group(tmp_path) == replay._free_in_group(tmp_path / "absent") > 2**60
+    assert free_in_group(tmp_path) == free_in_group(tmp_path / "absent") > 2**60

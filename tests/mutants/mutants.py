@@ -32,7 +32,7 @@ LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/pa
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
-SLOTS, RING = "csrc/replay/slot_control.h", "csrc/replay/episode_ring.cpp"
+SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
 
@@ -107,8 +107,8 @@ MUTANTS = (
         "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
-        "an unfinished episode is sampled", SLOTS, "state(seen) != SlotState::ready ||",
-        "state(seen) == SlotState::empty ||", f"{T}replay.py -k unfinished", "unfinished",
+        "an unfinished episode is sampled", SLOTS, "state(word) == SlotState::ready && !(word & kRetire)",
+        "state(word) != SlotState::empty && !(word & kRetire)", f"{T}replay.py -k unfinished", "unfinished",
     ),
     Mutant(
         "hidden state is carried into the next episode", ROLLOUT, "hidden[seat.row] = 0", "pass",
@@ -160,12 +160,12 @@ MUTANTS = (
         f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
-        "what a slot cannot hold is rounded", "csrc/replay/episode_layout.h",
-        "if (static_cast<float>(out[i]) != from[i]) return i;", "", f"{T}replay.py -k cannot_hold",
+        "what a slot cannot hold is rounded", "csrc/replay/episode_codec_cpu.cpp",
+        "lossy |= static_cast<std::int32_t>(static_cast<float>(whole) != from[i]);", "", f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
-        "sampling favours the first slots", RING, "drawn + uniform_below(random, order.size() - drawn)",
-        "drawn + uniform_below(random, order.size() - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+        "sampling favours the first slots", "csrc/replay/uniform_draw.h", "drawn + uniform_below(random_, count - drawn)",
+        "drawn + uniform_below(random_, count - drawn) * 9 / 10", f"{T}replay.py -k uniform",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
