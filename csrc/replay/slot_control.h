@@ -81,10 +81,10 @@ class SlotControl {
     template <typename Reap>
     std::int64_t claim_ticket(std::uint64_t ticket, int owner, Reap&& reap) {
         for (std::int64_t attempt = 0; attempt < capacity_; ++attempt) {
+            if (attempt > 0) ticket = reserve(1);
             const auto slot =
                 static_cast<std::int64_t>(ticket % static_cast<std::uint64_t>(capacity_));
             if (claim_slot(slot, owner, reap)) return slot;
-            ticket = reserve(1);
         }
         count(shared_->busy);
         return kBusy;

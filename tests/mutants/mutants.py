@@ -33,6 +33,7 @@ REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqm
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
+REGISTRY = "csrc/replay/registry.cpp"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
 
@@ -166,6 +167,42 @@ MUTANTS = (
     Mutant(
         "sampling favours the first slots", "csrc/replay/uniform_draw.h", "drawn + uniform_below(random_, count - drawn)",
         "drawn + uniform_below(random_, count - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+    ),
+    Mutant(
+        "ring: an aborted episode is published", SLOTS, "SlotState::empty, Orders::abort", "SlotState::ready, Orders::abort",
+        f"{T}ring_model.py -k Deque",
+    ),
+    Mutant(
+        "ring: a fork keeps its parent's ids", REGISTRY, "    generation_.fetch_add(1, std::memory_order_relaxed);\n", "",
+        f"{T}ring_shared.py -k forked_child",
+    ),
+    Mutant(
+        "ring: an id is given out unswept", REGISTRY, "if (fd_ >= 0) sweep(role, id);", "",
+        f"{T}ring_shared.py -k used_again",
+    ),
+    Mutant(
+        "ring: the dead keep their slots", REGISTRY, "    sweep(role, id);\n    give_back(byte);", "    give_back(byte);",
+        f"{T}ring_shared.py -k 'killed and fork'",
+    ),
+    Mutant(
+        "ring: a process does not see its own locks", REGISTRY, "fcntl(fd_, F_OFD_GETLK", "fcntl(lock_fd_, F_OFD_GETLK",
+        f"{T}ring_shared.py -k 'killed or living'",
+    ),
+    Mutant(
+        "ring: its memory stays mapped", "csrc/replay/ring_memory.cpp", "if (data_) munmap(", "if (false) munmap(",
+        f"{T}ring_shared.py -k leaves_nothing",
+    ),
+    Mutant(
+        "ring: anybody may open its memory", "csrc/replay/ring_memory.cpp", "0600", "0666",
+        f"{T}ring_shared.py -k sealed",
+    ),
+    Mutant(
+        "ring: a saved body's checksum is not compared", "csrc/replay/ring_file.cpp",
+        "if (checksum.value() != info.body_checksum)", "if (false)", f"{T}ring_file.py -k flipped",
+    ),
+    Mutant(
+        "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
+        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}ring_file.py -k same_bytes",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
