@@ -18,9 +18,9 @@ from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
 from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
-from pyqmix.native_rollout import create_rollout
 from pyqmix.plots import plot_curves
 from pyqmix.replay import EpisodeRing
+from pyqmix.rollouts import create_rollout
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
@@ -48,9 +48,15 @@ class Run:
     ) -> None:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
-        self.ring = EpisodeRing(spec, config.buffer_size)
+        self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.rollout = create_rollout(
-            config, self.learner.agent, config.seed, Stream.ENVIRONMENT, config.num_envs, self.ring
+            config,
+            self.learner.agent,
+            config.seed,
+            Stream.ENVIRONMENT,
+            config.num_envs,
+            self.ring,
+            config.num_workers,
         )
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()

@@ -33,7 +33,7 @@ REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqm
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
-REGISTRY = "csrc/replay/registry.cpp"
+REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
 
@@ -203,6 +203,18 @@ MUTANTS = (
     Mutant(
         "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
         "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}ring_file.py -k same_bytes",
+    ),
+    Mutant(
+        "workers: every episode has the first one's ticket", WORKERS, "None if ticket is None else ticket + k", "ticket",
+        f"{T}workers.py -k 'number_of_workers and mlp'", "seeds",
+    ),
+    Mutant(
+        "workers: new weights are not sent", WORKERS, "            worker.has_weights = False\n", "            pass\n",
+        f"{T}workers.py -k new_weights",
+    ),
+    Mutant(
+        "workers: a dead one's episode is forgotten", WORKERS, "waiting.appendleft(job)", "returns = job",
+        f"{T}workers.py -k killed_worker",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
