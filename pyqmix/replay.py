@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pyqmix import _C
@@ -235,6 +234,8 @@ class EpisodeSampler:
     def __init__(self, ring: EpisodeRing, seed: int) -> None:
         self._ring = ring
         self._sampler = _C.EpisodeSampler(ring.native, seed)
+        self._out: EpisodeBatch | None = None
+        self._views: dict[tuple[int, int], _View] = {}  # of _out, by batch size and steps
 
     def sample(self, batch_size: int, out: EpisodeBatch | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
@@ -264,15 +265,36 @@ class EpisodeSampler:
         raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
 
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None) -> EpisodeBatch:
-        spec, batch_size, steps = self._ring.spec, len(lengths), int(lengths.max())
-        batch = EpisodeBatch.empty(spec, batch_size, steps) if out is None else out.fitted(spec, batch_size, steps)
-        self._sampler.decode(
+        steps = max(lengths.tolist())
+        if out is None:
+            view = _View(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
+        else:
+            view = self._view(out, len(lengths), steps)
+        self._sampler.decode(*view.arrays)
+        view.lengths[:] = lengths
+        return view.batch
+
+    def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> _View:
+        """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
+        if out is not self._out:
+            self._out, self._views = out, {}
+        view = self._views.get((batch_size, steps))
+        if view is None:
+            view = self._views[batch_size, steps] = _View(out.fitted(self._ring.spec, batch_size, steps))
+        return view
+
+
+class _View:
+    """A batch, and its memory as the extension takes it."""
+
+    def __init__(self, batch: EpisodeBatch) -> None:
+        self.batch = batch
+        self.lengths: NDArray[np.int64] = batch.lengths.numpy()
+        self.arrays = (
             batch.obs.numpy(),
             batch.avail.numpy(),
-            None if spec.concat_state else batch.states.numpy(),
+            batch.states.numpy(),
             batch.actions.numpy(),
             batch.rewards.numpy(),
             batch.terminated.numpy(),
         )
-        batch.lengths.copy_(torch.from_numpy(lengths))
-        return batch
