@@ -128,6 +128,9 @@ class Config:
     """Episodes that the replay buffer holds."""
     num_envs: int = 1
     """Episodes played side by side between updates."""
+    num_workers: int = 0
+    """Processes that play the episodes of a Python environment, each with one of its own; 0 plays in the trainer's
+    process. The results do not depend on how many."""
     updates_per_episode: float = 1.0
     """Training steps for each episode played; 0.25 is one for every four episodes."""
     target_update: int = 200
@@ -178,6 +181,12 @@ class Config:
             if name in _POSITIVE_INTS or getattr(self, name) is not None:
                 require_int(name, getattr(self, name), 1, _MOST.get(name, LARGEST_INT))
         require_int("seed", self.seed, 0)
+        require_int("num_workers", self.num_workers, 0, 8_192)
+        if self.num_workers > self.num_envs:
+            raise ConfigError(
+                f"num_workers: expected at most num_envs = {self.num_envs}, the episodes that are played between "
+                f"updates, got {self.num_workers}"
+            )
         require_int("hypernet_layers", self.hypernet_layers, 1, 2)
         for name in _POSITIVE_NUMBERS:
             _require_number(name, getattr(self, name), above=0.0)

@@ -12,8 +12,8 @@ from pyqmix import checkpoint
 from pyqmix.config import Config, require_int
 from pyqmix.envs import create_env
 from pyqmix.learner import Learner
-from pyqmix.native_rollout import create_rollout
 from pyqmix.nn.agents import Agent
+from pyqmix.rollouts import create_rollout
 from pyqmix.seeding import Stream
 
 EVAL_ENVS = 10  # play side by side

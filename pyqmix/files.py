@@ -5,22 +5,30 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary file beside ``path``, which takes its place at the end, or vanishes on an exception."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    os.close(descriptor)
     try:
-        with os.fdopen(descriptor, "w") as file:
-            file.write(text)
+        yield Path(name)
         os.chmod(name, 0o644)
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -5,12 +5,11 @@ from __future__ import annotations
 import torch
 
 from pyqmix import _C
-from pyqmix.config import Config
-from pyqmix.envs import LbfEnv, create_env
+from pyqmix.envs import LbfEnv
 from pyqmix.errors import ConfigError, EnvError
 from pyqmix.nn.agents import Agent, GRUAgent
 from pyqmix.replay import EpisodeRing, RingBusyError
-from pyqmix.rollout import Played, Rollout
+from pyqmix.rollout import Played
 from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
 
@@ -105,26 +104,3 @@ def flat_weights(agent: Agent) -> torch.Tensor:
     """Return all parameters, one after another, as one float32 block on the CPU."""
     with torch.no_grad():
         return torch.cat([p.reshape(-1) for p in agent.parameters()]).to("cpu", torch.float32)
-
-
-def create_rollout(
-    config: Config, agent: Agent, seed: int, stream: Stream, num_envs: int, ring: EpisodeRing | None = None
-) -> Rollout | NativeRollout:
-    """Build what plays a config's environment: natively where the environment allows it.
-
-    Args:
-        config: names the environment.
-        agent: the policy.
-        seed: of the run, or of an evaluation.
-        stream: the stream that the episodes' seeds come from.
-        num_envs: how many environments share a forward pass in Python.
-        ring: where the episodes go; None plays without keeping them.
-
-    Raises:
-        ConfigError: the environment cannot be built.
-    """
-    env = create_env(config.env, config.task, config.env_options())
-    if isinstance(env, LbfEnv):
-        return NativeRollout(env, agent, seed, stream, ring, config.threads)
-    others = [create_env(config.env, config.task, config.env_options()) for _ in range(num_envs - 1)]
-    return Rollout([env, *others], agent, seed, stream, ring)

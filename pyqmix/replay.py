@@ -1,66 +1,56 @@
 """The replay buffer of whole episodes.
 
-Threading contract: any number of writers (8,192 at a time) and up to 16 samplers may use one ring from
-different threads at once; one writer or sampler is used from one thread at a time. A writer has one open
-episode, a sampler one batch that it is copying. Nobody waits for anybody: a claim or a sample that finds
-too much in use raises RingBusyError. Only published episodes are ever sampled, and none is overwritten
-while it is copied.
+Threading contract: any number of writers (8,192 at a time) and up to 16 samplers may use one ring at once,
+from different threads and, if it is shared, from different processes; one writer or sampler is used from one
+thread at a time, in the process that made it. A writer has one open episode, a sampler one batch that it is
+copying. Nobody waits for anybody: publish, abort and the release of a batch are wait-free; a claim or a
+sample makes a bounded number of attempts, and raises RingBusyError if too much is in use. Only published
+episodes are ever sampled, and none is overwritten while it is copied. A process may be killed at any moment:
+the slot that it was writing and the batch that it was copying are given back when somebody needs them. Keep
+``capacity > writers + samplers * batch_size``, or the ring will be busy.
+
+A shared ring reaches another process as an argument of ``multiprocessing.Process`` under every start method,
+through a ``multiprocessing`` queue or pipe, or as a descriptor (:meth:`EpisodeRing.fileno`,
+:meth:`EpisodeRing.attach`). Processes must be of one user; the ring trusts them. What a ring holds is lost
+with the last process that has it, unless it is saved.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from multiprocessing.reduction import DupFd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.batch import EpisodeBatch
+from pyqmix.episode_slot import EpisodeSlot
+from pyqmix.files import replacing
+from pyqmix.ring_size import describe_memory, native_spec, require_free_memory, ring_bytes, spec_of
 from pyqmix.spec import EpisodeSpec
 
-MiB = 1 << 20
+__all__ = [
+    "EpisodeBatch",
+    "EpisodeRing",
+    "EpisodeSampler",
+    "EpisodeSlot",
+    "EpisodeWriter",
+    "RingBusyError",
+    "RingFileError",
+    "describe_memory",
+    "ring_bytes",
+]
+
+RingFileError = _C.RingFileError
 
 
 class RingBusyError(RuntimeError):
     """No slot, or not enough episodes, could be had just now because others are using them."""
-
-
-@dataclass(frozen=True)
-class EpisodeBatch:
-    """B episodes, padded with zeros to the longest of them, T steps.
-
-    Attributes:
-        obs: (B, T+1, n, O) float32; index t+1 holds o' of step t.
-        avail: (B, T+1, n, A) bool, the available actions.
-        states: (B, T+1, S) float32.
-        actions: (B, T, n) int64.
-        rewards: (B, T) float32, the team's.
-        terminated: (B, T) bool; a truncated episode ends without it.
-        lengths: (B,) int64, the steps of each episode.
-    """
-
-    obs: Tensor
-    avail: Tensor
-    states: Tensor
-    actions: Tensor
-    rewards: Tensor
-    terminated: Tensor
-    lengths: Tensor
-
-    @property
-    def mask(self) -> Tensor:
-        """(B, T) bool: True for real steps, False for padding."""
-        steps = torch.arange(self.actions.shape[1], device=self.lengths.device)
-        return steps < self.lengths.unsqueeze(1)
-
-    def to(self, device: torch.device) -> EpisodeBatch:
-        """Move every tensor to a device."""
-        return EpisodeBatch(**{name: value.to(device) for name, value in vars(self).items()})
 
 
 class EpisodeRing:
@@ -69,46 +59,139 @@ class EpisodeRing:
     Args:
         spec: what the episodes look like.
         capacity: slots. Open episodes and the batches being copied occupy slots too.
+        shared: whether other processes can use it; threads always can.
 
     Raises:
         ValueError: capacity is not a positive integer.
+        OverflowError: the sizes exceed what can be counted.
         MemoryError: the slots do not fit in the memory that is free; the arithmetic is in the message.
     """
 
-    def __init__(self, spec: EpisodeSpec, capacity: int) -> None:
+    def __init__(self, spec: EpisodeSpec, capacity: int, shared: bool = False) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
             raise ValueError(f"capacity: expected a positive integer, got {capacity!r}")
-        self.spec, self.capacity = spec, capacity
-        self.nbytes = ring_bytes(spec, capacity)
-        free = _free_memory()
-        if self.nbytes > free:
-            raise MemoryError(describe_memory(spec, capacity) + f", but {free / MiB:,.1f} MiB are free")
-        self.native = _C.EpisodeRing(_native_spec(spec), capacity)
+        require_free_memory(spec, capacity)
+        self._hold(_C.EpisodeRing(native_spec(spec), capacity, shared))
+
+    @classmethod
+    def attach(cls, fd: int) -> EpisodeRing:
+        """Use the shared ring behind a descriptor, which stays the caller's.
+
+        Raises:
+            ValueError: it is no ring's descriptor.
+            OSError: the memory cannot be mapped.
+        """
+        return cls._of(_C.EpisodeRing.attach(fd))
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], shared: bool = False) -> EpisodeRing:
+        """Read a ring that :meth:`save` wrote: its capacity, and its episodes in their order.
+
+        Length and checksums are verified before anything is allocated.
+
+        Raises:
+            RingFileError: the file is no saved ring, or is damaged.
+            OSError: it cannot be read.
+            MemoryError: the ring does not fit in the memory that is free.
+        """
+        name = os.fspath(path)
+        try:
+            info = _C.verify_ring_file(name)
+            ring = cls(spec_of(info.spec), info.capacity, shared)
+            _C.load_ring(ring.native, name, info)
+        except RingFileError as error:
+            raise RingFileError(f"{name}: {error}") from None
+        return ring
+
+    def save(self, path: str | os.PathLike[str]) -> int:
+        """Write the published episodes to a file, whole or not at all; return their number.
+
+        Others may use the ring meanwhile; the file then holds what each slot held when it was reached.
+
+        Raises:
+            OSError: the file cannot be written.
+            RuntimeError: the ring has 16 samplers already.
+        """
+        with replacing(Path(path)) as temporary:
+            return _C.save_ring(self.native, str(temporary))
+
+    def fileno(self) -> int:
+        """Return the descriptor by which another process attaches; it stays the ring's.
+
+        Raises:
+            ValueError: the ring is not shared.
+        """
+        if not self.shared:
+            raise ValueError("this ring belongs to one process: make it with shared=True to pass it to others")
+        return self.native.fd
+
+    @property
+    def shared(self) -> bool:
+        """Whether other processes can use it."""
+        return self.native.fd >= 0
+
+    @property
+    def nbytes(self) -> int:
+        """All the memory that it takes."""
+        return self.native.nbytes
 
     def __len__(self) -> int:
-        """Return the number of published episodes that the ring holds."""
-        stats = self.native.stats()
-        return stats["published"] - stats["overwritten"]
+        """Count the episodes that can be sampled; one that a writer is about to overwrite cannot."""
+        return len(self.native)
 
     def stats(self) -> dict[str, int]:
-        """Count since the start: published, overwritten and aborted episodes, and busy claims."""
+        """Count since the start, over all processes.
+
+        published, overwritten and aborted episodes; revoked ones, whose writers died; busy claims. A process
+        that is killed may leave its last event uncounted.
+        """
         return self.native.stats()
 
     def writer(self) -> EpisodeWriter:
         """Register a writer."""
-        return EpisodeWriter(self.spec, self.native)
+        return EpisodeWriter(self)
 
     def sampler(self, seed: int) -> EpisodeSampler:
         """Register a sampler; the batches depend on the seed and on what the ring holds, nothing else."""
-        return EpisodeSampler(self, self.native, seed)
+        return EpisodeSampler(self, seed)
+
+    def reserve(self, count: int) -> int:
+        """Take the next ``count`` tickets, and return the first: :meth:`EpisodeWriter.open` redeems one.
+
+        Tickets are slots in their order, so episodes lie where their tickets say, whoever writes them first.
+        """
+        return self.native.reserve(count)
+
+    def __reduce__(self) -> tuple[Callable[[Any], EpisodeRing], tuple[Any]]:
+        return _attach_passed, (DupFd(self.fileno()),)
+
+    @classmethod
+    def _of(cls, native: _C.EpisodeRing) -> EpisodeRing:
+        ring = cls.__new__(cls)
+        ring._hold(native)
+        return ring
+
+    def _hold(self, native: _C.EpisodeRing) -> None:
+        self.native, self.spec, self.capacity = native, spec_of(native.spec), native.capacity
+
+
+def _attach_passed(passed: Any) -> EpisodeRing:
+    descriptor = passed.detach()
+    try:
+        return EpisodeRing.attach(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 class EpisodeWriter:
-    """Writes one episode at a time straight into a slot of the ring; made by :meth:`EpisodeRing.writer`."""
+    """Writes one episode at a time straight into a slot of the ring; made by :meth:`EpisodeRing.writer`.
 
-    def __init__(self, spec: EpisodeSpec, ring: _C.EpisodeRing) -> None:
-        self._spec = spec
-        self._writer = _C.EpisodeWriter(ring)
+    Used from one thread at a time, in the process that made it.
+    """
+
+    def __init__(self, ring: EpisodeRing) -> None:
+        self._spec = ring.spec
+        self._writer = _C.EpisodeWriter(ring.native)
 
     @contextmanager
     def episode(self) -> Iterator[EpisodeSlot]:
@@ -127,109 +210,53 @@ class EpisodeWriter:
             raise
         slot.publish()
 
-    def open(self) -> EpisodeSlot:
+    def open(self, ticket: int | None = None) -> EpisodeSlot:
         """Open an episode that the caller publishes or aborts; where one function sees it end, use episode().
+
+        Args:
+            ticket: where to begin, of :meth:`EpisodeRing.reserve`; the next one without it.
 
         Raises:
             RingBusyError: no slot is free.
-            RuntimeError: this writer has an open episode already.
+            RuntimeError: this writer has an open episode already, or is another process's.
         """
-        if not self._writer.open():
+        if not self._writer.open(ticket):
             raise RingBusyError("no slot of the ring is free: raise its capacity")
         return EpisodeSlot(self._spec, self._writer)
 
 
-class EpisodeSlot:
-    """An open episode."""
-
-    def __init__(self, spec: EpisodeSpec, writer: _C.EpisodeWriter) -> None:
-        self._spec = spec
-        self._writer: _C.EpisodeWriter | None = writer
-
-    def begin(self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None) -> None:
-        """Write the first observation.
-
-        Args:
-            obs: (n, O) float32.
-            avail: (n, A) bool.
-            state: (S,) float32; None where the spec says that it is the concatenated observations.
-
-        Raises:
-            ValueError: a dtype or shape does not fit, or the storage dtype cannot hold a value exactly.
-            RuntimeError: the episode has begun or ended already.
-        """
-        self._open().begin(obs, avail, state)
-
-    def append(
-        self,
-        actions: NDArray[np.int64],
-        reward: float,
-        terminated: bool,
-        obs: NDArray[np.float32],
-        avail: NDArray[np.bool_],
-        state: NDArray[np.float32] | None,
-    ) -> None:
-        """Write one step: what was done at the last observation, and the observation that followed.
-
-        Args:
-            actions: (n,) int64.
-            reward: the team's.
-            terminated: the environment ended by itself.
-            obs: (n, O) float32, the observation after the step.
-            avail: (n, A) bool, likewise.
-            state: (S,) float32, likewise, or None as in :meth:`begin`.
-
-        Raises:
-            ValueError: as for begin; or an action is out of range, or the slot is full.
-            RuntimeError: the episode has not begun, or has ended.
-        """
-        self._open().append(actions, reward, terminated, obs, avail, state)
-
-    def publish(self) -> None:
-        """Make the episode visible to samplers; the slot cannot be used afterwards.
-
-        Raises:
-            ValueError: the episode has no step; it is aborted.
-        """
-        writer = self._open()
-        if writer.steps == 0:
-            self.abort()
-            raise ValueError("an episode without a step cannot be published")
-        writer.publish()
-        self._writer = None
-
-    def abort(self) -> None:
-        """Give the slot back unseen; does nothing if the episode has ended already."""
-        if self._writer is not None:
-            self._writer.abort()
-            self._writer = None
-
-    def _open(self) -> _C.EpisodeWriter:
-        if self._writer is None:
-            raise RuntimeError("this episode has ended: its slot belongs to the ring again")
-        return self._writer
-
-
 class EpisodeSampler:
-    """Draws batches of whole episodes; made by :meth:`EpisodeRing.sampler`."""
+    """Draws batches of whole episodes; made by :meth:`EpisodeRing.sampler`.
 
-    def __init__(self, ring: EpisodeRing, native: _C.EpisodeRing, seed: int) -> None:
+    Used from one thread at a time, in the process that made it.
+    """
+
+    def __init__(self, ring: EpisodeRing, seed: int) -> None:
         self._ring = ring
-        self._sampler = _C.EpisodeSampler(native, seed)
+        self._sampler = _C.EpisodeSampler(ring.native, seed)
+        self._out: EpisodeBatch | None = None
+        self._views: dict[tuple[int, int], _View] = {}  # of _out, by batch size and steps
 
-    def sample(self, batch_size: int) -> EpisodeBatch:
+    def sample(self, batch_size: int, out: EpisodeBatch | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
 
+        Args:
+            batch_size: B.
+            out: memory of :meth:`EpisodeBatch.empty` to write into; without it, new memory. The batch that is
+                returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
+                a GPU must be complete by then. The ring's slots are free again when this returns.
+
         Raises:
-            ValueError: batch_size is not positive, or exceeds the published episodes.
+            ValueError: batch_size is not positive, or exceeds the published episodes; or out does not fit.
             RingBusyError: writers held too many slots just now.
+            RuntimeError: this sampler is another process's.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}")
         try:
             lengths = self._sampler.pin(batch_size)
             if len(lengths) == batch_size:
-                return self._decode(lengths)
+                return self._decode(lengths, out)
         finally:
             self._sampler.release()
         held = len(self._ring)
@@ -237,63 +264,37 @@ class EpisodeSampler:
             raise ValueError(f"batch_size: the ring holds {held} episodes, {batch_size} were asked for")
         raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
 
-    def _decode(self, lengths: NDArray[np.int64]) -> EpisodeBatch:
-        spec = self._ring.spec
-        batch, steps = len(lengths), int(lengths.max())
-        obs = torch.empty(batch, steps + 1, spec.n_agents, spec.obs_dim)
-        avail = torch.empty(batch, steps + 1, spec.n_agents, spec.n_actions, dtype=torch.bool)
-        states = obs.flatten(2) if spec.concat_state else torch.empty(batch, steps + 1, spec.state_dim)
-        actions = torch.empty(batch, steps, spec.n_agents, dtype=torch.int64)
-        rewards = torch.empty(batch, steps)
-        terminated = torch.empty(batch, steps, dtype=torch.bool)
-        self._sampler.decode(
-            obs.numpy(),
-            avail.numpy(),
-            None if spec.concat_state else states.numpy(),
-            actions.numpy(),
-            rewards.numpy(),
-            terminated.numpy(),
+    def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None) -> EpisodeBatch:
+        steps = max(lengths.tolist())
+        if out is None:
+            view = _View(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
+        else:
+            view = self._view(out, len(lengths), steps)
+        self._sampler.decode(*view.arrays)
+        view.lengths[:] = lengths
+        return view.batch
+
+    def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> _View:
+        """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
+        if out is not self._out:
+            self._out, self._views = out, {}
+        view = self._views.get((batch_size, steps))
+        if view is None:
+            view = self._views[batch_size, steps] = _View(out.fitted(self._ring.spec, batch_size, steps))
+        return view
+
+
+class _View:
+    """A batch, and its memory as the extension takes it."""
+
+    def __init__(self, batch: EpisodeBatch) -> None:
+        self.batch = batch
+        self.lengths: NDArray[np.int64] = batch.lengths.numpy()
+        self.arrays = (
+            batch.obs.numpy(),
+            batch.avail.numpy(),
+            batch.states.numpy(),
+            batch.actions.numpy(),
+            batch.rewards.numpy(),
+            batch.terminated.numpy(),
         )
-        return EpisodeBatch(obs, avail, states, actions, rewards, terminated, torch.from_numpy(lengths))
-
-
-def ring_bytes(spec: EpisodeSpec, capacity: int) -> int:
-    """Return the bytes that a ring's slots take, before it is made."""
-    return _C.slot_bytes(_native_spec(spec)) * capacity
-
-
-def describe_memory(spec: EpisodeSpec, capacity: int) -> str:
-    """Write a ring's size with its arithmetic."""
-    slot = ring_bytes(spec, 1)
-    return (
-        f"replay buffer: {capacity:,} episodes x {slot:,} bytes = {capacity * slot / MiB:,.1f} MiB "
-        f"({spec.episode_limit} steps, {spec.n_agents} agents, observations of {spec.obs_dim} {spec.obs_storage})"
-    )
-
-
-def _native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
-    return _C.EpisodeSpec(
-        n_agents=spec.n_agents,
-        n_actions=spec.n_actions,
-        obs_dim=spec.obs_dim,
-        state_dim=0 if spec.concat_state else spec.state_dim,
-        episode_limit=spec.episode_limit,
-        obs_storage=spec.obs_storage,
-        state_storage=spec.state_storage,
-    )
-
-
-def _free_memory() -> int:
-    """Return what the machine, and the control group that this process is in, leave free, in bytes."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return min(int(line.split()[1]) * 1024, _free_in_group(Path("/sys/fs/cgroup")))
-    raise MemoryError("/proc/meminfo does not tell how much memory is free")
-
-
-def _free_in_group(group: Path) -> int:
-    try:
-        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return max(0, int(limit) - int(used))
-    except (OSError, ValueError):  # no such group, or "max": no limit
-        return sys.maxsize

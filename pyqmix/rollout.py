@@ -104,16 +104,24 @@ class Rollout:
             _Seat(env, ring.writer() if ring is not None else None, row) for row, env in enumerate(envs)
         ]
         self._device = next(agent.parameters()).device
+        self._first_ticket: int | None = None  # of episode 0, if this play was given tickets
 
     @torch.inference_mode()
-    def play(self, first: int, count: int, epsilon: float) -> Played:
+    def play(self, first: int, count: int, epsilon: float, ticket: int | None = None) -> Played:
         """Play the episodes first, ..., first + count - 1; every environment takes the next one when free.
+
+        Args:
+            first: the first episode's index in the stream.
+            count: how many.
+            epsilon: exploration.
+            ticket: of the ring, for the first episode; the others take those that follow. None takes new ones.
 
         Raises:
             EnvError: an environment raised or gave something unusable; open episodes are aborted.
             RingBusyError: no slot of the ring was free.
         """
         returns, lengths = np.zeros(count), np.zeros(count, np.int64)
+        self._first_ticket = None if ticket is None else ticket - first
         waiting = iter(range(first, first + count))
         with ExitStack() as aborting:
             for seat in self._seats:
@@ -168,7 +176,8 @@ class Rollout:
             raise _blame(seat, f"reset raised {type(error).__name__}: {error}") from error
         _check_point(seat, seat.point, 0, needs_action=True)
         if seat.writer is not None:
-            seat.slot = seat.writer.open()
+            ticket = None if self._first_ticket is None else self._first_ticket + episode
+            seat.slot = seat.writer.open(ticket)
             self._write(seat, lambda slot, point: slot.begin(*point))
         return seat
 

@@ -18,9 +18,9 @@ from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
 from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
-from pyqmix.native_rollout import create_rollout
 from pyqmix.plots import plot_curves
-from pyqmix.replay import EpisodeRing
+from pyqmix.replay import EpisodeBatch, EpisodeRing
+from pyqmix.rollouts import create_rollout
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
@@ -48,9 +48,15 @@ class Run:
     ) -> None:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
-        self.ring = EpisodeRing(spec, config.buffer_size)
+        self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.rollout = create_rollout(
-            config, self.learner.agent, config.seed, Stream.ENVIRONMENT, config.num_envs, self.ring
+            config,
+            self.learner.agent,
+            config.seed,
+            Stream.ENVIRONMENT,
+            config.num_envs,
+            self.ring,
+            config.num_workers,
         )
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
@@ -59,6 +65,8 @@ class Run:
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
         self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
+        # Used again for every update, which has copied what it needs when it returns.
+        self._batch = EpisodeBatch.empty(spec, config.batch_size, pin_memory=device.type == "cuda")
         self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
         if resume:
             rundir.save_config(config)
@@ -97,7 +105,9 @@ class Run:
             return
         while self._due_updates >= 1.0 - 1e-9:
             self._due_updates -= 1.0
-            self._window.updates.append(self.learner.update(self.sampler.sample(self.config.batch_size)))
+            self._window.updates.append(
+                self.learner.update(self.sampler.sample(self.config.batch_size, out=self._batch))
+            )
             self.progress.updates = self.learner.updates
         self._work(start)
 

@@ -18,6 +18,7 @@ from pyqmix.errors import ConfigError
 from pyqmix.interrupt import InterruptFlag
 from pyqmix.learner import Learner
 from pyqmix.replay import describe_memory
+from pyqmix.rollouts import require_workers_are_of_use
 from pyqmix.run import Run
 
 
@@ -61,6 +62,7 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
     device = resolve_device(config.device)
     env = create_env(config.env, config.task, config.env_options())
     env.close()
+    require_workers_are_of_use(config, env)
     config = config.replace(task=_task_name(config, env))
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:

@@ -8,9 +8,9 @@ from pyqmix import Config, ConfigError, train
 from pyqmix.envs.protocol import Point, Step
 from pyqmix.evaluate import Evaluation, Evaluator, evaluate_run, load_agent
 from pyqmix.learner import Learner
-from pyqmix.native_rollout import create_rollout
 from pyqmix.recording import EPISODES, record_run
 from pyqmix.rollout import Rollout
+from pyqmix.rollouts import create_rollout
 from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
 
@@ -44,7 +44,7 @@ class Recorder:
 @pytest.fixture
 def recorded(monkeypatch):
     seeds, actions = [], []
-    monkeypatch.setattr("pyqmix.native_rollout.create_env", lambda *_: Recorder(seeds, actions))
+    monkeypatch.setattr("pyqmix.rollouts.create_env", lambda *_: Recorder(seeds, actions))
     return seeds, actions
 
 

@@ -10,10 +10,11 @@ import torch
 
 from pyqmix import _C, Config, EnvError, EpisodeRing
 from pyqmix.envs import LbfEnv
-from pyqmix.native_rollout import NativeRollout, create_rollout, flat_weights, native_policy
+from pyqmix.native_rollout import NativeRollout, flat_weights, native_policy
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.replay import RingBusyError
 from pyqmix.rollout import Rollout
+from pyqmix.rollouts import create_rollout
 from pyqmix.seeding import Stream
 from pyqmix.spec import EpisodeSpec
 

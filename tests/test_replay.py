@@ -1,5 +1,6 @@
 """The ring of episodes."""
 
+import dataclasses
 import gc
 import threading
 
@@ -8,61 +9,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from ring_episodes import SPEC, assert_holds, fill, make_episode, number_episode, numbers, point, write
 
-from pyqmix import replay
-from pyqmix.replay import EpisodeRing, RingBusyError, describe_memory, ring_bytes
+from pyqmix.replay import EpisodeBatch, EpisodeRing, RingBusyError, describe_memory, ring_bytes
+from pyqmix.ring_size import free_in_group
 from pyqmix.spec import EpisodeSpec
-
-SPEC = EpisodeSpec(n_agents=2, n_actions=11, obs_dim=3, state_dim=4, episode_limit=6, obs_storage="int8")
-
-
-def make_episode(spec, length, seed):
-    """Arrays of one episode with values that every storage dtype holds."""
-    random = np.random.default_rng(seed)
-
-    def points(*shape):
-        return random.integers(0, 100, (length + 1, *shape)).astype(np.float32)
-
-    return {
-        "obs": points(spec.n_agents, spec.obs_dim),
-        "avail": random.random((length + 1, spec.n_agents, spec.n_actions)) < 0.5,
-        "states": None if spec.concat_state else points(spec.state_dim),
-        "actions": random.integers(0, spec.n_actions, (length, spec.n_agents)),
-        "rewards": random.standard_normal(length).astype(np.float32),
-        "terminated": random.random(length) < 0.5,
-    }
-
-
-def point(episode, t):
-    states = episode["states"]
-    return episode["obs"][t], episode["avail"][t], None if states is None else states[t]
-
-
-def fill(slot, episode):
-    slot.begin(*point(episode, 0))
-    for t, actions in enumerate(episode["actions"]):
-        slot.append(actions, episode["rewards"][t], bool(episode["terminated"][t]), *point(episode, t + 1))
-
-
-def write(writer, episode):
-    with writer.episode() as slot:
-        fill(slot, episode)
-
-
-def assert_holds(batch, b, spec, episode):
-    length = len(episode["actions"])
-    assert batch.lengths[b] == length
-    assert torch.equal(batch.obs[b, : length + 1], torch.from_numpy(episode["obs"]))
-    assert torch.equal(batch.avail[b, : length + 1], torch.from_numpy(episode["avail"]))
-    states = episode["states"]
-    states = episode["obs"].reshape(length + 1, -1) if states is None else states
-    assert torch.equal(batch.states[b, : length + 1], torch.from_numpy(states))
-    for name in ("actions", "rewards", "terminated"):
-        assert torch.equal(getattr(batch, name)[b, :length], torch.from_numpy(episode[name]))
-    for name in ("obs", "avail", "states"):
-        assert not getattr(batch, name)[b, length + 1 :].any()
-    for name in ("actions", "rewards", "terminated"):
-        assert not getattr(batch, name)[b, length:].any()
 
 
 @settings(max_examples=50, deadline=None)
@@ -117,7 +68,7 @@ def test_a_full_ring_overwrites_the_oldest():
         assert len(ring) == min(count, 3)
     kept = sorted(ring.sampler(0).sample(3).rewards[:, 0].tolist())
     assert kept == sorted(float(e["rewards"][0]) for e in episodes[2:])
-    assert ring.stats() == {"published": 5, "overwritten": 2, "aborted": 0, "busy": 0}
+    assert ring.stats() == {"published": 5, "overwritten": 2, "aborted": 0, "revoked": 0, "busy": 0}
 
 
 def test_an_unfinished_episode_is_never_sampled():
@@ -282,7 +233,7 @@ def test_refuses_an_unusable_capacity(capacity):
 
 
 def test_refuses_more_memory_than_is_free_and_shows_the_arithmetic():
-    with pytest.raises(MemoryError, match=r"1,000,000,000,000 episodes x 512 bytes = .* MiB are free"):
+    with pytest.raises(MemoryError, match=r"1,000,000,000,000 episodes x 320 bytes = .* MiB are free"):
         EpisodeRing(SPEC, 10**12)
 
 
@@ -295,7 +246,7 @@ def test_sizes_that_overflow_are_an_error():
 def test_the_size_is_what_is_announced():
     ring = EpisodeRing(SPEC, 10)
     assert ring.nbytes == ring_bytes(SPEC, 10)
-    assert "10 episodes x 512 bytes" in describe_memory(SPEC, 10)
+    assert "10 episodes x 320 bytes" in describe_memory(SPEC, 10)
     lbf = EpisodeSpec(2, 6, 15, 30, 50, concat_state=True, obs_storage="int8")
     assert ring_bytes(lbf, 5_000) < 12 * 2**20
 
@@ -380,6 +331,179 @@ def test_the_check_for_torn_episodes_sees_one():
 def test_the_limit_of_a_control_group_counts(tmp_path):
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    assert replay._free_in_group(tmp_path) == 600
+    assert free_in_group(tmp_path) == 600
     (tmp_path / "memory.max").write_text("max\n")
-    assert replay._free_in_group(tmp_path) == replay._free_in_group(tmp_path / "absent") > 2**60
+    assert free_in_group(tmp_path) == free_in_group(tmp_path / "absent") > 2**60
+
+
+def test_a_batch_is_written_into_the_callers_memory():
+    ring = EpisodeRing(SPEC, 8)
+    writer = ring.writer()
+    for seed, length in enumerate((2, 5, 3)):
+        write(writer, make_episode(SPEC, length, seed))
+    out = EpisodeBatch.empty(SPEC, 4)
+    one, other = ring.sampler(0), ring.sampler(0)
+    for batch_size in (1, 2, 3):
+        into, fresh = one.sample(batch_size, out=out), other.sample(batch_size)
+        for name, tensor in vars(into).items():
+            assert torch.equal(tensor, getattr(fresh, name))
+            assert tensor.is_contiguous()
+            assert tensor.data_ptr() == getattr(out, name).data_ptr()
+
+
+@pytest.mark.parametrize(
+    ("name", "odd", "match"),
+    [
+        (
+            "obs",
+            torch.empty(4, 7, 2, 3, dtype=torch.float64),
+            r"out.obs: .*float32 .*\(3, 6, 2, 3\), got .*64",
+        ),
+        ("obs", torch.empty(4, 7, 3, 2), r"out.obs: expected .* got \(4, 7, 3, 2\)"),
+        ("obs", torch.empty(4, 7, 2, 6)[..., ::2], "out.obs: .* not contiguous"),
+        ("rewards", torch.empty(1, 6), r"out.rewards: expected .* room for \(3, 5\), got \(1, 6\)"),
+        ("lengths", torch.empty(4, 1, dtype=torch.int64), r"out.lengths: expected .* \(3,\), got \(4, 1\)"),
+        ("avail", torch.empty(4, 7, 2, 11, dtype=torch.uint8), "out.avail: expected a contiguous bool"),
+        ("states", torch.empty(4, 7, 4, device="meta"), "out.states: .* on meta"),
+    ],
+)
+def test_refuses_memory_that_does_not_fit(name, odd, match):
+    ring = EpisodeRing(SPEC, 8)
+    for seed in range(3):
+        write(ring.writer(), make_episode(SPEC, 5, seed))
+    out = dataclasses.replace(EpisodeBatch.empty(SPEC, 4), **{name: odd})
+    sampler = ring.sampler(0)
+    with pytest.raises(ValueError, match=match):
+        sampler.sample(3, out=out)
+    assert sampler.sample(3).obs.shape[0] == 3, "nothing stays pinned"
+
+
+@pytest.mark.parametrize("concat", [False, True])
+@pytest.mark.parametrize("storage", ["int8", "uint8", "int16", "float32"])
+@pytest.mark.parametrize("n_actions", [11, 300])
+def test_an_episode_can_be_written_whole_or_in_place(storage, concat, n_actions):
+    spec = EpisodeSpec(2, n_actions, 3, 6, 6, concat_state=concat, obs_storage=storage, state_storage="float32")
+    ring = EpisodeRing(spec, 4)
+    writer = ring.writer()
+    episode = make_episode(spec, 4, 0)
+    names = ("obs", "avail", "states", "actions", "rewards", "terminated")
+    with writer.episode() as slot:
+        slot.write(*(episode[name] for name in names))
+    with writer.episode() as slot:
+        views = slot.views()
+        assert ("state" in views) is not concat
+        assert views["obs"].shape == (7, 2, 3)
+        assert views["obs"].dtype == storage
+        for name, view in views.items():
+            values = episode["states" if name == "state" else name]
+            if name == "avail":
+                values = np.packbits(values, axis=-1, bitorder="little")
+            view[: len(values)] = values
+        slot.finish(4)
+    batch = ring.sampler(0).sample(2)
+    for b in range(2):
+        assert_holds(batch, b, spec, episode)
+    assert not any(view.flags.writeable for view in views.values())
+
+
+def test_views_outlive_the_ring_unharmed():
+    slot = EpisodeRing(SPEC, 2).writer().open()
+    obs = slot.views()["obs"]
+    del slot
+    gc.collect()
+    assert obs.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("steps", "action", "match"),
+    [
+        (0, 0, "steps: expected 1 to 6, got 0"),
+        (7, 0, "steps: expected 1 to 6, got 7"),
+        (2, 11, "actions: expected 0 to 10, got 11"),
+    ],
+)
+def test_refuses_to_finish_what_is_no_episode(steps, action, match):
+    ring = EpisodeRing(SPEC, 2)
+    with pytest.raises(ValueError, match=match), ring.writer().episode() as slot:
+        slot.views()["actions"][:] = action
+        slot.finish(steps)
+    assert ring.stats()["aborted"] == 1
+    with pytest.raises(RuntimeError, match="this episode has ended"):
+        slot.finish(1)
+
+
+def test_refuses_whole_episodes_that_do_not_fit():
+    writer = EpisodeRing(SPEC, 2).writer()
+    for spoil, match in [
+        (lambda e: e.update(obs=e["obs"][:-1]), r"obs: expected \(3, 2, 3\) float32"),
+        (lambda e: e.update(rewards=e["rewards"][None]), r"rewards: expected \(L,\) float32"),
+        (lambda e: e.update(rewards=e["rewards"].astype("f8")), r"rewards: expected \(2,\) float32 .* float64"),
+        (lambda e: e["actions"].__setitem__((1, 0), 11), "actions: agent 0 took 11"),
+    ]:
+        episode = make_episode(SPEC, 2, 0)
+        spoil(episode)
+        with pytest.raises(ValueError, match=match), writer.episode() as slot:
+            slot.write(*episode.values())
+    long = make_episode(SPEC, 7, 0)
+    with pytest.raises(ValueError, match="episode_limit: the slot holds 6 steps"), writer.episode() as slot:
+        slot.write(*long.values())
+
+
+def test_tickets_decide_where_episodes_lie():
+    ring = EpisodeRing(SPEC, 4)
+    first = ring.reserve(3)
+    writers = [ring.writer() for _ in range(4)]
+    for ticket in (2, 0, 1):
+        slot = writers[ticket].open(first + ticket)
+        fill(slot, number_episode(ticket))
+        slot.publish()
+    for number in (3, 4, 5):  # the fourth slot, then over those of the first tickets
+        write(writers[0], number_episode(number))
+    assert numbers(ring) == [2, 3, 4, 5]
+
+
+def test_a_retired_episode_is_not_counted():
+    ring = EpisodeRing(SPEC, 2)
+    writer, sampler = ring.writer(), ring.sampler(0)
+    for number in range(2):
+        write(writer, number_episode(number))
+    sampler._sampler.pin(2)
+    with pytest.raises(RingBusyError):
+        writer.open()
+    sampler._sampler.release()
+    assert len(ring) == 0
+    with pytest.raises(ValueError, match="holds 0 episodes, 1 were asked for"):
+        sampler.sample(1)
+    write(writer, number_episode(2))
+    assert numbers(ring, sampler) == [2]
+
+
+def test_every_simd_level_stores_and_reads_the_same(at_simd_level):
+    program = """
+import hashlib, numpy as np
+from pyqmix import EpisodeRing
+from pyqmix.spec import EpisodeSpec
+digest = hashlib.sha256()
+for storage in ("int8", "uint8", "int16", "float32"):
+    random = np.random.default_rng(0)
+    spec = EpisodeSpec(3, 13, 17, 51, 40, concat_state=True, obs_storage=storage)
+    ring = EpisodeRing(spec, 1)
+    with ring.writer().episode() as slot:
+        slot.write(random.integers(0, 100, (41, 3, 17)).astype("f4"), random.random((41, 3, 13)) < 0.5, None,
+                   random.integers(0, 13, (40, 3)), random.random(40, np.float32), random.random(40) < 0.5)
+    batch = ring.sampler(0).sample(1)
+    for tensor in vars(batch).values():
+        digest.update(tensor.numpy().tobytes())
+    try:
+        with ring.writer().episode() as slot:
+            obs = np.zeros((2, 3, 17), "f4")
+            obs[1, 2, 3] = obs[1, 2, 7] = np.nan if storage != "float32" else 1.0
+            one = np.zeros(1, "f4")
+            slot.write(obs, np.ones((2, 3, 13), bool), None, np.zeros((1, 3), int), one, one.astype(bool))
+    except ValueError as error:
+        digest.update(str(error).encode())
+print(digest.hexdigest())
+"""
+    baseline = at_simd_level("baseline", program)
+    for level in ("avx2", "avx512"):
+        assert at_simd_level(level, program) == baseline

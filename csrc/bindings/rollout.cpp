@@ -52,8 +52,8 @@ void bind_policy(py::module_& module, const char* name) {
 class Rollout {
    public:
     Rollout(const LbfEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed,
-            std::uint64_t stream, const std::shared_ptr<Ring>& ring)
-        : writer_(ring ? std::make_unique<WriterId>(ring) : nullptr),
+            std::uint64_t stream, const std::shared_ptr<EpisodeRing>& ring)
+        : writer_(ring ? std::make_unique<Member>(ring, Role::writer) : nullptr),
           policy_(std::move(policy)),
           rollout_(env, policy_, seed, static_cast<Stream>(stream),
                    writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0) {}
@@ -66,6 +66,7 @@ class Rollout {
             throw std::invalid_argument("epsilon: expected a number from 0 to 1, got " +
                                         std::to_string(epsilon));
         const InUse::Lock lock(in_use_, "this rollout");
+        if (writer_) writer_->require_here();
         load(*policy_, weights);
         auto returns = new_array<double>({count});
         auto lengths = new_array<std::int64_t>({count});
@@ -92,7 +93,7 @@ class Rollout {
    private:
     static constexpr std::int64_t kTogether = 256;
 
-    std::unique_ptr<WriterId> writer_;
+    std::unique_ptr<Member> writer_;
     std::shared_ptr<Policy> policy_;
     LbfRollout rollout_;
     InUse in_use_;
@@ -113,7 +114,7 @@ void bind_rollout(py::module_& module) {
     bind_policy<GruPolicy>(module, "GruPolicy");
     py::class_<Rollout>(module, "LbfRollout")
         .def(py::init<const LbfEnv&, std::shared_ptr<Policy>, std::uint64_t, std::uint64_t,
-                      const std::shared_ptr<Ring>&>(),
+                      const std::shared_ptr<EpisodeRing>&>(),
              py::kw_only(), py::arg("env"), py::arg("policy"), py::arg("seed"), py::arg("stream"),
              py::arg("ring").none(true))
         .def_property_readonly("threads_used", &Rollout::threads_used)

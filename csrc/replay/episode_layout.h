@@ -6,31 +6,12 @@
 #pragma once
 
 #include <cstdint>
-#include <cstring>
 #include <limits>
 #include <stdexcept>
-#include <string>
+
+#include "replay/episode_codec.h"
 
 namespace pyqmix {
-
-enum class Storage : std::uint8_t { int8, uint8, int16, float32 };
-
-inline std::int64_t size_of(Storage type) {
-    switch (type) {
-        case Storage::int8:
-        case Storage::uint8:
-            return 1;
-        case Storage::int16:
-            return 2;
-        default:
-            return 4;
-    }
-}
-
-inline const char* storage_name(Storage type) {
-    static constexpr const char* kNames[] = {"int8", "uint8", "int16", "float32"};
-    return kNames[static_cast<int>(type)];
-}
 
 // What an episode looks like; sizes are counts of elements.
 struct EpisodeSpec {
@@ -57,9 +38,10 @@ inline std::int64_t checked_add(std::int64_t a, std::int64_t b) {
     return out;
 }
 
-// Offsets in bytes from the start of a slot; `bytes` is a slot's size, a multiple of a cache line.
+// Offsets in bytes from the start of a slot, each a multiple of 8; `bytes` is a slot's size, whole
+// cache lines, so that two writers never share one.
 struct EpisodeLayout {
-    static constexpr std::int64_t kLine = 64;
+    static constexpr std::int64_t kAlign = 8, kLine = 64;
 
     EpisodeSpec spec;
     std::int64_t mask_bytes = 0;  // of one agent's availability bits
@@ -85,57 +67,20 @@ struct EpisodeLayout {
         actions = take(checked_mul(checked_mul(steps, s.n_agents), action_bytes));
         rewards = take(checked_mul(steps, sizeof(float)));
         terminated = take(steps);
+        bytes = round_up(bytes, kLine);
+        if (steps > std::numeric_limits<std::int32_t>::max())
+            throw std::overflow_error("episode_limit: at most 2147483647 steps");
     }
 
    private:
+    static std::int64_t round_up(std::int64_t size, std::int64_t unit) {
+        return checked_mul(checked_add(size, unit - 1) / unit, unit);
+    }
     std::int64_t take(std::int64_t size) {
         const std::int64_t offset = bytes;
-        bytes = checked_add(bytes, checked_mul(checked_add(size, kLine - 1) / kLine, kLine));
+        bytes = checked_add(bytes, round_up(size, kAlign));
         return offset;
     }
 };
-
-// Writes `count` floats in a storage type. Returns the index of the first value that it cannot hold
-// exactly, or -1.
-inline std::int64_t encode(Storage type, const float* from, std::int64_t count, std::byte* to) {
-    const auto narrow = [&](auto* out) -> std::int64_t {
-        using Out = std::remove_pointer_t<decltype(out)>;
-        for (std::int64_t i = 0; i < count; ++i) {
-            const float low = std::numeric_limits<Out>::min();
-            const float high = std::numeric_limits<Out>::max();
-            if (!(from[i] >= low && from[i] <= high)) return i;
-            out[i] = static_cast<Out>(from[i]);
-            if (static_cast<float>(out[i]) != from[i]) return i;
-        }
-        return -1;
-    };
-    switch (type) {
-        case Storage::int8:
-            return narrow(reinterpret_cast<std::int8_t*>(to));
-        case Storage::uint8:
-            return narrow(reinterpret_cast<std::uint8_t*>(to));
-        case Storage::int16:
-            return narrow(reinterpret_cast<std::int16_t*>(to));
-        default:
-            std::memcpy(to, from, count * sizeof(float));
-            return -1;
-    }
-}
-
-inline void decode(Storage type, const std::byte* from, std::int64_t count, float* to) {
-    const auto widen = [&](const auto* in) {
-        for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<float>(in[i]);
-    };
-    switch (type) {
-        case Storage::int8:
-            return widen(reinterpret_cast<const std::int8_t*>(from));
-        case Storage::uint8:
-            return widen(reinterpret_cast<const std::uint8_t*>(from));
-        case Storage::int16:
-            return widen(reinterpret_cast<const std::int16_t*>(from));
-        default:
-            std::memcpy(to, from, count * sizeof(float));
-    }
-}
 
 }  // namespace pyqmix

@@ -1,61 +1,123 @@
 #include "replay/episode_ring.h"
 
 #include <algorithm>
-#include <numeric>
+#include <new>
 #include <string>
+#include <utility>
 
 namespace pyqmix {
 namespace {
+
+constexpr char kMagic[8] = {'p', 'y', 'q', 'm', 'r', 'i', 'n', '2'};
 
 void refuse_lossy(const char* field, float value, Storage type) {
     throw std::invalid_argument(std::string(field) + ": " + std::to_string(value) +
                                 " cannot be stored exactly as " + storage_name(type));
 }
 
-void pack_bits(const bool* from, std::int64_t count, std::byte* to) {
-    for (std::int64_t i = 0; i < count; i += 8) {
-        unsigned bits = 0;
-        for (std::int64_t j = i; j < std::min(i + 8, count); ++j)
-            bits |= unsigned{from[j]} << (j - i);
-        to[i / 8] = static_cast<std::byte>(bits);
-    }
-}
-
-void unpack_bits(const std::byte* from, std::int64_t count, bool* to) {
-    for (std::int64_t i = 0; i < count; ++i)
-        to[i] = (static_cast<unsigned>(from[i / 8]) >> (i % 8)) & 1u;
+[[noreturn]] void refuse_memory(const std::string& why) {
+    throw std::invalid_argument(
+        "fd: expected the descriptor of a shared ring, got memory of which " + why);
 }
 
 }  // namespace
 
-void EpisodeRing::write_point(std::int64_t slot, std::int64_t t, const PointIn& point) {
+// The memory's head; behind it the control words, and behind those the slots.
+struct EpisodeRing::Header {
+    char magic[8];
+    StoredSpec spec;
+    SlotControl::Shared control;
+};
+
+EpisodeRing::Header& EpisodeRing::header() const {
+    return *reinterpret_cast<Header*>(memory_.data());
+}
+
+std::int64_t EpisodeRing::bytes_for(const EpisodeLayout& layout, std::int64_t capacity) {
+    const std::int64_t each = checked_add(layout.bytes, sizeof(SlotControl::Line));
+    return checked_add(sizeof(Header), checked_mul(each, capacity));
+}
+
+EpisodeRing::EpisodeRing(const EpisodeSpec& spec, std::int64_t capacity, bool shared)
+    : EpisodeRing([&] {
+          if (capacity < 1) throw std::invalid_argument("capacity: expected a positive integer");
+          RingMemory memory = RingMemory::make(bytes_for(EpisodeLayout(spec), capacity), shared);
+          auto* const head = new (memory.data()) Header;
+          auto* const words = memory.data() + sizeof(Header);
+          for (std::int64_t slot = 0; slot < capacity; ++slot)
+              new (words + slot * std::int64_t{sizeof(SlotControl::Line)}) SlotControl::Line;
+          head->spec = stored(spec, capacity);
+          std::memcpy(head->magic, kMagic, sizeof kMagic);
+          return memory;
+      }()) {}
+
+EpisodeRing::EpisodeRing(RingMemory memory)
+    : memory_(std::move(memory)),
+      layout_(layout_in(memory_)),
+      control_(header().control,
+               reinterpret_cast<SlotControl::Line*>(memory_.data() + sizeof(Header)),
+               header().spec.capacity),
+      slots_(memory_.data() + sizeof(Header) +
+             control_.capacity() * std::int64_t{sizeof(SlotControl::Line)}),
+      registry_(memory_.fd()) {}
+
+EpisodeLayout EpisodeRing::layout_in(const RingMemory& memory) {
+    if (memory.size() < std::int64_t{sizeof(Header)}) refuse_memory("the head is cut off");
+    const auto& head = *reinterpret_cast<const Header*>(memory.data());
+    if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) refuse_memory("the head is foreign");
+    try {
+        EpisodeLayout layout(checked_spec(head.spec));
+        if (bytes_for(layout, head.spec.capacity) == memory.size()) return layout;
+    } catch (const std::exception& error) {
+        refuse_memory(error.what());
+    }
+    refuse_memory("the size is not what its head says");
+}
+
+int EpisodeRing::enter(Role role) {
+    auto& next = control_.shared().next_id[static_cast<int>(role)].value;
+    return registry_.enter(role, next.fetch_add(1, std::memory_order_relaxed),
+                           [this](Role swept, int id) { sweep(swept, id); });
+}
+
+std::int64_t EpisodeRing::claim_ticket(std::uint64_t ticket, int writer) {
+    return control_.claim_ticket(ticket, writer, [this](Role role, int id) {
+        return registry_.reap(role, id, [this](Role swept, int dead) { sweep(swept, dead); });
+    });
+}
+
+void EpisodeRing::set_length(std::int64_t slot, std::int64_t length) {
+    const auto stored = static_cast<std::uint32_t>(length);
+    std::memcpy(at(slot, layout_.length), &stored, sizeof stored);
+}
+
+void EpisodeRing::write_points(std::int64_t slot, std::int64_t t, std::int64_t count,
+                               const PointIn& points) {
     const EpisodeSpec& s = layout_.spec;
-    if (t > s.episode_limit)
+    if (t + count - 1 > s.episode_limit)
         throw std::invalid_argument("episode_limit: the slot holds " +
                                     std::to_string(s.episode_limit) + " steps, and it is full");
-    const std::int64_t width = s.n_agents * s.obs_dim;
-    const std::int64_t lossy = encode(s.obs_storage, point.obs, width, obs_at(slot, t));
-    if (lossy >= 0) refuse_lossy("obs", point.obs[lossy], s.obs_storage);
-    for (std::int64_t i = 0; i < s.n_agents; ++i)
-        pack_bits(point.avail + i * s.n_actions, s.n_actions,
-                  avail_at(slot, t) + i * layout_.mask_bytes);
+    const std::int64_t lossy =
+        encode(s.obs_storage, points.obs, count * s.n_agents * s.obs_dim, obs_at(slot, t));
+    if (lossy >= 0) refuse_lossy("obs", points.obs[lossy], s.obs_storage);
+    pack_flags(points.avail, count * s.n_agents, s.n_actions, avail_at(slot, t));
     if (s.state_dim == 0) return;
     const std::int64_t lossy_state =
-        encode(s.state_storage, point.state, s.state_dim, state_at(slot, t));
-    if (lossy_state >= 0) refuse_lossy("state", point.state[lossy_state], s.state_storage);
+        encode(s.state_storage, points.state, count * s.state_dim, state_at(slot, t));
+    if (lossy_state >= 0) refuse_lossy("state", points.state[lossy_state], s.state_storage);
 }
 
 template <typename Action>
 void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                              bool terminated) {
     const EpisodeSpec& s = layout_.spec;
-    for (std::int64_t i = 0; i < s.n_agents; ++i) {
+    std::byte* to = at(slot, layout_.actions + t * s.n_agents * layout_.action_bytes);
+    for (std::int64_t i = 0; i < s.n_agents; ++i, to += layout_.action_bytes) {
         const std::int64_t taken = actions[i];
         if (taken < 0 || taken >= s.n_actions)
             throw std::invalid_argument("actions: agent " + std::to_string(i) + " took " +
                                         std::to_string(taken) + ", expected 0 to " +
                                         std::to_string(s.n_actions - 1));
-        std::byte* to = at(slot, layout_.actions + (t * s.n_agents + i) * layout_.action_bytes);
         const auto action = static_cast<std::uint16_t>(taken);
         if (layout_.action_bytes == 1)
             *to = static_cast<std::byte>(action);
@@ -65,64 +127,92 @@ void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const Action* ac
     std::memcpy(at(slot, layout_.rewards + t * std::int64_t{sizeof reward}), &reward,
                 sizeof reward);
     *at(slot, layout_.terminated + t) = static_cast<std::byte>(terminated);
-    set_length(slot, static_cast<std::uint32_t>(t + 1));
+    set_length(slot, t + 1);
 }
 
 template void EpisodeRing::write_step(std::int64_t, std::int64_t, const std::int64_t*, float, bool);
 template void EpisodeRing::write_step(std::int64_t, std::int64_t, const std::uint8_t*, float, bool);
 
-void EpisodeRing::pin_uniform(int sampler, std::int64_t batch, std::mt19937_64& random,
-                              std::vector<std::int64_t>& slots) {
-    // Fisher-Yates over the touched slots, stopped early; those that cannot be pinned are passed
-    // over.
-    std::vector<std::uint32_t> order(static_cast<std::size_t>(control_.touched()));
-    std::iota(order.begin(), order.end(), 0u);
-    for (std::size_t drawn = 0;
-         drawn < order.size() && static_cast<std::int64_t>(slots.size()) < batch; ++drawn) {
-        const std::uint64_t other = drawn + uniform_below(random, order.size() - drawn);
-        std::swap(order[drawn], order[other]);
-        if (control_.pin(order[drawn], sampler)) slots.push_back(order[drawn]);
-    }
+void EpisodeRing::write_episode(std::int64_t slot, const EpisodeIn& episode) {
+    write_points(slot, 0, episode.steps + 1, episode.points);
+    for (std::int64_t t = 0; t < episode.steps; ++t)
+        write_step(slot, t, episode.actions + t * layout_.spec.n_agents, episode.rewards[t],
+                   episode.terminated[t]);
 }
+
+void EpisodeRing::finish(std::int64_t slot, std::int64_t steps) {
+    if (steps < 1 || steps > layout_.spec.episode_limit)
+        throw std::invalid_argument("steps: expected 1 to " +
+                                    std::to_string(layout_.spec.episode_limit) + ", got " +
+                                    std::to_string(steps));
+    require_actions(slot, steps);
+    set_length(slot, steps);
+}
+
+void EpisodeRing::require_actions(std::int64_t slot, std::int64_t steps) const {
+    const EpisodeSpec& s = layout_.spec;
+    const std::byte* const actions = at(slot, layout_.actions);
+    const std::int64_t count = steps * s.n_agents;
+    std::int64_t highest = 0;
+    for (std::int64_t k = 0; k < count; ++k) {
+        std::uint16_t action = 0;
+        std::memcpy(&action, actions + k * layout_.action_bytes,
+                    static_cast<std::size_t>(layout_.action_bytes));
+        highest = std::max<std::int64_t>(highest, action);
+    }
+    if (highest >= s.n_actions)
+        throw std::invalid_argument("actions: expected 0 to " + std::to_string(s.n_actions - 1) +
+                                    ", got " + std::to_string(highest));
+}
+
+void EpisodeRing::copy_image(std::int64_t slot, std::byte* to) const {
+    const EpisodeSpec& s = layout_.spec;
+    const std::int64_t steps = length(slot), points = steps + 1;
+    const auto copy = [&](std::int64_t field, std::int64_t size) {
+        std::memcpy(to + field, at(slot, field), static_cast<std::size_t>(size));
+    };
+    std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));
+    copy(layout_.length, sizeof(std::uint32_t));
+    copy(layout_.obs, points * s.n_agents * s.obs_dim * size_of(s.obs_storage));
+    copy(layout_.avail, points * s.n_agents * layout_.mask_bytes);
+    copy(layout_.state, points * s.state_dim * size_of(s.state_storage));
+    copy(layout_.actions, steps * s.n_agents * layout_.action_bytes);
+    copy(layout_.rewards, steps * std::int64_t{sizeof(float)});
+    copy(layout_.terminated, steps);
+}
+
+void EpisodeRing::restore_image(std::int64_t slot) { finish(slot, length(slot)); }
 
 void EpisodeRing::decode_episode(std::int64_t slot, std::int64_t b, const BatchOut& out) const {
     const EpisodeSpec& s = layout_.spec;
-    const std::int64_t steps = length(slot), points = steps + 1;
+    const std::int64_t steps = length(slot), points = steps + 1, all_points = out.steps + 1;
     const std::int64_t n = s.n_agents, width = n * s.obs_dim;
 
-    float* obs = out.obs + b * (out.steps + 1) * width;
+    float* const obs = out.obs + b * all_points * width;
     decode(s.obs_storage, at(slot, layout_.obs), points * width, obs);
-    std::fill(obs + points * width, obs + (out.steps + 1) * width, 0.0f);
+    std::fill(obs + points * width, obs + all_points * width, 0.0f);
 
-    bool* avail = out.avail + b * (out.steps + 1) * n * s.n_actions;
-    for (std::int64_t row = 0; row < points * n; ++row)
-        unpack_bits(at(slot, layout_.avail + row * layout_.mask_bytes), s.n_actions,
-                    avail + row * s.n_actions);
-    std::fill(avail + points * n * s.n_actions, avail + (out.steps + 1) * n * s.n_actions, false);
+    bool* const avail = out.avail + b * all_points * n * s.n_actions;
+    unpack_flags(at(slot, layout_.avail), points * n, s.n_actions, avail);
+    std::fill(avail + points * n * s.n_actions, avail + all_points * n * s.n_actions, false);
 
     if (s.state_dim > 0) {
-        float* state = out.state + b * (out.steps + 1) * s.state_dim;
+        float* const state = out.state + b * all_points * s.state_dim;
         decode(s.state_storage, at(slot, layout_.state), points * s.state_dim, state);
-        std::fill(state + points * s.state_dim, state + (out.steps + 1) * s.state_dim, 0.0f);
+        std::fill(state + points * s.state_dim, state + all_points * s.state_dim, 0.0f);
     }
 
-    std::int64_t* actions = out.actions + b * out.steps * n;
-    for (std::int64_t k = 0; k < steps * n; ++k) {
-        std::uint16_t action = 0;
-        std::memcpy(&action, at(slot, layout_.actions + k * layout_.action_bytes),
-                    static_cast<std::size_t>(layout_.action_bytes));
-        actions[k] = action;
-    }
+    std::int64_t* const actions = out.actions + b * out.steps * n;
+    decode_actions(layout_.action_bytes, at(slot, layout_.actions), steps * n, actions);
     std::fill(actions + steps * n, actions + out.steps * n, std::int64_t{0});
 
-    float* rewards = out.rewards + b * out.steps;
+    float* const rewards = out.rewards + b * out.steps;
     std::memcpy(rewards, at(slot, layout_.rewards),
                 static_cast<std::size_t>(steps) * sizeof(float));
     std::fill(rewards + steps, rewards + out.steps, 0.0f);
 
-    bool* terminated = out.terminated + b * out.steps;
-    for (std::int64_t t = 0; t < steps; ++t)
-        terminated[t] = *at(slot, layout_.terminated + t) != std::byte{0};
+    bool* const terminated = out.terminated + b * out.steps;
+    decode_bools(at(slot, layout_.terminated), steps, terminated);
     std::fill(terminated + steps, terminated + out.steps, false);
 }
 

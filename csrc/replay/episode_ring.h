@@ -1,23 +1,23 @@
-// A ring of whole episodes: slots in anonymous memory, filled in place by writers, copied out by
-// samplers. The threading contract is that of slot_control.h.
+// A ring of whole episodes: slots that writers fill in place and samplers copy out, for threads, or
+// for processes too. The threading contract is that of slot_control.h and registry.h.
 #pragma once
-
-#include <sys/mman.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <new>
-#include <random>
-#include <utility>
+#include <cstring>
 #include <vector>
 
 #include "replay/episode_layout.h"
+#include "replay/registry.h"
+#include "replay/ring_header.h"
+#include "replay/ring_memory.h"
 #include "replay/slot_control.h"
+#include "replay/uniform_draw.h"
 
 namespace pyqmix {
 
-// Where decode() writes a batch of B episodes padded to T steps; everything contiguous. What lies
-// behind an episode's end is zero.
+// Where decode_episode() writes a batch of B episodes padded to T steps; everything contiguous.
+// What lies behind an episode's end is zero.
 struct BatchOut {
     std::int64_t steps = 0;           // T
     float* obs = nullptr;             // (B, T + 1, n, O)
@@ -28,30 +28,49 @@ struct BatchOut {
     bool* terminated = nullptr;       // (B, T)
 };
 
-// One point in time as the environment reports it.
+// One point in time as the environment reports it; or, for a whole episode, all L + 1 of them.
 struct PointIn {
     const float* obs = nullptr;    // (n, O)
     const bool* avail = nullptr;   // (n, A)
     const float* state = nullptr;  // (S,); not read when the spec's state_dim is 0
 };
 
+// A whole episode of L steps.
+struct EpisodeIn {
+    std::int64_t steps = 0;                 // L
+    PointIn points;                         // L + 1 of each
+    const std::int64_t* actions = nullptr;  // (L, n)
+    const float* rewards = nullptr;         // (L,)
+    const bool* terminated = nullptr;       // (L,)
+};
+
 class EpisodeRing {
    public:
-    EpisodeRing(const EpisodeSpec& spec, std::int64_t capacity)
-        : layout_(spec), control_(capacity), size_(checked_mul(layout_.bytes, capacity)) {
-        // Populated now: running out of memory must show here, not in the middle of a run.
-        void* memory = mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ | PROT_WRITE,
-                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
-        if (memory == MAP_FAILED) throw std::bad_alloc();
-        memory_ = static_cast<std::byte*>(memory);
-    }
-    ~EpisodeRing() { munmap(memory_, static_cast<std::size_t>(size_)); }
+    // Throws std::bad_alloc where memory is too little, std::overflow_error where sizes overflow.
+    EpisodeRing(const EpisodeSpec& spec, std::int64_t capacity, bool shared = false);
+    // The ring behind another one's descriptor. Throws std::invalid_argument if it is none.
+    static EpisodeRing* attach(int fd) { return new EpisodeRing(RingMemory::attach(fd)); }
     EpisodeRing(const EpisodeRing&) = delete;
     EpisodeRing& operator=(const EpisodeRing&) = delete;
 
     const EpisodeLayout& layout() const { return layout_; }
     SlotControl& control() { return control_; }
-    std::int64_t bytes() const { return size_; }
+    const SlotControl& control() const { return control_; }
+    std::int64_t bytes() const { return memory_.size(); }
+    int fd() const { return memory_.fd(); }
+    static std::int64_t bytes_for(const EpisodeLayout& layout, std::int64_t capacity);
+
+    // Ids of writers and samplers; see registry.h.
+    int enter(Role role);
+    void leave(Role role, int id, std::uint64_t generation) {
+        registry_.leave(role, id, generation);
+    }
+    std::uint64_t generation() const { return registry_.generation(); }
+
+    // A slot for this writer, beginning with a reserved ticket or with a new one; kBusy if none can
+    // be had. Slots and pins of the dead that are in the way are given back.
+    std::int64_t claim(int writer) { return claim_ticket(control_.reserve(1), writer); }
+    std::int64_t claim_ticket(std::uint64_t ticket, int writer);
 
     std::int64_t length(std::int64_t slot) const {
         std::uint32_t length;
@@ -61,16 +80,21 @@ class EpisodeRing {
 
     // Writing, by the slot's owner only. write_point stores o, s and the mask of time t (0 for the
     // reset); write_step stores a, r and terminated of step t, and makes the episode t + 1 steps
-    // long. Both throw std::invalid_argument with what is wrong, and then leave the length as it
-    // was.
+    // long; write_episode stores it all. They throw std::invalid_argument with what is wrong, and
+    // then leave the length as it was.
     void start(std::int64_t slot) { set_length(slot, 0); }
-    void write_point(std::int64_t slot, std::int64_t t, const PointIn& point);
+    void write_point(std::int64_t slot, std::int64_t t, const PointIn& point) {
+        write_points(slot, t, 1, point);
+    }
     template <typename Action>  // std::int64_t or std::uint8_t
     void write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                     bool terminated);
+    void write_episode(std::int64_t slot, const EpisodeIn& episode);
+    // For what was stored without these: requires that it can be sampled, and sets its length.
+    void finish(std::int64_t slot, std::int64_t steps);
 
-    // Where o (n, O), the masks (n, bytes of a mask) and s (S) of time t lie, for a writer that
-    // stores them itself, in their storage types. t is at most the episode limit.
+    // Where fields lie: o (n, O), the masks (n, bytes of a mask) and s (S) of time t, for a writer
+    // that stores them itself, in their storage types. t is at most the episode limit.
     std::byte* obs_at(std::int64_t slot, std::int64_t t) const {
         return at(slot, layout_.obs + t * layout_.spec.n_agents * layout_.spec.obs_dim *
                                           size_of(layout_.spec.obs_storage));
@@ -82,42 +106,47 @@ class EpisodeRing {
         return at(slot,
                   layout_.state + t * layout_.spec.state_dim * size_of(layout_.spec.state_storage));
     }
+    std::byte* at(std::int64_t slot, std::int64_t offset) const {
+        return slots_ + slot * layout_.bytes + offset;
+    }
 
     // Pins up to `batch` distinct slots, uniform over the published ones, and appends them to
-    // `slots`. Fewer than asked means that no more could be had just now. The outcome depends on
-    // `random` and on which slots are ready alone.
-    void pin_uniform(int sampler, std::int64_t batch, std::mt19937_64& random,
-                     std::vector<std::int64_t>& slots);
+    // `slots`. Fewer than asked means that no more could be had just now.
+    void pin_uniform(int sampler, std::int64_t batch, UniformDraw& draw,
+                     std::vector<std::int64_t>& slots) {
+        draw.draw(
+            control_.touched(), batch,
+            [&](std::int64_t slot) { return control_.pin(slot, sampler); }, slots);
+    }
     void unpin(int sampler, const std::vector<std::int64_t>& slots) {
         for (const std::int64_t slot : slots) control_.unpin(slot, sampler);
     }
+
+    // A pinned episode as `layout().bytes` bytes, with zeros where it holds nothing; and the way
+    // back, by the slot's owner, which throws std::invalid_argument if those are no episode.
+    void copy_image(std::int64_t slot, std::byte* to) const;
+    void restore_image(std::int64_t slot);
 
     // Copies one pinned episode to place b of a batch.
     void decode_episode(std::int64_t slot, std::int64_t b, const BatchOut& out) const;
 
    private:
-    std::byte* at(std::int64_t slot, std::int64_t offset) const {
-        return memory_ + slot * layout_.bytes + offset;
-    }
-    void set_length(std::int64_t slot, std::uint32_t length) {
-        std::memcpy(at(slot, layout_.length), &length, sizeof length);
-    }
+    struct Header;
 
+    explicit EpisodeRing(RingMemory memory);
+    static EpisodeLayout layout_in(const RingMemory& memory);
+    Header& header() const;
+
+    void set_length(std::int64_t slot, std::int64_t length);
+    void write_points(std::int64_t slot, std::int64_t t, std::int64_t count, const PointIn& points);
+    void require_actions(std::int64_t slot, std::int64_t steps) const;
+    void sweep(Role role, int id) { control_.sweep(role, id); }
+
+    RingMemory memory_;
     EpisodeLayout layout_;
     SlotControl control_;
-    std::int64_t size_;
-    std::byte* memory_ = nullptr;
+    std::byte* slots_;
+    Registry registry_;
 };
-
-// A uniform integer in [0, bound), the same on every platform (Lemire's method, arXiv:1805.10941).
-inline std::uint64_t uniform_below(std::mt19937_64& random, std::uint64_t bound) {
-    unsigned __int128 product = static_cast<unsigned __int128>(random()) * bound;
-    if (static_cast<std::uint64_t>(product) < bound) {
-        const std::uint64_t threshold = (0 - bound) % bound;
-        while (static_cast<std::uint64_t>(product) < threshold)
-            product = static_cast<unsigned __int128>(random()) * bound;
-    }
-    return static_cast<std::uint64_t>(product >> 64);
-}
 
 }  // namespace pyqmix

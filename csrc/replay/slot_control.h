@@ -1,152 +1,160 @@
-// The slot machine of the ring: one 64-bit control word for each slot, alone on its cache line.
+// The control words of all slots, with tickets and counters, in memory that threads and processes
+// share. The threading contract of each word is that of slot_machine.h.
 //
-//     generation:32 | owner:13 | retire:1 | state:2 | pins:16        states: EMPTY, WRITING, READY
-//
-// Threading contract. Any number of threads may call any function. An owner id belongs to one
-// writer, which may have several slots WRITING at a time; a sampler's pin bit belongs to one
-// sampler, which holds at most one batch at a time. publish, abort and unpin are wait-free. claim
-// and pin make bounded attempts and may answer "no". Between claim and publish or abort only the
-// owner touches the slot's payload; between pin and unpin nobody writes it. So the payload is plain
-// memory: publish releases it to the acquire of pin, and abort and unpin release what was done to
-// it to the acquire of the next claim. Every change of a word is a read-modify-write, which keeps
-// those release sequences whole.
+// An owner id belongs to one writer, which may have several slots WRITING at a time; a sampler's
+// pin bit belongs to one sampler, which holds at most one batch at a time. claim makes at most
+// `capacity` attempts and may answer "busy"; nobody waits for anybody.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
-#include <memory>
+
+#include "replay/slot_machine.h"
 
 namespace pyqmix {
 
-enum class SlotState : std::uint64_t { empty = 0, writing = 1, ready = 2 };
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free,
+              "the ring is shared between processes: its atomics must be lock-free");
+
+enum class Role { writer, sampler };
 
 class SlotControl {
    public:
-    static constexpr int kMaxSamplers = 16;
-    static constexpr int kMaxWriters = 1 << 13;
+    static constexpr int kMaxSamplers = SlotWord::kMaxSamplers;
+    static constexpr int kMaxWriters = SlotWord::kMaxWriters;
     static constexpr std::int64_t kBusy = -1;
 
-    explicit SlotControl(std::int64_t capacity)
-        : capacity_(capacity), words_(new Line[static_cast<std::size_t>(capacity)]) {}
+    // Alone on its cache line.
+    struct alignas(64) Line {
+        std::atomic<std::uint64_t> value{0};
+    };
+    // Lies in the shared memory; all zero at the start. Counters may miss the last event of a
+    // killed process.
+    struct Shared {
+        Line head, published, overwritten, aborted, revoked, busy;
+        Line next_id[2];  // where the search for a free id of each role begins
+    };
+
+    SlotControl(Shared& shared, Line* words, std::int64_t capacity)
+        : shared_(&shared), words_(words), capacity_(capacity) {}
 
     std::int64_t capacity() const { return capacity_; }
 
     // Slots that have ever been claimed lie in [0, touched()).
     std::int64_t touched() const {
-        const std::uint64_t head = head_.load(std::memory_order_relaxed);
+        const std::uint64_t head = shared_->head.value.load(std::memory_order_relaxed);
         return head < static_cast<std::uint64_t>(capacity_) ? static_cast<std::int64_t>(head)
                                                             : capacity_;
     }
 
+    // Where the next ticket points: from there on, the slots hold the oldest episodes first.
+    std::int64_t next_slot() const {
+        return static_cast<std::int64_t>(shared_->head.value.load(std::memory_order_relaxed) %
+                                         static_cast<std::uint64_t>(capacity_));
+    }
+
+    // Published episodes that are not about to be overwritten. Momentary while others write.
+    std::int64_t sampleable() const {
+        std::int64_t count = 0;
+        for (std::int64_t slot = 0, end = touched(); slot < end; ++slot)
+            count += SlotWord::sampleable(words_[slot].value.load(std::memory_order_relaxed));
+        return count;
+    }
+
+    // Takes the next `count` tickets: slots in their order, which claim_ticket claims.
+    std::uint64_t reserve(std::uint64_t count) {
+        return shared_->head.value.fetch_add(count, std::memory_order_relaxed);
+    }
+
     // A slot to write, the oldest that can be had, or kBusy when none of the next `capacity`
-    // tickets gave one.
-    std::int64_t claim(std::uint64_t owner) {
+    // tickets gave one. reap(role, id) is asked about whoever is in the way: true if it was dead,
+    // and its slots and pins have been given back.
+    template <typename Reap>
+    std::int64_t claim(int owner, Reap&& reap) {
+        return claim_ticket(reserve(1), owner, reap);
+    }
+    std::int64_t claim(int owner) {
+        return claim(owner, [](Role, int) { return false; });
+    }
+
+    // The same, beginning with a reserved ticket.
+    template <typename Reap>
+    std::int64_t claim_ticket(std::uint64_t ticket, int owner, Reap&& reap) {
         for (std::int64_t attempt = 0; attempt < capacity_; ++attempt) {
-            const std::uint64_t ticket = head_.fetch_add(1, std::memory_order_relaxed);
+            if (attempt > 0) ticket = reserve(1);
             const auto slot =
                 static_cast<std::int64_t>(ticket % static_cast<std::uint64_t>(capacity_));
-            if (claim_slot(slot, owner)) return slot;
+            if (claim_slot(slot, owner, reap)) return slot;
         }
-        busy_.fetch_add(1, std::memory_order_relaxed);
+        count(shared_->busy);
         return kBusy;
     }
 
-    // WRITING(owner) -> READY. False if the slot is not this owner's to publish.
-    bool publish(std::int64_t slot, std::uint64_t owner) {
-        if (!leave_writing(slot, owner, SlotState::ready, std::memory_order_release)) return false;
-        published_.fetch_add(1, std::memory_order_relaxed);
-        return true;
+    // WRITING(owner) -> READY. False if the slot is not this owner's (any more).
+    bool publish(std::int64_t slot, int owner) {
+        return machine(slot).publish(owner) && count(shared_->published);
     }
 
-    // WRITING(owner) -> EMPTY. False if the slot is not this owner's to abort. Releases, because
-    // the next claimer writes where this owner wrote.
-    bool abort(std::int64_t slot, std::uint64_t owner) {
-        if (!leave_writing(slot, owner, SlotState::empty, std::memory_order_release)) return false;
-        aborted_.fetch_add(1, std::memory_order_relaxed);
-        return true;
+    // WRITING(owner) -> EMPTY. False as for publish.
+    bool abort(std::int64_t slot, int owner) {
+        return machine(slot).abort(owner) && count(shared_->aborted);
     }
 
-    // Sets this sampler's pin bit if the slot is READY and not about to be overwritten.
-    bool pin(std::int64_t slot, int sampler) {
-        std::atomic<std::uint64_t>& word = words_[slot].word;
-        std::uint64_t seen = word.load(std::memory_order_relaxed);
-        for (int attempt = 0; attempt < kAttempts; ++attempt) {
-            if (state(seen) != SlotState::ready || (seen & kRetire)) return false;
-            if (word.compare_exchange_weak(seen, seen | pin_bit(sampler), std::memory_order_acquire,
-                                           std::memory_order_relaxed))
-                return true;
-        }
-        return false;
+    bool pin(std::int64_t slot, int sampler) { return machine(slot).pin(sampler); }
+    void unpin(std::int64_t slot, int sampler) { machine(slot).unpin(sampler); }
+
+    // Gives back whatever an id still holds, by whoever proved it dead and holds it now.
+    void sweep(Role role, int id) {
+        for (std::int64_t slot = 0; slot < capacity_; ++slot)
+            if (role == Role::sampler)
+                machine(slot).clear_pin(id);
+            else if (machine(slot).revoke(id))
+                count(shared_->revoked);
     }
 
-    void unpin(std::int64_t slot, int sampler) {
-        words_[slot].word.fetch_and(~pin_bit(sampler), std::memory_order_release);
+    std::uint64_t word(std::int64_t slot) const {
+        return words_[slot].value.load(std::memory_order_relaxed);
     }
-
-    // Counters since construction. Momentary while others write.
-    std::int64_t published() const { return published_.load(std::memory_order_relaxed); }
-    std::int64_t overwritten() const { return overwritten_.load(std::memory_order_relaxed); }
-    std::int64_t aborted() const { return aborted_.load(std::memory_order_relaxed); }
-    std::int64_t busy() const { return busy_.load(std::memory_order_relaxed); }
+    Shared& shared() { return *shared_; }
+    const Shared& shared() const { return *shared_; }
 
    private:
-    static constexpr int kAttempts = 64;
-    static constexpr int kGenerationShift = 32, kOwnerShift = 19, kStateShift = 16;
-    static constexpr std::uint64_t kPins = 0xffff;
-    static constexpr std::uint64_t kRetire = std::uint64_t{1} << 18;
-    static constexpr std::uint64_t kOwnerMask = std::uint64_t{kMaxWriters - 1} << kOwnerShift;
-
-    struct alignas(64) Line {
-        std::atomic<std::uint64_t> word{0};
-    };
-
-    static SlotState state(std::uint64_t word) {
-        return static_cast<SlotState>((word >> kStateShift) & 3);
+    SlotMachine<std::atomic<std::uint64_t>> machine(std::int64_t slot) const {
+        return SlotMachine<std::atomic<std::uint64_t>>(words_[slot].value);
     }
-    static std::uint64_t pin_bit(int sampler) { return std::uint64_t{1} << sampler; }
-    static std::uint64_t make(std::uint64_t generation, std::uint64_t owner, SlotState state) {
-        return (generation << kGenerationShift) | (owner << kOwnerShift) |
-               (static_cast<std::uint64_t>(state) << kStateShift);
+    static bool count(Line& counter) {
+        counter.value.fetch_add(1, std::memory_order_relaxed);
+        return true;
     }
 
-    bool claim_slot(std::int64_t slot, std::uint64_t owner) {
-        std::atomic<std::uint64_t>& word = words_[slot].word;
-        std::uint64_t seen = word.load(std::memory_order_relaxed);
-        for (int attempt = 0; attempt < kAttempts; ++attempt) {
-            if (state(seen) == SlotState::writing) return false;
-            if (seen & kPins) {
-                // Samplers finish what they hold and take no new pins: the slot is free a lap
-                // later.
-                if (word.compare_exchange_weak(seen, seen | kRetire, std::memory_order_relaxed))
-                    return false;
-                continue;
-            }
-            const std::uint64_t generation = (seen >> kGenerationShift) + 1;
-            if (word.compare_exchange_weak(seen, make(generation, owner, SlotState::writing),
-                                           std::memory_order_acquire, std::memory_order_relaxed)) {
-                if (state(seen) == SlotState::ready)
-                    overwritten_.fetch_add(1, std::memory_order_relaxed);
-                return true;
-            }
+    template <typename Reap>
+    bool claim_slot(std::int64_t slot, int owner, Reap&& reap) {
+        for (int attempt = 0; attempt < 2; ++attempt) {
+            std::uint64_t seen = 0;
+            const Claim claim = machine(slot).claim(owner, seen);
+            if (claim == Claim::overwrote) count(shared_->overwritten);
+            if (claim == Claim::empty || claim == Claim::overwrote) return true;
+            if (claim == Claim::contended || !reap_whoever_holds(seen, owner, reap)) return false;
         }
         return false;
     }
 
-    bool leave_writing(std::int64_t slot, std::uint64_t owner, SlotState next,
-                       std::memory_order order) {
-        std::atomic<std::uint64_t>& word = words_[slot].word;
-        std::uint64_t seen = word.load(std::memory_order_relaxed);
-        if (state(seen) != SlotState::writing || (seen & kOwnerMask) != (owner << kOwnerShift))
-            return false;
-        return word.compare_exchange_strong(seen, make(seen >> kGenerationShift, owner, next),
-                                            order, std::memory_order_relaxed);
+    // A pinned slot's samplers are asked about only when they have kept it for a lap, as its retire
+    // bit tells: asking costs a system call.
+    template <typename Reap>
+    static bool reap_whoever_holds(std::uint64_t seen, int owner, Reap&& reap) {
+        if (SlotWord::state(seen) == SlotState::writing)
+            return SlotWord::owner(seen) != owner && reap(Role::writer, SlotWord::owner(seen));
+        bool any = false;
+        if (seen & SlotWord::kRetire)
+            for (int sampler = 0; sampler < kMaxSamplers; ++sampler)
+                if (seen & SlotWord::pin_bit(sampler)) any |= reap(Role::sampler, sampler);
+        return any;
     }
 
+    Shared* shared_;
+    Line* words_;
     std::int64_t capacity_;
-    std::unique_ptr<Line[]> words_;
-    alignas(64) std::atomic<std::uint64_t> head_{0};
-    alignas(64) std::atomic<std::int64_t> published_{0};
-    std::atomic<std::int64_t> overwritten_{0}, aborted_{0}, busy_{0};
 };
 
 }  // namespace pyqmix

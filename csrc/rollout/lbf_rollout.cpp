@@ -190,7 +190,7 @@ void require_fit(const EpisodeSpec& spec, const Policy& policy, const EpisodeRin
 }  // namespace
 
 LbfRollout::LbfRollout(const LbfEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed,
-                       Stream stream, EpisodeRing* ring, std::uint64_t writer)
+                       Stream stream, EpisodeRing* ring, int writer)
     : env_(env),
       policy_(std::move(policy)),
       seed_(seed),
@@ -224,7 +224,7 @@ void LbfRollout::play(const Play& play) {
 void LbfRollout::claim(Claimed& claimed) {
     if (!ring_) return;
     for (std::int64_t& slot : claimed.slots) {
-        const std::int64_t free = ring_->control().claim(writer_);
+        const std::int64_t free = ring_->claim(writer_);
         if (free == SlotControl::kBusy) throw RingBusy("no slot of the ring is free");
         slot = free;
     }

@@ -45,7 +45,7 @@ class LbfRollout {
    public:
     // Without a ring the episodes are not kept. `writer` is the id by which they are claimed.
     LbfRollout(const LbfEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed, Stream stream,
-               EpisodeRing* ring, std::uint64_t writer);
+               EpisodeRing* ring, int writer);
     ~LbfRollout();
 
     Policy& policy() { return *policy_; }
@@ -67,7 +67,7 @@ class LbfRollout {
     std::uint64_t seed_;
     Stream stream_;
     EpisodeRing* ring_;
-    std::uint64_t writer_;
+    int writer_;
     std::vector<std::unique_ptr<Worker>> workers_;
     int threads_used_ = 0;
 };

@@ -55,19 +55,22 @@ std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
         most = x > most ? x : most;
         odd |= x != x;
     }
-    T largest = most[0];
-    Whole any_odd = odd[0];
-    for (std::int64_t j = 1; j < kLanes; ++j) {
-        largest = most[j] > largest ? most[j] : largest;
-        any_odd |= odd[j];
+    // Folds the lanes by halves, until each holds what all of them give.
+    const Gates halves[] = {
+        {4, 5, 6, 7, 0, 1, 2, 3}, {2, 3, 0, 1, 6, 7, 4, 5}, {1, 0, 3, 2, 5, 4, 7, 6}};
+    Values largest = most;
+    for (const Gates& half : halves) {
+        const Values other = __builtin_shuffle(largest, half);
+        largest = other > largest ? other : largest;
+        odd |= __builtin_shuffle(odd, half);
     }
-    if (any_odd != 0 || largest == lowest[0]) return greedy_action(qs, avail, n_actions);
-    Whole first = std::numeric_limits<Whole>::max();
-    for (std::int64_t j = 0; j < kLanes; ++j) {
-        const Whole candidate = most[j] == largest ? where[j] : first;
-        first = candidate < first ? candidate : first;
+    if (odd[0] != 0 || largest[0] == lowest[0]) return greedy_action(qs, avail, n_actions);
+    Gates first = most == largest ? where : Gates{} + std::numeric_limits<Whole>::max();
+    for (const Gates& half : halves) {
+        const Gates other = __builtin_shuffle(first, half);
+        first = other < first ? other : first;
     }
-    return first;
+    return first[0];
 }
 #endif
 

@@ -21,6 +21,7 @@ RESUMABLE = {
     "log_every",
     "device",
     "threads",
+    "num_workers",
     "run_dir",
 }
 OWN_OPTIONS = ("--preset", "--resume", "--version")

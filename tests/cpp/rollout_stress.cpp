@@ -60,7 +60,8 @@ Result play(LbfRollout& rollout, std::int64_t count, int threads, std::int64_t l
 // Copies batches until told to stop.
 void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
     const EpisodeSpec& spec = ring.layout().spec;
-    std::mt19937_64 random(1);
+    const int sampler = ring.enter(Role::sampler);
+    UniformDraw draw(1);
     const auto points = static_cast<std::size_t>(2 * (spec.episode_limit + 1));
     const auto n = static_cast<std::size_t>(spec.n_agents);
     std::vector<float> obs(points * n * static_cast<std::size_t>(spec.obs_dim));
@@ -70,7 +71,7 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
     std::vector<std::uint8_t> avail(points * n * 6), terminated(points);
     while (!stop.load()) {
         slots.clear();
-        ring.pin_uniform(0, 2, random, slots);
+        ring.pin_uniform(sampler, 2, draw, slots);
         BatchOut out;
         for (const std::int64_t slot : slots) out.steps = std::max(out.steps, ring.length(slot));
         out.obs = obs.data();
@@ -81,7 +82,7 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
         out.terminated = reinterpret_cast<bool*>(terminated.data());
         for (std::size_t b = 0; b < slots.size(); ++b)
             ring.decode_episode(slots[b], static_cast<std::int64_t>(b), out);
-        ring.unpin(0, slots);
+        ring.unpin(sampler, slots);
     }
 }
 

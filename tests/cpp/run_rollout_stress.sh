@@ -8,7 +8,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 worlds=${1:-60} runs=${2:-50000}
 
-sources() { ls "$1"/common/*.cpp "$1"/env/*.cpp "$1"/rollout/*.cpp "$1"/replay/episode_ring.cpp; }
+sources() { ls "$1"/common/*.cpp "$1"/env/*.cpp "$1"/rollout/*.cpp "$1"/replay/*.cpp; }
 
 stress() {  # sanitizers, folder of the sources
   # shellcheck disable=SC2046
@@ -29,7 +29,7 @@ for sanitizer in thread address,undefined; do
   stress "$sanitizer" csrc || { cat "$work/log"; echo "failed under $sanitizer"; exit 1; }
   echo "$sanitizer: $(tail -n 1 "$work/log")"
 done
-planted thread replay/slot_control.h 's/SlotState::ready, std::memory_order_release/SlotState::ready, std::memory_order_relaxed/'
+planted thread replay/slot_machine.h 's/publish = std::memory_order_release/publish = std::memory_order_relaxed/'
 planted thread rollout/lbf_rollout.cpp 's/    Scratch scratch_;/    static inline Scratch scratch_;/'
 planted address,undefined env/lbf_world.cpp 's/(rules_.rows + 2) \* width_/(rules_.rows + 1) * width_/'
 planted address,undefined env/lbf_world.cpp 's/std::int64_t{players_\[i\].level} \* food.level/players_[i].level * food.level/'

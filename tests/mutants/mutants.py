@@ -32,7 +32,8 @@ LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/pa
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
-SLOTS, RING = "csrc/replay/slot_control.h", "csrc/replay/episode_ring.cpp"
+SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
+REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
 
@@ -107,8 +108,8 @@ MUTANTS = (
         "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
-        "an unfinished episode is sampled", SLOTS, "state(seen) != SlotState::ready ||",
-        "state(seen) == SlotState::empty ||", f"{T}replay.py -k unfinished", "unfinished",
+        "an unfinished episode is sampled", SLOTS, "state(word) == SlotState::ready && !(word & kRetire)",
+        "state(word) != SlotState::empty && !(word & kRetire)", f"{T}replay.py -k unfinished", "unfinished",
     ),
     Mutant(
         "hidden state is carried into the next episode", ROLLOUT, "hidden[seat.row] = 0", "pass",
@@ -160,12 +161,60 @@ MUTANTS = (
         f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
-        "what a slot cannot hold is rounded", "csrc/replay/episode_layout.h",
-        "if (static_cast<float>(out[i]) != from[i]) return i;", "", f"{T}replay.py -k cannot_hold",
+        "what a slot cannot hold is rounded", "csrc/replay/episode_codec_cpu.cpp",
+        "lossy |= static_cast<std::int32_t>(static_cast<float>(whole) != from[i]);", "", f"{T}replay.py -k cannot_hold",
     ),
     Mutant(
-        "sampling favours the first slots", RING, "drawn + uniform_below(random, order.size() - drawn)",
-        "drawn + uniform_below(random, order.size() - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+        "sampling favours the first slots", "csrc/replay/uniform_draw.h", "drawn + uniform_below(random_, count - drawn)",
+        "drawn + uniform_below(random_, count - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+    ),
+    Mutant(
+        "ring: an aborted episode is published", SLOTS, "SlotState::empty, Orders::abort", "SlotState::ready, Orders::abort",
+        f"{T}ring_model.py -k Deque",
+    ),
+    Mutant(
+        "ring: a fork keeps its parent's ids", REGISTRY, "    generation_.fetch_add(1, std::memory_order_relaxed);\n", "",
+        f"{T}ring_shared.py -k forked_child",
+    ),
+    Mutant(
+        "ring: an id is given out unswept", REGISTRY, "if (fd_ >= 0) sweep(role, id);", "",
+        f"{T}ring_shared.py -k used_again",
+    ),
+    Mutant(
+        "ring: the dead keep their slots", REGISTRY, "    sweep(role, id);\n    give_back(byte);", "    give_back(byte);",
+        f"{T}ring_shared.py -k 'killed and fork'",
+    ),
+    Mutant(
+        "ring: a process does not see its own locks", REGISTRY, "fcntl(fd_, F_OFD_GETLK", "fcntl(lock_fd_, F_OFD_GETLK",
+        f"{T}ring_shared.py -k 'killed or living'",
+    ),
+    Mutant(
+        "ring: its memory stays mapped", "csrc/replay/ring_memory.cpp", "if (data_) munmap(", "if (false) munmap(",
+        f"{T}ring_shared.py -k leaves_nothing",
+    ),
+    Mutant(
+        "ring: anybody may open its memory", "csrc/replay/ring_memory.cpp", "0600", "0666",
+        f"{T}ring_shared.py -k sealed",
+    ),
+    Mutant(
+        "ring: a saved body's checksum is not compared", "csrc/replay/ring_file.cpp",
+        "if (checksum.value() != info.body_checksum)", "if (false)", f"{T}ring_file.py -k flipped",
+    ),
+    Mutant(
+        "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
+        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}ring_file.py -k same_bytes",
+    ),
+    Mutant(
+        "workers: every episode has the first one's ticket", WORKERS, "None if ticket is None else ticket + k", "ticket",
+        f"{T}workers.py -k 'number_of_workers and mlp'", "seeds",
+    ),
+    Mutant(
+        "workers: new weights are not sent", WORKERS, "            worker.has_weights = False\n", "            pass\n",
+        f"{T}workers.py -k new_weights",
+    ),
+    Mutant(
+        "workers: a dead one's episode is forgotten", WORKERS, "waiting.appendleft(job)", "returns = job",
+        f"{T}workers.py -k killed_worker",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
@@ -431,7 +480,7 @@ MUTANTS = (
     ),
     Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
-        "first = candidate < first ? candidate : first;", "first = most[j] == largest ? where[j] : first;",
+        "where = x > most ? lane", "where = x >= most ? lane",
         f"{T}td_target.py -k equal",
     ),
 )  # fmt: skip

@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# libFuzzer on saved rings, under AddressSanitizer and UndefinedBehaviorSanitizer; then with checks left out, which
+# it must notice.
+#   tests/cpp/run_fuzz_ring.sh [RUNS]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+runs=${1:-1000000}
+if ! clang=$(command -v clang++-19); then
+  echo "no clang++-19 here (apt-get install clang-19 libclang-rt-19-dev): saved rings were not fuzzed"
+  exit 0
+fi
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Saved rings to begin with: of one agent, two actions, observations of two numbers, and episodes of two steps.
+mkdir "$work/corpus"
+cat >"$work/seed.cpp" <<'SEED'
+#include <cstdlib>
+#include "replay/member.h"
+#include "replay/ring_file.h"
+using namespace pyqmix;
+int main(int, char** arguments) {
+    const EpisodeSpec spec{1, 2, 2, 0, 2, Storage::int8, Storage::int8};
+    const auto ring = std::make_shared<EpisodeRing>(spec, 3);
+    const Member writer(ring, Role::writer), sampler(ring, Role::sampler);
+    for (int k = 0; k < std::atoi(arguments[2]); ++k) {
+        const std::int64_t slot = ring->claim(writer.id());
+        ring->finish(slot, 2);
+        ring->control().publish(slot, writer.id());
+    }
+    save_ring(*ring, sampler.id(), arguments[1]);
+}
+SEED
+common=(-std=gnu++20 -g -pthread -DPYQMIX_SIMD_NAMESPACE=baseline)
+g++ "${common[@]}" -I csrc csrc/replay/*.cpp csrc/common/simd.cpp "$work/seed.cpp" -o "$work/seed"
+for episodes in 0 1 2; do
+  "$work/seed" "$work/ring" "$episodes"
+  { printf '\1'; cat "$work/ring"; } >"$work/corpus/$episodes"
+done
+
+fuzz() {  # folder of the sources, runs
+  "$clang" "${common[@]}" -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I "$1" \
+    "$1"/replay/*.cpp "$1"/common/simd.cpp tests/cpp/fuzz_ring_file.cpp -o "$work/fuzz"
+  cp -r "$work/corpus" "$work/grown"
+  "$work/fuzz" -runs="$2" -seed=1 -max_len=600 -artifact_prefix="$work/" "$work/grown" >"$work/log" 2>&1 || return 1
+  rm -r "$work/grown"
+}
+planted() {  # what is wrong, file, a sed expression
+  rm -rf "$work/planted" "$work/grown" && cp -r csrc "$work/planted"
+  sed -i "$3" "$work/planted/replay/$2"
+  cmp -s "csrc/replay/$2" "$work/planted/replay/$2" && { echo "not planted: $1"; exit 1; }
+  if fuzz "$work/planted" 300000; then echo "not caught: $1"; exit 1; fi
+  echo "  caught: $1"
+}
+fuzz csrc "$runs" || { tail -n 40 "$work/log"; echo "the fuzzer found a fault"; exit 1; }
+echo "fuzzed: $(tail -n 1 "$work/log")"
+planted "an episode's actions are not checked" episode_ring.cpp 's/    if (highest >= s.n_actions)/    if (false)/'
+planted "sizes overflow unnoticed" episode_layout.h 's/if (__builtin_mul_overflow(a, b, &out)) throw.*/out = a * b;/'

@@ -1,0 +1,51 @@
+"""Environments that worker processes can import, and that fail as they are told."""
+
+import os
+import signal
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+
+class Walk(gymnasium.Env):
+    """Two agents on a random walk of random length; in the second step of one episode something goes wrong.
+
+    Args:
+        fault: "raise", or "kill", which ends the process; None for neither.
+        seed: of the reset that starts that episode.
+        marker: a file that the fault leaves behind, and that keeps it from happening again; None: it always does.
+    """
+
+    observation_space = spaces.Tuple([spaces.Box(-1000, 1000, (3,), np.float32)] * 2)
+    action_space = spaces.Tuple([spaces.Discrete(3)] * 2)
+
+    def __init__(self, fault=None, seed=None, marker=None):
+        self.fault, self.faulty_seed, self.marker = fault, seed, marker and Path(marker)
+
+    def reset(self, *, seed=None, options=None):
+        self.seed, self.steps, self.random = seed, 0, np.random.default_rng(seed)
+        self.length = self.random.integers(3, 9)
+        return self._observe(), {}
+
+    def step(self, actions):
+        self.steps += 1
+        if self.steps == 2 and self.seed == self.faulty_seed and not (self.marker and self.marker.exists()):
+            self._fail()
+        reward = float(actions[0] + 3 * actions[1] + self.random.integers(10))
+        return self._observe(), reward, bool(self.steps == self.length), False, {}
+
+    def _fail(self):
+        if self.marker:
+            self.marker.touch()
+        if self.fault == "raise":
+            raise RuntimeError("the simulator fell over")
+        if self.fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def _observe(self):
+        return tuple(self.random.integers(-9, 10, (2, 3)).astype(np.float32))
+
+
+gymnasium.register("Walk-v0", Walk, max_episode_steps=9)
