@@ -135,8 +135,9 @@ MUTANTS = (
         f"{T}rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
-        "the target mixer is optimised", LEARNER, "*self.mixer.parameters()]\n",
-        "*self.mixer.parameters(), *self.target_mixer.parameters()]\n", f"{T}learner.py -k optimised", "optimizer",
+        "the targets are optimised", LEARNER, "        self.parameters = self.flat.parameters\n",
+        "        self.parameters = self.flat.parameters\n        self.target_flat.block = self.flat.block\n"
+        "        self.target_flat._bind()\n", f"{T}learner.py -k optimised", "optimizer",
     ),
     Mutant(
         "one agent's weights lose their absolute value", MIX_MATH, "hidden[j] += agent_qs[i] * magnitude(w1[j]);",
@@ -172,10 +173,10 @@ MUTANTS = (
         f"{T}learner.py -k 'copied or 50_updates'",
     ),
     Mutant(
-        "soft updates copy", LEARNER, "if tau == 1.0:", "if True:", f"{T}learner.py -k 50_updates",
+        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "gradients are not clipped", LEARNER, "self.parameters, self.config.grad_clip", "self.parameters, 1e9",
+        "gradients are not clipped", LEARNER, "self.flat.block, self.config.grad_clip", "self.flat.block, 1e9",
         f"{T}learner.py -k 50_updates",
     ),
     Mutant(
@@ -190,7 +191,7 @@ MUTANTS = (
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "independent learners sum their errors", LEARNER, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
+        "independent learners sum their errors", MIXERS, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
