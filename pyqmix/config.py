@@ -14,6 +14,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from pyqmix.envs import ENV_NAMES, EnvOptions
 from pyqmix.errors import ConfigError, unknown
+from pyqmix.ops.backend import BACKENDS
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "env": ENV_NAMES,
@@ -24,6 +25,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "team_reward": ("sum", "mean"),
     "standardise_rewards": ("off", "masked", "padded"),
     "device": ("auto", "cpu", "cuda"),
+    "backend": BACKENDS,
 }
 _POSITIVE_INTS = (
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
@@ -160,6 +162,8 @@ class Config:
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, _metavar("device")] = "auto"
     """Where to train. auto is the CPU: the CUDA kernels have not been measured on a GPU yet."""
+    backend: Annotated[str, _metavar("backend")] = "fused"
+    """What takes the training steps: pyqmix's compiled operations, or the same in plain PyTorch (reference)."""
     threads: int = 1
     """Threads of torch and of pyqmix's kernels. Networks of this size gain nothing from more, and lose much
     where other work keeps a core busy."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from pyqmix import ops
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
@@ -101,7 +102,10 @@ class Learner:
 
     def loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
-        batch = batch.to(self.device)
+        with ops.use_backend(self.config.backend):
+            return self._loss(batch.to(self.device))
+
+    def _loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
         packed = pack(batch)
         rewards = self._learned_rewards(batch, packed)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)

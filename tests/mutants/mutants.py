@@ -321,6 +321,19 @@ MUTANTS = (
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
         f"{T}nn.py -k their_own",
     ),
+    # Training steps in plain PyTorch.
+    Mutant(
+        "the backend is not passed on", LEARNER, "ops.use_backend(self.config.backend)", 'ops.use_backend("fused")',
+        f"{T}backend.py -k nothing_compiled",
+    ),
+    Mutant(
+        "the reference backend fuses what it can", "pyqmix/ops/checks.py", " or wants_reference():", ":",
+        f"{T}backend.py -k nothing_compiled",
+    ),
+    Mutant(
+        "a backend outlives its block", "pyqmix/ops/backend.py", "_backend.reset(token)", "pass",
+        f"{T}backend.py -k ends_with",
+    ),
     # The mixing network in one pass.
     Mutant(
         "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h",
