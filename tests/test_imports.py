@@ -14,6 +14,7 @@ LEVELS = (
     {"build", "nn", "envs", "replay"},
     {"config"},
     {"presets", "packing", "standardiser", "rundir"},
+    {"targets"},
     {"learner", "rollout", "metrics"},
     {"checkpoint", "plots", "window", "native_rollout"},
     {"evaluate", "display", "interrupt"},

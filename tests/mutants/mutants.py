@@ -29,6 +29,7 @@ class Mutant(NamedTuple):
 
 
 LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
+TARGETS = "pyqmix/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
@@ -50,7 +51,7 @@ MUTANTS = (
         "return false && world_", f"{T}lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
-        "a truncated step does not bootstrap", LEARNER, "packed.terminated,\n", "packed.terminated | True,\n",
+        "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
         f"{T}learner.py -k truncation", "time-limit",
     ),
     Mutant(
@@ -77,7 +78,7 @@ MUTANTS = (
         f"{T}td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
-        "double-Q is not used", LEARNER, "if self.config.double_q else None", "if False else None",
+        "double-Q is not used", TARGETS, "if config.double_q else None", "if False else None",
         f"{T}learner.py -k double_q", "double-q",
     ),
     Mutant(
@@ -99,11 +100,11 @@ MUTANTS = (
         f"{T}learner.py -k own_length", "length",
     ),
     Mutant(
-        "the target mixes at s in place of s'", LEARNER, "packed.states[first:],", "packed.states[packed.now],",
+        "the target mixes at s in place of s'", TARGETS, "packed.states[first:],", "packed.states[packed.now],",
         f"{T}learner.py -k loss_and_gradients", "next-state",
     ),
     Mutant(
-        "the maximum is over o in place of o'", LEARNER, "packed.point_counts)[first:]",
+        "the maximum is over o in place of o'", TARGETS, "packed.point_counts)[first:]",
         "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
@@ -320,6 +321,35 @@ MUTANTS = (
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
         f"{T}nn.py -k their_own",
+    ),
+    # Targets of more than one step.
+    Mutant(
+        "n-step targets are one-step targets", TARGETS, "if config.n_step > 1:", "if config.n_step > 10**18:",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "TD(lambda) targets are one-step targets", TARGETS, "if config.td_lambda > 0:", "if config.td_lambda > 1:",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "n-step targets sum a reward too many", TARGETS, "len(packed.point_counts) - 1) - 1):",
+        "len(packed.point_counts) - 1)):", f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "n-step targets do not discount", TARGETS, "now + gamma * targets[later:]", "now + targets[later:]",
+        f"{T}targets.py -k has_its_return",
+    ),
+    Mutant(
+        "TD(lambda) forgets to decay", TARGETS, "alpha=td_lambda * gamma", "alpha=gamma",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "TD(lambda) runs forward in time", TARGETS, "range(len(at_times) - 2, -1, -1)", "range(len(at_times) - 1)",
+        f"{T}targets.py -k has_its_return",
+    ),
+    Mutant(
+        "a longer target goes on in another episode", PACKING, "self.now[self.n_episodes :] - self.n_episodes",
+        "self.now[self.n_episodes :] - 1", f"{T}targets.py -k single_episodes",
     ),
     # Training steps in plain PyTorch.
     Mutant(
