@@ -14,6 +14,7 @@ from tyro.constructors import PrimitiveConstructorSpec
 
 from pyqmix.envs import ENV_NAMES, EnvOptions
 from pyqmix.errors import ConfigError, unknown
+from pyqmix.ops.backend import BACKENDS
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "env": ENV_NAMES,
@@ -24,10 +25,12 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "team_reward": ("sum", "mean"),
     "standardise_rewards": ("off", "masked", "padded"),
     "device": ("auto", "cpu", "cuda"),
+    "backend": BACKENDS,
 }
 _POSITIVE_INTS = (
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "threads"),
+    "n_step",
 )
 _OPTIONAL_POSITIVE_INTS = ("episode_limit",)
 _MOST = {
@@ -36,7 +39,7 @@ _MOST = {
 }
 _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
-_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau")
+_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda")
 _BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q")
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
@@ -139,6 +142,10 @@ class Config:
     """Share of the weights that such a copy takes over: 1 copies, less moves the targets towards them."""
     double_q: bool = False
     """Choose the target's action by the online network and rate it by the target network."""
+    td_lambda: float = 0.0
+    """TD(lambda) targets: 0 bootstraps after each step, 1 sums rewards to the episode's end."""
+    n_step: int = 1
+    """Rewards that a target sums before it bootstraps; fewer where the episode ends earlier."""
     loss: Annotated[str, _metavar("loss")] = "episodes"
     """Mean over episodes of each one's mean, or mean over all transitions of the batch (PyMARL's)."""
     standardise_rewards: Annotated[str, _metavar("standardise_rewards")] = "off"
@@ -163,6 +170,8 @@ class Config:
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, _metavar("device")] = "auto"
     """Where to train. auto is the CPU: the CUDA kernels have not been measured on a GPU yet."""
+    backend: Annotated[str, _metavar("backend")] = "fused"
+    """What takes the training steps: pyqmix's compiled operations, or the same in plain PyTorch (reference)."""
     threads: int = 1
     """Threads of torch and of pyqmix's kernels. Networks of this size gain nothing from more, and lose much
     where other work keeps a core busy."""
@@ -203,6 +212,11 @@ class Config:
             raise ConfigError(f"env_args: expected what JSON can hold, got {self.env_args!r}") from None
         if self.target_tau == 0:
             raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
+        if self.td_lambda > 0 and self.n_step > 1:
+            raise ConfigError(
+                f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {self.n_step} "
+                f"and td_lambda {self.td_lambda:g}"
+            )
         if self.batch_size + self.num_envs > self.buffer_size:
             raise ConfigError(
                 f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from pyqmix import ops
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
-from pyqmix.ops import NoAvailableActionError
 from pyqmix.packing import PackedEpisodes, pack
 from pyqmix.replay import EpisodeBatch
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
+from pyqmix.targets import make_targets
 
 
 @dataclass(frozen=True)
@@ -101,11 +102,15 @@ class Learner:
 
     def loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
-        batch = batch.to(self.device)
+        with ops.use_backend(self.config.backend):
+            return self._loss(batch.to(self.device))
+
+    def _loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
         packed = pack(batch)
         rewards = self._learned_rewards(batch, packed)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        target = self._target(packed, rewards, online_qs.detach())
+        networks = self.target_agent, self.target_mixer
+        target = make_targets(packed, rewards, online_qs.detach(), *networks, self.config)
         chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
         states = packed.states.index_select(0, packed.now)
         loss, q = self.mixer.loss(chosen, states, target, self._weights(batch, packed))
@@ -120,25 +125,6 @@ class Learner:
         online, target, tau = self.flat.block, self.target_flat.block, self.config.target_tau
         with torch.no_grad():
             target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
-
-    def _target(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor) -> Tensor:
-        first = packed.n_episodes  # rows of o', s' start behind those of time 0
-        with torch.no_grad():
-            next_qs = self.target_agent.unroll(packed.obs, packed.point_counts)[first:]
-            try:
-                return self.target_mixer.td_target(
-                    next_qs,
-                    packed.next_avail,
-                    rewards,
-                    packed.terminated,
-                    self.config.gamma,
-                    packed.states[first:],
-                    online_qs[first:] if self.config.double_q else None,
-                )
-            except NoAvailableActionError as error:
-                (row,) = error.index
-                where = (int(packed.episodes[row]), int(packed.times[row]))
-                raise NoAvailableActionError(where, error.agent) from None
 
     def _learned_rewards(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
         """Scale and standardise the rewards (N,) of the real steps."""

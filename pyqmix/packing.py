@@ -49,6 +49,14 @@ class PackedEpisodes:
         """B."""
         return self.obs.shape[0] - self.now.shape[0]
 
+    @property
+    def goes_on(self) -> Tensor:
+        """(N - B,) int64, the rows of the steps behind which another follows: those of rows B, B + 1, … in turn.
+
+        The point o, s of such a later step is the o', s' of the step before, B rows behind it among the points.
+        """
+        return self.now[self.n_episodes :] - self.n_episodes
+
 
 def pack(batch: EpisodeBatch) -> PackedEpisodes:
     """Lay a batch out without its padding."""

@@ -14,10 +14,10 @@ from pyqmix.presets import PRESETS, from_preset
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
-    *("episode_limit", "threads"),
+    *("episode_limit", "threads", "n_step"),
 ]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
-FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau"]
+FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda"]
 BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q"]
 NAMES = ["task", "run_dir"]
 REFUSED = [
@@ -63,6 +63,13 @@ def test_buffer_must_hold_a_batch_and_the_open_episodes():
     assert Config(batch_size=30, num_envs=2, buffer_size=32)
     with pytest.raises(ConfigError, match=r"^buffer_size: expected at least .* = 33 episodes, got 32"):
         Config(batch_size=30, num_envs=3, buffer_size=32)
+
+
+def test_n_step_and_lambda_targets_exclude_each_other():
+    assert Config(n_step=3) != Config(td_lambda=0.5) != Config()
+    expected = r"^n_step: expected 1 where td_lambda is above 0, .*, got 3 and td_lambda 0.5"
+    with pytest.raises(ConfigError, match=expected):
+        Config(n_step=3, td_lambda=0.5)
 
 
 anything = st.one_of(

@@ -15,6 +15,7 @@ LEVELS = (
     {"build", "nn", "envs", "replay"},
     {"config"},
     {"presets", "packing", "standardiser", "rundir"},
+    {"targets"},
     {"learner", "rollout", "metrics"},
     {"checkpoint", "plots", "window", "native_rollout", "worker"},
     {"worker_rollout"},

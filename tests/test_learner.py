@@ -6,143 +6,16 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
+from plain_learner import plain_loss
+from random_episodes import OBS, SPEC, N, make_batch, make_learner
 from torch import nn
-from torch.nn import functional as F
 
 from pyqmix import Config
 from pyqmix.learner import Learner
-from pyqmix.nn import GRUAgent, QMixer, VDNMixer
+from pyqmix.nn import QMixer
 from pyqmix.ops import NoAvailableActionError
 from pyqmix.packing import pack
-from pyqmix.replay import EpisodeBatch
-from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
-
-N, A, OBS, S = 2, 4, 3, 5
-SPEC = EpisodeSpec(n_agents=N, n_actions=A, obs_dim=OBS, state_dim=S, episode_limit=6)
-
-
-def make_batch(lengths=(4, 1, 3), seed=0, garbage=float("nan")):
-    """Episodes of random content whose padding holds garbage."""
-    random = torch.Generator().manual_seed(seed)
-    b, t = len(lengths), max(lengths)
-    steps = torch.tensor(lengths)
-    avail = torch.rand(b, t + 1, N, A, generator=random) < 0.5
-    avail.scatter_(-1, torch.randint(A, (b, t + 1, N, 1), generator=random), True)
-    batch = EpisodeBatch(
-        obs=torch.randn(b, t + 1, N, OBS, generator=random, dtype=torch.float64),
-        avail=avail,
-        states=torch.randn(b, t + 1, S, generator=random, dtype=torch.float64),
-        actions=torch.randint(A, (b, t, N), generator=random),
-        rewards=torch.randn(b, t, generator=random, dtype=torch.float64),
-        terminated=torch.zeros(b, t, dtype=torch.bool),
-        lengths=steps,
-    )
-    batch.terminated[0, lengths[0] - 1] = True  # the others are truncated
-    behind = torch.arange(t + 1) > steps.unsqueeze(1)
-    batch.obs[behind], batch.states[behind], batch.avail[behind] = garbage, garbage, False
-    batch.rewards[~batch.mask] = garbage
-    batch.actions[~batch.mask] = A - 1
-    return batch
-
-
-def make_learner(**options):
-    learner = Learner(SPEC, Config(hidden_dim=8, embed_dim=4, hypernet_dim=6, **options), dtype=torch.float64)
-    with torch.no_grad():  # targets that differ from the online networks, as in the middle of a run
-        for network in (learner.target_agent, learner.target_mixer):
-            for parameter in network.parameters():
-                parameter.add_(torch.randn_like(parameter) * 0.1)
-    return learner
-
-
-def plain_values(agent, observations):
-    """Q-values [t][i] (A,) of one episode, one agent and one step at a time."""
-    values = [[None] * N for _ in observations]
-    for i in range(N):
-        weights = {k: p if agent.share_parameters else p[i] for k, p in agent.named_parameters()}
-        linear = lambda x, name, of=weights: F.linear(x, of[f"{name}.weight"], of[f"{name}.bias"])  # noqa: E731
-        hidden = torch.zeros(8, dtype=torch.float64)
-        for t, obs in enumerate(observations):
-            one_hot = torch.zeros(N if agent.share_parameters else 0, dtype=torch.float64)
-            one_hot[i : i + 1] = 1
-            x = F.relu(linear(torch.cat([obs[i], one_hot]), "fc1"))
-            if isinstance(agent, GRUAgent):
-                of_x, of_h = (
-                    F.linear(v, weights[f"rnn.weight_{part}_l0"], weights[f"rnn.bias_{part}_l0"]).chunk(3)
-                    for v, part in ((x, "ih"), (hidden, "hh"))
-                )
-                reset, update = torch.sigmoid(of_x[0] + of_h[0]), torch.sigmoid(of_x[1] + of_h[1])
-                hidden = (1 - update) * torch.tanh(of_x[2] + reset * of_h[2]) + update * hidden
-                values[t][i] = linear(hidden, "fc2")
-            else:
-                values[t][i] = linear(F.relu(linear(x, "fc2")), "fc3")
-    return values
-
-
-def plain_mix(mixer, qs, state):
-    """What the temporal-difference error is taken of: a list, of one team value or one value an agent."""
-    if isinstance(mixer, QMixer):
-        w1, w_final = mixer.hyper_w_1(state).abs(), mixer.hyper_w_final(state).abs()
-        b1, v = mixer.hyper_b_1(state), mixer.V(state)[0]
-        embed = len(b1)
-        total = v
-        for e in range(embed):
-            unit = b1[e]
-            for i in range(N):
-                unit = unit + qs[i] * w1[i * embed + e]
-            total = total + w_final[e] * (unit if unit > 0 else torch.exp(unit) - 1)
-        return [total]
-    return [sum(qs)] if isinstance(mixer, VDNMixer) else list(qs)
-
-
-def plain_rewards(batch, config, seen):
-    """Scaled and standardised rewards [b][t]; `seen` are all rewards of earlier batches, and grows."""
-    scaled = batch.rewards * config.reward_scale
-    if config.standardise_rewards == "off":
-        return scaled
-    real = scaled[batch.mask]
-    padding = (~batch.mask).sum() if config.standardise_rewards == "padded" else 0
-    seen.append(torch.cat([real, torch.zeros(padding, dtype=real.dtype)]))
-    everything = torch.cat(seen)
-    # Before the first batch stands 1e-4 of a value with mean 0 and variance 1.
-    count = 1e-4 + len(everything)
-    mean = everything.sum() / count
-    variance = (1e-4 * (1 + mean**2) + (everything - mean).square().sum()) / count
-    return (scaled - mean) / variance.sqrt()
-
-
-def plain_loss(learner, batch, seen=None):
-    """The loss as the algorithm's page writes it."""
-    config = learner.config
-    rewards = plain_rewards(batch, config, [] if seen is None else seen)
-    per_episode, all_errors = [], []
-    for b in range(len(batch.lengths)):
-        length = int(batch.lengths[b])
-        observations = batch.obs[b, : length + 1]
-        online = plain_values(learner.agent, observations)
-        target = plain_values(learner.target_agent, observations)
-        errors = []
-        for t in range(length):
-            chosen = [online[t][i][batch.actions[b, t, i]] for i in range(N)]
-            values = plain_mix(learner.mixer, chosen, batch.states[b, t])
-            best = []
-            for i in range(N):
-                choosing = online if config.double_q else target
-                actions = [a for a in range(A) if batch.avail[b, t + 1, i, a]]
-                action = max(actions, key=lambda a, q=choosing[t + 1][i]: q[a].item(), default=None)
-                best.append(torch.tensor(0.0) if action is None else target[t + 1][i][action])
-            following = plain_mix(learner.target_mixer, best, batch.states[b, t + 1])
-            go_on = 0.0 if batch.terminated[b, t] else config.gamma
-            squares = [
-                (rewards[b, t] + go_on * y.detach() - q) ** 2 for q, y in zip(values, following, strict=True)
-            ]
-            errors.append(sum(squares) / len(squares))
-        per_episode.append(sum(errors) / length)
-        all_errors += errors
-    if config.loss == "transitions":
-        return sum(all_errors) / len(all_errors)
-    return sum(per_episode) / len(per_episode)
-
 
 OPTIONS = [
     *(

@@ -6,6 +6,7 @@ strides were checked. CPU operations take float32 and float64 and use at most
 """
 
 from pyqmix.ops import reference
+from pyqmix.ops.backend import use_backend
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
 from pyqmix.ops.mixing import mix
@@ -25,4 +26,5 @@ __all__ = [
     "qmixer_td_target",
     "reference",
     "td_target",
+    "use_backend",
 ]

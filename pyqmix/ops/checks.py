@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from pyqmix.ops.backend import wants_reference
+
 Shape = Sequence[int]
 TensorRows = tuple[int, int]  # address, row stride in elements: what the extension takes
 
@@ -62,7 +64,7 @@ def has_storage(value: Tensor) -> bool:
 
 def fits_fused_cpu(*values: Tensor) -> bool:
     """Whether an operation that takes plain CPU tensors alone, and no part in torch.compile, takes these."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu"):
+    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or wants_reference():
         return False
     return all((type(x) is torch.nn.Parameter or type(x) is Tensor) and x.is_cpu for x in values)
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.ops import reference
+from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
@@ -35,6 +37,8 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
     Source: Rashid et al., arXiv:1803.11485, section 4.1; arXiv:2003.08839, section 4.1.
     """
     check_mix_inputs(agent_qs, w1, b1, w_final, v)
+    if wants_reference():
+        return reference.mix(agent_qs, w1, b1, w_final, v)
     if has_storage(agent_qs):
         return cast(Tensor, _Mix.apply(agent_qs, w1, b1, w_final, v))  # type: ignore[no-untyped-call]
     return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))

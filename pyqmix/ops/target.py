@@ -11,6 +11,7 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops import reference
+from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
@@ -63,6 +64,8 @@ def td_target(
     check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
     inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
     with torch.no_grad():
+        if wants_reference():
+            return reference.td_target(*inputs)
         if not has_storage(next_qs):
             return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
         return reference.td_target(*inputs) if next_qs.is_cuda else _td_target_cpu(*inputs)

@@ -29,6 +29,7 @@ class Mutant(NamedTuple):
 
 
 LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
+TARGETS = "pyqmix/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
@@ -51,7 +52,7 @@ MUTANTS = (
         "return false && world_", f"{T}lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
-        "a truncated step does not bootstrap", LEARNER, "packed.terminated,\n", "packed.terminated | True,\n",
+        "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
         f"{T}learner.py -k truncation", "time-limit",
     ),
     Mutant(
@@ -78,7 +79,7 @@ MUTANTS = (
         f"{T}td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
-        "double-Q is not used", LEARNER, "if self.config.double_q else None", "if False else None",
+        "double-Q is not used", TARGETS, "if config.double_q else None", "if False else None",
         f"{T}learner.py -k double_q", "double-q",
     ),
     Mutant(
@@ -100,11 +101,11 @@ MUTANTS = (
         f"{T}learner.py -k own_length", "length",
     ),
     Mutant(
-        "the target mixes at s in place of s'", LEARNER, "packed.states[first:],", "packed.states[packed.now],",
+        "the target mixes at s in place of s'", TARGETS, "packed.states[first:],", "packed.states[packed.now],",
         f"{T}learner.py -k loss_and_gradients", "next-state",
     ),
     Mutant(
-        "the maximum is over o in place of o'", LEARNER, "packed.point_counts)[first:]",
+        "the maximum is over o in place of o'", TARGETS, "packed.point_counts)[first:]",
         "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
@@ -136,8 +137,9 @@ MUTANTS = (
         f"{T}rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
-        "the target mixer is optimised", LEARNER, "*self.mixer.parameters()]\n",
-        "*self.mixer.parameters(), *self.target_mixer.parameters()]\n", f"{T}learner.py -k optimised", "optimizer",
+        "the targets are optimised", LEARNER, "        self.parameters = self.flat.parameters\n",
+        "        self.parameters = self.flat.parameters\n        self.target_flat.block = self.flat.block\n"
+        "        self.target_flat._bind()\n", f"{T}learner.py -k optimised", "optimizer",
     ),
     Mutant(
         "one agent's weights lose their absolute value", MIX_MATH, "hidden[j] += agent_qs[i] * magnitude(w1[j]);",
@@ -185,10 +187,6 @@ MUTANTS = (
         f"{T}ring_shared.py -k 'killed and fork'",
     ),
     Mutant(
-        "ring: a process does not see its own locks", REGISTRY, "fcntl(fd_, F_OFD_GETLK", "fcntl(lock_fd_, F_OFD_GETLK",
-        f"{T}ring_shared.py -k 'killed or living'",
-    ),
-    Mutant(
         "ring: its memory stays mapped", "csrc/replay/ring_memory.cpp", "if (data_) munmap(", "if (false) munmap(",
         f"{T}ring_shared.py -k leaves_nothing",
     ),
@@ -221,10 +219,10 @@ MUTANTS = (
         f"{T}learner.py -k 'copied or 50_updates'",
     ),
     Mutant(
-        "soft updates copy", LEARNER, "if tau == 1.0:", "if True:", f"{T}learner.py -k 50_updates",
+        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "gradients are not clipped", LEARNER, "self.parameters, self.config.grad_clip", "self.parameters, 1e9",
+        "gradients are not clipped", LEARNER, "self.flat.block, self.config.grad_clip", "self.flat.block, 1e9",
         f"{T}learner.py -k 50_updates",
     ),
     Mutant(
@@ -239,7 +237,7 @@ MUTANTS = (
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "independent learners sum their errors", LEARNER, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
+        "independent learners sum their errors", MIXERS, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
@@ -368,6 +366,48 @@ MUTANTS = (
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
         f"{T}nn.py -k their_own",
+    ),
+    # Targets of more than one step.
+    Mutant(
+        "n-step targets are one-step targets", TARGETS, "if config.n_step > 1:", "if config.n_step > 10**18:",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "TD(lambda) targets are one-step targets", TARGETS, "if config.td_lambda > 0:", "if config.td_lambda > 1:",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "n-step targets sum a reward too many", TARGETS, "len(packed.point_counts) - 1) - 1):",
+        "len(packed.point_counts) - 1)):", f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "n-step targets do not discount", TARGETS, "now + gamma * targets[later:]", "now + targets[later:]",
+        f"{T}targets.py -k has_its_return",
+    ),
+    Mutant(
+        "TD(lambda) forgets to decay", TARGETS, "alpha=td_lambda * gamma", "alpha=gamma",
+        f"{T}targets.py -k single_episodes",
+    ),
+    Mutant(
+        "TD(lambda) runs forward in time", TARGETS, "range(len(at_times) - 2, -1, -1)", "range(len(at_times) - 1)",
+        f"{T}targets.py -k has_its_return",
+    ),
+    Mutant(
+        "a longer target goes on in another episode", PACKING, "self.now[self.n_episodes :] - self.n_episodes",
+        "self.now[self.n_episodes :] - 1", f"{T}targets.py -k single_episodes",
+    ),
+    # Training steps in plain PyTorch.
+    Mutant(
+        "the backend is not passed on", LEARNER, "ops.use_backend(self.config.backend)", 'ops.use_backend("fused")',
+        f"{T}backend.py -k nothing_compiled",
+    ),
+    Mutant(
+        "the reference backend fuses what it can", "pyqmix/ops/checks.py", " or wants_reference():", ":",
+        f"{T}backend.py -k nothing_compiled",
+    ),
+    Mutant(
+        "a backend outlives its block", "pyqmix/ops/backend.py", "_backend.reset(token)", "pass",
+        f"{T}backend.py -k ends_with",
     ),
     # The mixing network in one pass.
     Mutant(
