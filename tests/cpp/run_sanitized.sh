@@ -24,7 +24,8 @@ check() {  # sanitizer's library, sanitizer
   (cd "$work" &&
     LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
-    python -m pytest -q -x -p no:cacheprovider tests/test_qmixer.py tests/test_gru.py tests/test_td_target.py tests/test_mix.py \
+    python -m pytest -q -x -p no:cacheprovider \
+      tests/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix}.py \
       -k "not simd and not compile" >"$work/log" 2>&1)
 }
 for pair in address:libasan.so undefined:libubsan.so; do
