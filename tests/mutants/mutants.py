@@ -438,8 +438,9 @@ MUTANTS = (
         f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: chunks depend on the number of threads", "csrc/qmixer/qmixer.cpp",
-        "const std::int64_t chunks = chunks_of(rows),", "const std::int64_t chunks = std::min<std::int64_t>(threads, chunks_of(rows)),",
+        "network: chunks depend on the number of threads", "csrc/common/row_chunks.h",
+        "const std::int64_t chunks = chunks_of(rows, tile_rows);",
+        "const std::int64_t chunks = std::min<std::int64_t>(threads, chunks_of(rows, tile_rows));",
         f"{T}qmixer.py -k number_of_threads",
     ),
     Mutant(
