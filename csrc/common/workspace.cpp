@@ -12,7 +12,12 @@
 namespace pyqmix {
 namespace {
 
-constexpr std::size_t kAlignment = 64, kKept = 16;
+constexpr std::size_t kAlignment = 64;
+#if defined(__SANITIZE_ADDRESS__)
+constexpr std::size_t kKept = 0;  // a kept block that is larger than asked for would hide overflows
+#else
+constexpr std::size_t kKept = 16;
+#endif
 
 struct Block {
     void* data;
