@@ -22,7 +22,7 @@ from train_parts import EPISODES, PARTS, STEPS, TASKS, Step, config_of, floor, f
 from pyqmix import EpisodeRing
 from pyqmix.envs import create_env
 from pyqmix.learner import Learner
-from pyqmix.native_rollout import create_rollout
+from pyqmix.rollouts import create_rollout
 from pyqmix.seeding import Stream
 
 SHAPES = [(agent, n, hidden) for agent in ("mlp", "gru") for hidden in (64, 128) for n in TASKS]
