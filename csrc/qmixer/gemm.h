@@ -136,7 +136,7 @@ template <typename T>
 void add_outer_product(std::int64_t depth, std::int64_t rows, std::int64_t width, const T* a,
                        std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
                        std::int64_t c_stride) {
-    constexpr std::int64_t kRows = 32, kDepth = 128;  // such pieces stay in the first-level cache
+    constexpr std::int64_t kRows = 32, kDepth = 64;  // such pieces stay in the first-level cache
     alignas(64) T packed[kOuterDepth * kRows];
     for (std::int64_t row = 0; row < rows; row += kRows) {
         const std::int64_t count = std::min(kRows, rows - row);

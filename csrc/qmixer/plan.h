@@ -88,11 +88,23 @@ struct QMixerWeights {
 // Sums of gradients over rows, as the products leave them.
 template <typename T>
 struct QMixerSums {
-    Workspace products, vectors;
     Rows<T> first, w1_out, w_final_out;  // (S, width), (H, w1_width), (H, embed_width)
     double *first_bias, *w1_bias, *w_final_bias, *v_out, *v_bias;
 
     explicit QMixerSums(const QMixerPlan<T>& plan);
+
+    // All of them, padding included.
+    template <typename Sum>
+    struct All {
+        Sum* data;
+        std::int64_t count;
+    };
+    All<T> products() const { return {static_cast<T*>(products_.data()), product_count_}; }
+    All<double> vectors() const { return {static_cast<double*>(vectors_.data()), vector_count_}; }
+
+   private:
+    Workspace products_, vectors_;
+    std::int64_t product_count_, vector_count_;
 };
 
 }  // namespace pyqmix

@@ -42,6 +42,8 @@ class Cutter {
         return block;
     }
 
+    std::int64_t used() const { return used_; }
+
    private:
     T* memory_ = nullptr;
     std::int64_t used_ = 0;
@@ -52,67 +54,86 @@ void put_bias(T* to, const T* from, std::int64_t count) {
     std::copy_n(from, count, to);
 }
 
-// out (N, K), transposed from the sum over chunks of (K, N)'s columns [column, column + N).
-template <typename T, typename Select>
-void gather(const std::vector<std::unique_ptr<QMixerSums<T>>>& sums, const Select& select,
-            std::int64_t column, std::int64_t outputs, std::int64_t inputs, T* out) {
+// The sums of each chunk.
+template <typename T>
+using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
+
+template <typename T>
+ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
+    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kTileRows)));
+    for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
+    return sums;
+}
+
+// Adds to the first chunk's sums those of the others; a piece after the other, so that each is read
+// from memory once, and from front to back.
+template <typename T>
+const QMixerSums<T>& total_of(const ChunkSums<T>& sums) {
+    const auto add = [&](const auto& part_of) {
+        constexpr std::int64_t kPiece = 2048;
+        const auto total = part_of(*sums[0]);
+        for (std::int64_t first = 0; first < total.count; first += kPiece) {
+            const std::int64_t end = std::min(first + kPiece, total.count);
+            for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {
+                const auto* const from = part_of(*sums[chunk]).data;
+                for (std::int64_t i = first; i < end; ++i) total.data[i] += from[i];
+            }
+        }
+    };
+    add([](const QMixerSums<T>& of) { return of.products(); });
+    add([](const QMixerSums<T>& of) { return of.vectors(); });
+    return *sums[0];
+}
+
+// out (N, K), transposed from columns [column, column + N) of (K, N).
+template <typename T>
+void put_weight(Rows<T> sums, std::int64_t column, std::int64_t outputs, std::int64_t inputs,
+                T* out) {
     constexpr std::int64_t kSide = kPanel<T>;
     T square[kSide][kSide];  // outputs by inputs
-    for (std::int64_t o = 0; o < outputs; o += kSide)
-        for (std::int64_t i = 0; i < inputs; i += kSide) {
+    for (std::int64_t i = 0; i < inputs; i += kSide)
+        for (std::int64_t o = 0; o < outputs; o += kSide) {
             const std::int64_t width = std::min(kSide, outputs - o),
                                depth = std::min(kSide, inputs - i);
             for (std::int64_t k = 0; k < depth; ++k) {
-                T sum[kSide];  // whole panels: padding is there to be read
-                std::copy_n(select(*sums[0])[i + k] + column + o, kSide, sum);
-                for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {
-                    const T* const from = select(*sums[chunk])[i + k] + column + o;
-                    for (std::int64_t j = 0; j < kSide; ++j) sum[j] += from[j];
-                }
-                for (std::int64_t j = 0; j < kSide; ++j) square[j][k] = sum[j];
+                const T* const from = sums[i + k] + column + o;  // a whole panel is there
+                for (std::int64_t j = 0; j < kSide; ++j) square[j][k] = from[j];
             }
             for (std::int64_t j = 0; j < width; ++j)
                 std::copy_n(square[j], depth, out + (o + j) * inputs + i);
         }
 }
 
-template <typename T, typename Select>
-void gather_bias(const std::vector<std::unique_ptr<QMixerSums<T>>>& sums, const Select& select,
-                 std::int64_t column, std::int64_t outputs, T* out) {
-    for (std::int64_t j = 0; j < outputs; ++j) {
-        double sum = 0.0;
-        for (const auto& chunk : sums) sum += select(*chunk)[column + j];
-        out[j] = static_cast<T>(sum);
-    }
+template <typename T>
+void put_bias_sums(const double* sums, std::int64_t outputs, T* out) {
+    for (std::int64_t j = 0; j < outputs; ++j) out[j] = static_cast<T>(sums[j]);
 }
 
 template <typename T>
-void write_gradients(const QMixerPlan<T>& plan,
-                     const std::vector<std::unique_ptr<QMixerSums<T>>>& sums,
+void write_gradients(const QMixerPlan<T>& plan, const QMixerSums<T>& sums,
                      const QMixerLayers<T>& grads) {
-    const auto first = [&](std::int64_t column, std::int64_t outputs, const Linear<T>& to) {
-        gather(sums, [](auto& s) { return s.first; }, column, outputs, plan.state_dim, to.weight);
-        gather_bias(sums, [](auto& s) { return s.first_bias; }, column, outputs, to.bias);
+    const auto put = [&](Rows<T> weight, const double* bias, std::int64_t column,
+                         std::int64_t outputs, std::int64_t inputs, const Linear<T>& to) {
+        put_weight(weight, column, outputs, inputs, to.weight);
+        put_bias_sums(bias + column, outputs, to.bias);
+    };
+    const auto put_first = [&](std::int64_t column, std::int64_t outputs, const Linear<T>& to) {
+        put(sums.first, sums.first_bias, column, outputs, plan.state_dim, to);
     };
     const std::int64_t weights = plan.n * plan.embed;
-    first(plan.hidden_v, plan.embed, grads.v_in);
-    first(plan.b1, plan.embed, grads.b1);
-    gather_bias(sums, [](auto& s) { return s.v_out; }, 0, plan.embed, grads.v_out.weight);
-    gather_bias(sums, [](auto& s) { return s.v_bias; }, 0, 1, grads.v_out.bias);
+    put_first(plan.hidden_v, plan.embed, grads.v_in);
+    put_first(plan.b1, plan.embed, grads.b1);
+    put_bias_sums(sums.v_out, plan.embed, grads.v_out.weight);
+    put_bias_sums(sums.v_bias, 1, grads.v_out.bias);
     if (!plan.two_layers) {
-        first(plan.w1, weights, grads.w1_in);
-        first(plan.w_final, plan.embed, grads.w_final_in);
+        put_first(plan.w1, weights, grads.w1_in);
+        put_first(plan.w_final, plan.embed, grads.w_final_in);
         return;
     }
-    first(0, plan.hyper, grads.w1_in);
-    first(plan.hidden_f, plan.hyper, grads.w_final_in);
-    gather(sums, [](auto& s) { return s.w1_out; }, 0, weights, plan.hyper, grads.w1_out.weight);
-    gather_bias(sums, [](auto& s) { return s.w1_bias; }, 0, weights, grads.w1_out.bias);
-    gather(
-        sums, [](auto& s) { return s.w_final_out; }, 0, plan.embed, plan.hyper,
-        grads.w_final_out.weight);
-    gather_bias(
-        sums, [](auto& s) { return s.w_final_bias; }, 0, plan.embed, grads.w_final_out.bias);
+    put_first(0, plan.hyper, grads.w1_in);
+    put_first(plan.hidden_f, plan.hyper, grads.w_final_in);
+    put(sums.w1_out, sums.w1_bias, 0, weights, plan.hyper, grads.w1_out);
+    put(sums.w_final_out, sums.w_final_bias, 0, plan.embed, plan.hyper, grads.w_final_out);
 }
 
 }  // namespace
@@ -188,9 +209,11 @@ QMixerSums<T>::QMixerSums(const QMixerPlan<T>& plan) {
         w_final_bias = of_vectors.take(plan.embed_width);
     };
     cut();
-    products = of_products.back();
-    vectors = of_vectors.back();
+    products_ = of_products.back();
+    vectors_ = of_vectors.back();
     cut();
+    product_count_ = of_products.used();
+    vector_count_ = of_vectors.used();
 }
 
 template <typename T>
@@ -210,17 +233,6 @@ void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threa
     });
 }
 
-// The sums of each chunk.
-template <typename T>
-using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
-
-template <typename T>
-ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
-    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kTileRows)));
-    for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
-    return sums;
-}
-
 template <typename T>
 void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T> grad_q_tot,
                          const QMixerLayers<T>& grads, T* grad_agent_qs, int threads) {
@@ -236,7 +248,7 @@ void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T
         };
         run();
     });
-    if (wanted) write_gradients(plan, sums, grads);
+    if (wanted) write_gradients(plan, total_of(sums), grads);
 }
 
 template <typename T>
@@ -254,7 +266,7 @@ double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
         };
         losses[at] = run();
     });
-    write_gradients(plan, sums, grads);
+    write_gradients(plan, total_of(sums), grads);
     return std::accumulate(losses.begin(), losses.end(), 0.0);
 }
 

@@ -28,13 +28,30 @@ PYQMIX_HD std::int64_t greedy_action(const T* qs, const std::uint8_t* avail,
 }
 
 #if !defined(__CUDACC__)
+// The same without branches, which would be mispredicted. Where there is a NaN, or nothing above
+// -inf, the above decides.
+template <typename T>
+std::int64_t greedy_action_of_few(const T* qs, const std::uint8_t* avail, std::int64_t n_actions) {
+    const T lowest = -std::numeric_limits<T>::infinity();
+    T most = lowest;
+    std::int64_t where = kNoAction;
+    bool odd = false;
+    for (std::int64_t a = 0; a < n_actions; ++a) {
+        const T x = avail[a] ? qs[a] : lowest;
+        where = x > most ? a : where;
+        most = x > most ? x : most;
+        odd |= x != x;
+    }
+    return odd || where == kNoAction ? greedy_action(qs, avail, n_actions) : where;
+}
+
 // The same for eight actions and more, eight at a time without branches: the largest value, then
 // the first action that has it. Where there is a NaN, or nothing above -inf, the above decides.
 template <typename T>
 std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
                                     std::int64_t n_actions) {
     constexpr std::int64_t kLanes = 8;
-    if (n_actions < kLanes) return greedy_action(qs, avail, n_actions);
+    if (n_actions < kLanes) return greedy_action_of_few(qs, avail, n_actions);
     using Whole = std::conditional_t<sizeof(T) == 4, std::int32_t, std::int64_t>;
     typedef T Values __attribute__((vector_size(kLanes * sizeof(T))));
     typedef Whole Gates __attribute__((vector_size(kLanes * sizeof(T))));

@@ -524,4 +524,9 @@ MUTANTS = (
         "where = x > most ? lane", "where = x >= most ? lane",
         f"{T}td_target.py -k equal",
     ),
+    Mutant(
+        "target: of few equal values the last is chosen", "csrc/td_target/td_target_math.h",
+        "where = x > most ? a", "where = x >= most ? a",
+        f"{T}td_target.py -k equal",
+    ),
 )  # fmt: skip
