@@ -1,7 +1,8 @@
 """How fast is the mixing network? Ours, eager PyTorch, torch.compile, and the matrix products alone.
 
 The whole of it (embed 32, hypernetworks 2 x 64) in float32: forward and backward, with gradients for every
-parameter and for the agents' values; and the forward alone, without gradients. The floor is the products that
+parameter and for the agents' values; the same with the loss in one pass, which is what training takes; and the
+forward alone, without gradients. The floor is the products that
 the mathematics needs, through torch.mm with preallocated outputs: three forward on stacked weights, five
 backward. TorchRL's mixer, which has hypernetworks of one layer, is compared with ours of one layer.
 """
@@ -40,6 +41,11 @@ class EagerMixer(QMixer):
         """Mix agent_qs (..., n) under states (..., S) into q_tot (...)."""
         return reference.mix(agent_qs, *self.hypernetworks(states))
 
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the weighted squared error () of q_tot, and q_tot (...)."""
+        q_tot = self(agent_qs, states)
+        return ((targets - q_tot).square() * weights).sum(), q_tot
+
 
 def training_step(mixer: Callable[..., Tensor], module: nn.Module, agent_qs: Tensor, states: Tensor) -> Step:
     """One forward and backward."""
@@ -50,6 +56,19 @@ def training_step(mixer: Callable[..., Tensor], module: nn.Module, agent_qs: Ten
         q_tot = mixer(agent_qs, states)
         q_tot.sum().backward()
         return q_tot
+
+    return step
+
+
+def loss_step(mixer: QMixer, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> Step:
+    """One weighted squared error and its gradients, as a training step takes them."""
+
+    def step() -> Tensor:
+        mixer.zero_grad(set_to_none=True)
+        agent_qs.grad = None
+        loss, _ = mixer.loss(agent_qs, states, targets, weights)
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
 
     return step
 
@@ -138,6 +157,13 @@ def compare(rows: int, n: int, state_dim: int) -> dict[str, Any]:
     steps = {name: training_step(*mixer, agent_qs, states) for name, mixer in mixers.items()}
     training = {"ours": training_step(ours, ours, agent_qs, states), **steps}
     training["floor"] = floor(rows, n, state_dim, backward=True)
+    targets, weights = torch.randn(rows), torch.rand(rows) / rows
+    loss = {
+        name: loss_step(mixer, agent_qs, states, targets, weights)
+        for name, mixer in (("ours", ours), ("eager", eager))
+    }
+    torch.testing.assert_close(loss["ours"](), loss["eager"]())
+    loss["floor"] = training["floor"]
     forward = {"ours": forward_step(ours, agent_qs, states)}
     forward |= {name: forward_step(mixer, agent_qs, states) for name, (mixer, _) in mixers.items()}
     forward["floor"] = floor(rows, n, state_dim, backward=False)
@@ -145,6 +171,7 @@ def compare(rows: int, n: int, state_dim: int) -> dict[str, Any]:
     return {
         "training": harness.interleave(training, REPEATS),
         "forward": harness.interleave(forward, REPEATS),
+        "loss": harness.interleave(loss, REPEATS),
         "compile_seconds": compile_seconds,
         "kept": {"ours": activations, "eager": kept_bytes(lambda: eager(agent_qs, states))},
     }
@@ -201,10 +228,21 @@ def row(label: str, times: dict[str, harness.Timing]) -> list[str]:
     ]
 
 
+LOSS_HEADER = ["rows, n, S", "ours (ms)", "eager", "floor", "eager/ours", "floor/ours"]
+
+
+def loss_row(label: str, times: dict[str, harness.Timing]) -> list[str]:
+    """One line of the table of losses."""
+    ratios = [harness.ratio(times[name], times["ours"]) for name in ("eager", "floor")]
+    return [label, *(str(times[name]) for name in ("ours", "eager", "floor")), *map("{:.2f}".format, ratios)]
+
+
 def main() -> None:
     """Time every shape on one thread, and training on two."""
     before = torch.get_num_threads()
-    tables: dict[str, list[list[str]]] = {"training": [], "forward": [], "two threads": [], "torchrl": []}
+    tables: dict[str, list[list[str]]] = {
+        name: [] for name in ("training", "forward", "loss", "two threads", "torchrl")
+    }
     data: dict[str, Any] = {}
     medians: dict[str, list[float]] = {name: [] for name in ("ours", "eager", "compiled", "floor")}
     kept: list[list[str]] = []
@@ -216,13 +254,14 @@ def main() -> None:
                 result = compare(rows, n, state_dim)
                 data[f"{label}, {threads} thread(s)"] = {
                     part: {key: timing.seconds for key, timing in result[part].items()}
-                    for part in ("training", "forward")
+                    for part in ("training", "forward", "loss")
                 } | {"kept_bytes": result["kept"], "compile_seconds": result["compile_seconds"]}
                 if threads == 2:
                     tables["two threads"].append(row(label, result["training"]))
                     continue
                 tables["training"].append([*row(label, result["training"]), f"{result['compile_seconds']:.0f}"])
                 tables["forward"].append(row(label, result["forward"]))
+                tables["loss"].append(loss_row(label, result["loss"]))
                 mib = [result["kept"][side] / 2**20 for side in ("ours", "eager")]
                 kept.append([label, *(f"{size:.1f}" for size in mib)])
                 if rows == ROWS[0]:
@@ -237,6 +276,8 @@ def main() -> None:
     text = "Median (quartiles) in ms; ratios are medians over rounds.\n\nForward and backward, one thread:\n\n"
     text += harness.table([*HEADER, "compiling (s)"], tables["training"])
     text += "\nForward alone, no gradients, one thread:\n\n" + harness.table(HEADER, tables["forward"])
+    text += "\nLoss, forward and backward in one pass, as training takes them, one thread:\n\n"
+    text += harness.table(LOSS_HEADER, tables["loss"])
     text += "\nForward and backward, two threads:\n\n" + harness.table(HEADER, tables["two threads"])
     text += "\nKept between forward and backward, MiB, inputs and parameters aside:\n\n"
     text += harness.table(["rows, n, S", "ours", "eager"], kept)
