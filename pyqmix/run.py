@@ -94,7 +94,7 @@ class Run:
         self._work(start)
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
-        self._due_updates += self.config.num_envs * self.config.updates_per_episode
+        self._due_updates += self.config.updates_due(self.config.num_envs)
         self._window.played.append(played)
 
     def learn(self) -> None:
@@ -182,6 +182,7 @@ class Run:
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         window, self._window = self._window, Window(self.progress.steps)
         working, self._working = self._working, 0.0
+        steps = self.progress.steps - window.first_step
         metrics = Metrics(
             steps=self.progress.steps,
             episodes=self.progress.episodes,
@@ -190,7 +191,8 @@ class Run:
             **window.means(),
             eval_return_mean=evaluation.mean if evaluation else None,
             eval_return_std=evaluation.std if evaluation else None,
-            env_steps_per_second=(self.progress.steps - window.first_step) / working if working else None,
+            env_steps_per_second=steps / working if working else None,
+            updates_per_env_step=len(window.updates) / steps if steps else None,
             wall_seconds=time.monotonic() - self._began,
         )
         self.log.write(metrics)

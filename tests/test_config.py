@@ -14,7 +14,7 @@ from pyqmix.presets import PRESETS, from_preset
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
-    *("episode_limit", "threads", "n_step"),
+    *("episode_limit", "threads", "n_step", "episodes_per_update"),
 ]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda"]
@@ -70,6 +70,13 @@ def test_n_step_and_lambda_targets_exclude_each_other():
     expected = r"^n_step: expected 1 where td_lambda is above 0, .*, got 3 and td_lambda 0.5"
     with pytest.raises(ConfigError, match=expected):
         Config(n_step=3, td_lambda=0.5)
+
+
+def test_episodes_per_update_and_updates_per_episode_exclude_each_other():
+    expected = r"^episodes_per_update: expected it or updates_per_episode, .*, got 4 and updates_per_episode 0.25"
+    with pytest.raises(ConfigError, match=expected):
+        Config(episodes_per_update=4, updates_per_episode=0.25)
+    assert Config(episodes_per_update=4).updates_due(6) == 1.5 == Config(updates_per_episode=0.25).updates_due(6)
 
 
 anything = st.one_of(

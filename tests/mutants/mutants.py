@@ -520,6 +520,14 @@ MUTANTS = (
         "const T* const weight = from[k].weight;", f"{T}mlp.py -k values_and_gradients",
     ),
     Mutant(
+        "episodes_per_update does nothing", "pyqmix/config.py", "return episodes / self.episodes_per_update",
+        "return float(episodes)", f"{T}config.py -k exclude",
+    ),
+    Mutant(
+        "updates per environment step are those of the whole run", RUN, "len(window.updates) / steps",
+        "self.progress.updates / steps", f"{T}trainer.py -k metrics_file",
+    ),
+    Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
         "where = x > most ? lane", "where = x >= most ? lane",
         f"{T}td_target.py -k equal",
