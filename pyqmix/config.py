@@ -40,7 +40,10 @@ _MOST = {
 _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda")
-_BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q")
+_BOOLS = (
+    *("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q"),
+    *("overlap",),
+)
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
@@ -138,6 +141,9 @@ class Config:
     """Training steps for each episode played; 0.25 is one for every four episodes."""
     episodes_per_update: int | None = None
     """Episodes played for each training step, in place of --updates-per-episode: 4 is its 0.25."""
+    overlap: bool = False
+    """Play the next episodes on a thread beside the training steps, with the weights before those: the policy
+    lags by the training steps of one round. Beside Python environments --num-workers helps."""
     target_update: int = 200
     """Training steps between copies of the weights to the target networks."""
     target_tau: float = 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
 from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
+from pyqmix.overlap import PlayAhead, training_rollout
 from pyqmix.plots import plot_curves
 from pyqmix.replay import EpisodeBatch, EpisodeRing
-from pyqmix.rollouts import create_rollout
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
@@ -49,15 +50,7 @@ class Run:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
-        self.rollout = create_rollout(
-            config,
-            self.learner.agent,
-            config.seed,
-            Stream.ENVIRONMENT,
-            config.num_envs,
-            self.ring,
-            config.num_workers,
-        )
+        self.rollout = training_rollout(config, self.learner.agent, self.ring)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
         self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else rundir.create(config)
@@ -88,9 +81,8 @@ class Run:
 
     def play(self) -> None:
         """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
-        epsilon = self.config.epsilon(self.progress.steps)
         start = time.monotonic()
-        played = self.rollout.play(self.progress.episodes, self.config.num_envs, epsilon)
+        played = self.rollout.play(*self._next_episodes())
         self._work(start)
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
@@ -103,12 +95,13 @@ class Run:
         if len(self.ring) < self.config.batch_size:
             self._due_updates = 0.0
             return
-        while self._due_updates >= 1.0 - 1e-9:
-            self._due_updates -= 1.0
-            self._window.updates.append(
-                self.learner.update(self.sampler.sample(self.config.batch_size, out=self._batch))
-            )
-            self.progress.updates = self.learner.updates
+        with self._playing_ahead():
+            while self._is_update_due():
+                self._due_updates -= 1.0
+                self._window.updates.append(
+                    self.learner.update(self.sampler.sample(self.config.batch_size, out=self._batch))
+                )
+                self.progress.updates = self.learner.updates
         self._work(start)
 
     def report(self) -> None:
@@ -153,6 +146,21 @@ class Run:
         self.log.close()
         self.rollout.close()
         self.evaluator.close()
+
+    def _next_episodes(self) -> tuple[int, int, float]:
+        """Tell which episodes are next, how many, and their exploration."""
+        epsilon = self.config.epsilon(self.progress.steps)
+        return self.progress.episodes, self.config.num_envs, epsilon
+
+    def _is_update_due(self) -> bool:
+        return self._due_updates >= 1.0 - 1e-9
+
+    def _playing_ahead(self) -> AbstractContextManager[None]:
+        """With --overlap, play the next episodes beside the training steps, if there are both."""
+        more = self.progress.steps < self.config.total_steps
+        if isinstance(self.rollout, PlayAhead) and more and self._is_update_due():
+            return self.rollout.meanwhile(*self._next_episodes())
+        return nullcontext()
 
     def _intervals(self) -> dict[str, int]:
         config = self.config

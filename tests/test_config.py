@@ -18,7 +18,7 @@ POSITIVE_INTS = [
 ]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda"]
-BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q"]
+BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q", "overlap"]
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),

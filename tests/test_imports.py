@@ -20,7 +20,7 @@ LEVELS = (
     {"checkpoint", "plots", "window", "native_rollout", "worker"},
     {"worker_rollout"},
     {"rollouts"},
-    {"evaluate", "display", "interrupt"},
+    {"evaluate", "display", "interrupt", "overlap"},
     {"summary", "recording"},
     {"run"},
     {"trainer"},

@@ -246,8 +246,9 @@ def test_checkpoint_is_whole_or_absent(tiny_run, tmp_path, monkeypatch):
     assert checkpoint.load(checkpoint.latest(folder), learner).steps == 300
 
 
-def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path):
-    process = command("pyqmix-train", *ENDLESS)
+@pytest.mark.parametrize("option", [[], ["--overlap"]], ids=["", "overlap"])
+def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path, option):
+    process = command("pyqmix-train", *ENDLESS, *option)
     lines = iter(process.stdout.readline, "")
     assert next(line for line in lines if "/1,000,000,000 steps" in line)
     process.send_signal(signal.SIGINT)

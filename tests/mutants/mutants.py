@@ -34,6 +34,7 @@ REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqm
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
+OVERLAP = "pyqmix/overlap.py"
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
@@ -518,6 +519,42 @@ MUTANTS = (
         "layers: groups share the first one's weights", "csrc/mlp/mlp.cpp",
         "const T* const weight = from[k].weight + group * layer.outputs * layer.inputs;",
         "const T* const weight = from[k].weight;", f"{T}mlp.py -k values_and_gradients",
+    ),
+    # Episodes beside the training steps.
+    Mutant(
+        "overlap: nothing is played ahead", RUN, "isinstance(self.rollout, PlayAhead) and more",
+        "False and more", f"{T}overlap.py -k 'lags and rare'",
+    ),
+    Mutant(
+        "overlap: the weights are not taken anew", OVERLAP, "        self._take_weights()\n        self._thread.start",
+        "        self._thread.start", f"{T}overlap.py -k 'lags and rare'",
+    ),
+    Mutant(
+        "overlap: episodes wait for the training steps", OVERLAP,
+        "        self._thread.start(partial(self._play, first, count, epsilon))\n        yield\n",
+        "        yield\n        self._thread.start(partial(self._play, first, count, epsilon))\n",
+        f"{T}overlap.py -k 'faster and episodes'",
+    ),
+    Mutant(
+        "overlap: the actor has the agent's own weights", OVERLAP, "copy.deepcopy(agent).to", "agent.to",
+        f"{T}overlap.py -k 'actor_keeps'",
+    ),
+    Mutant(
+        "overlap: episodes are seen before they are asked for", OVERLAP,
+        "EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)", "ring", f"{T}overlap.py -k unseen",
+    ),
+    Mutant(
+        "overlap: what the thread raises is lost", OVERLAP, "            raise outcome\n", "            return None\n",
+        f"{T}overlap.py -k traceback",
+    ),
+    Mutant(
+        "overlap: the end of a run waits for the episodes", OVERLAP, "self._thread.join(timeout)",
+        "self._thread.join()", f"{T}overlap.py -k failing_training_step --timeout 20",
+    ),
+    Mutant(
+        "overlap: episodes are copied the last first", "csrc/replay/ring_transfer.cpp",
+        "first + static_cast<std::uint64_t>(k)", "first + static_cast<std::uint64_t>(count - 1 - k)",
+        f"{T}overlap.py -k order_of_their_tickets",
     ),
     Mutant(
         "episodes_per_update does nothing", "pyqmix/config.py", "return episodes / self.episodes_per_update",
