@@ -17,10 +17,11 @@ from pyqmix.display import Display
 from pyqmix.errors import ConfigError, DivergenceError
 from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
-from pyqmix.learner import Learner
+from pyqmix.learner import Learner, UpdateStats
 from pyqmix.metrics import Metrics, MetricsLog
 from pyqmix.overlap import PlayAhead, training_rollout
 from pyqmix.plots import plot_curves
+from pyqmix.prioritised import PrioritisedSampler
 from pyqmix.replay import EpisodeBatch, EpisodeRing
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
@@ -57,7 +58,12 @@ class Run:
         self.folder = self.run_folder.path
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
-        self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
+        seed = derive_seed(config.seed, Stream.REPLAY, self.progress.updates)
+        self.sampler = (
+            PrioritisedSampler(self.ring, seed, config.per_alpha)
+            if config.prioritised
+            else self.ring.sampler(seed)
+        )
         # Used again for every update, which has copied what it needs when it returns.
         self._batch = EpisodeBatch.empty(spec, config.batch_size, pin_memory=device.type == "cuda")
         self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
@@ -98,9 +104,7 @@ class Run:
         with self._playing_ahead():
             while self._is_update_due():
                 self._due_updates -= 1.0
-                self._window.updates.append(
-                    self.learner.update(self.sampler.sample(self.config.batch_size, out=self._batch))
-                )
+                self._window.updates.append(self._update())
                 self.progress.updates = self.learner.updates
         self._work(start)
 
@@ -146,6 +150,16 @@ class Run:
         self.log.close()
         self.rollout.close()
         self.evaluator.close()
+
+    def _update(self) -> UpdateStats:
+        batch = self.sampler.sample(self.config.batch_size, out=self._batch)
+        if not isinstance(self.sampler, PrioritisedSampler):
+            return self.learner.update(batch)
+        beta = self.config.importance_exponent(self.progress.steps)
+        stats = self.learner.update(batch, self.sampler.importance(beta))
+        if stats.episode_errors is not None:
+            self.sampler.learn(stats.episode_errors)
+        return stats
 
     def _next_episodes(self) -> tuple[int, int, float]:
         """Tell which episodes are next, how many, and their exploration."""

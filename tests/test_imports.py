@@ -15,7 +15,7 @@ LEVELS = (
     {"build", "nn", "envs", "replay"},
     {"config"},
     {"presets", "packing", "standardiser", "rundir"},
-    {"targets"},
+    {"targets", "prioritised"},
     {"learner", "rollout", "metrics"},
     {"checkpoint", "plots", "window", "native_rollout", "worker"},
     {"worker_rollout"},
