@@ -32,15 +32,18 @@ _POSITIVE_INTS = (
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "threads"),
     "n_step",
 )
-_OPTIONAL_POSITIVE_INTS = ("episode_limit",)
+_OPTIONAL_POSITIVE_INTS = ("episode_limit", "episodes_per_update", "per_beta_steps")
 _MOST = {
     **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
     **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
 }
 _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
-_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda")
-_BOOLS = ("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q")
+_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta")
+_BOOLS = (
+    *("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q"),
+    *("overlap", "prioritised"),
+)
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
@@ -136,6 +139,19 @@ class Config:
     process. The results do not depend on how many."""
     updates_per_episode: float = 1.0
     """Training steps for each episode played; 0.25 is one for every four episodes."""
+    episodes_per_update: int | None = None
+    """Episodes played for each training step, in place of --updates-per-episode: 4 is its 0.25."""
+    overlap: bool = False
+    """Play the next episodes on a thread beside the training steps, with the weights before those: the policy
+    lags by the training steps of one round. Beside Python environments --num-workers helps."""
+    prioritised: bool = False
+    """Draw episodes by their mean absolute temporal-difference errors (Schaul et al. 2016), not uniformly."""
+    per_alpha: float = 0.6
+    """--prioritised: exponent of the priorities; 0 draws uniformly, 1 in proportion to the errors."""
+    per_beta: float = 0.4
+    """--prioritised: exponent of the importance weights at the start; it rises linearly to 1."""
+    per_beta_steps: int | None = None
+    """--prioritised: environment steps over which --per-beta rises to 1. Default: --total-steps."""
     target_update: int = 200
     """Training steps between copies of the weights to the target networks."""
     target_tau: float = 1.0
@@ -217,6 +233,11 @@ class Config:
                 f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {self.n_step} "
                 f"and td_lambda {self.td_lambda:g}"
             )
+        if self.episodes_per_update is not None and self.updates_per_episode != 1.0:
+            raise ConfigError(
+                "episodes_per_update: expected it or updates_per_episode, as each is 1 / the other, got "
+                f"{self.episodes_per_update} and updates_per_episode {self.updates_per_episode:g}"
+            )
         if self.batch_size + self.num_envs > self.buffer_size:
             raise ConfigError(
                 f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "
@@ -239,6 +260,17 @@ class Config:
         assert self.eps_end is not None
         done = min(1.0, step / self.eps_steps)
         return self.eps_start + done * (self.eps_end - self.eps_start)
+
+    def importance_exponent(self, step: int) -> float:
+        """Return the β of prioritised sampling after ``step`` environment steps."""
+        done = min(1.0, step / (self.per_beta_steps or self.total_steps))
+        return self.per_beta + done * (1.0 - self.per_beta)
+
+    def updates_due(self, episodes: int) -> float:
+        """Return the training steps that so many episodes make due."""
+        if self.episodes_per_update is not None:
+            return episodes / self.episodes_per_update
+        return episodes * self.updates_per_episode
 
     def to_json(self) -> str:
         """Write every option, in the order of this class."""

@@ -84,4 +84,6 @@ class Display:
             parts.append(f"eval {self._eval:.3f}")
         if m.env_steps_per_second is not None:
             parts.append(f"{m.env_steps_per_second:,.0f} steps/s")
+        if m.updates_per_env_step is not None:
+            parts.append(f"{m.updates_per_env_step:.4f} updates/step")
         return "  ".join(parts)

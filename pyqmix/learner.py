@@ -13,6 +13,7 @@ from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.packing import PackedEpisodes, pack
+from pyqmix.prioritised import episode_errors
 from pyqmix.replay import EpisodeBatch
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
@@ -29,12 +30,14 @@ class UpdateStats:
         q_mean: mean of the values that the targets were compared with.
         target_mean: mean of the targets.
         grad_norm: norm of the whole gradient before clipping.
+        episode_errors: (B,), the mean absolute error of each episode's steps, where sampling is prioritised.
     """
 
     loss: Tensor
     q_mean: Tensor
     target_mean: Tensor
     grad_norm: Tensor
+    episode_errors: Tensor | None = None
 
 
 class Learner:
@@ -85,27 +88,39 @@ class Learner:
         self.standardiser = RewardStandardiser()
         self.updates = 0
 
-    def update(self, batch: EpisodeBatch) -> UpdateStats:
+    def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
+
+        Args:
+            batch: the episodes.
+            importance: (B,), factors of the episodes' weights in the loss, where sampling is prioritised.
 
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
-        loss, q, target = self.loss(batch)
+        loss, q, target, packed = self._loss(batch, importance)
         self.flat.set_grads(loss)
         grad_norm = nn.utils.clip_grad_norm_(self.flat.block, self.config.grad_clip)
         self.optimizer.step()
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.update_targets()
-        return UpdateStats(loss.detach(), q.mean(), target.mean(), grad_norm)
+        errors = None if importance is None else episode_errors(packed, q, target)
+        return UpdateStats(loss.detach(), q.mean(), target.mean(), grad_norm, errors)
 
-    def loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
-        with ops.use_backend(self.config.backend):
-            return self._loss(batch.to(self.device))
+        return self._loss(batch, importance)[:3]
 
-    def _loss(self, batch: EpisodeBatch) -> tuple[Tensor, Tensor, Tensor]:
+    def _loss(
+        self, batch: EpisodeBatch, importance: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, PackedEpisodes]:
+        with ops.use_backend(self.config.backend):
+            return self._packed_loss(batch.to(self.device), importance)
+
+    def _packed_loss(
+        self, batch: EpisodeBatch, importance: Tensor | None
+    ) -> tuple[Tensor, Tensor, Tensor, PackedEpisodes]:
         packed = pack(batch)
         rewards = self._learned_rewards(batch, packed)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
@@ -113,8 +128,11 @@ class Learner:
         target = make_targets(packed, rewards, online_qs.detach(), *networks, self.config)
         chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
         states = packed.states.index_select(0, packed.now)
-        loss, q = self.mixer.loss(chosen, states, target, self._weights(batch, packed))
-        return loss, q, target
+        weights = self._weights(batch, packed)
+        if importance is not None:
+            weights = weights * importance.to(weights)[packed.episodes]
+        loss, q = self.mixer.loss(chosen, states, target, weights)
+        return loss, q, target, packed
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number; waits for the device."""

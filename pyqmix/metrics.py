@@ -28,6 +28,7 @@ class Metrics:
         train_return, train_length: means over the training episodes since the last line.
         eval_return_mean, eval_return_std: of the greedy evaluation at this step, if there was one.
         env_steps_per_second: since the last line, evaluation and checkpoints left out.
+        updates_per_env_step: training steps for each environment step, since the last line.
         wall_seconds: since the run began, earlier parts of a resumed run counted in.
     """
 
@@ -44,6 +45,7 @@ class Metrics:
     eval_return_mean: float | None = None
     eval_return_std: float | None = None
     env_steps_per_second: float | None = None
+    updates_per_env_step: float | None = None
     wall_seconds: float = 0.0
 
 
@@ -109,6 +111,8 @@ def _line(cells: Sequence[object]) -> str:
 
 def _parse(row: dict[str, str]) -> Metrics:
     values = {
-        name: int(row[name]) if name in _INTEGERS else float(row[name]) for name in COLUMNS if row[name] != ""
+        name: int(row[name]) if name in _INTEGERS else float(row[name])
+        for name in COLUMNS
+        if row.get(name, "") != ""  # a run of an older version lacks some columns
     }
     return Metrics(**values)  # type: ignore[arg-type]

@@ -232,8 +232,10 @@ class EpisodeSampler:
     """
 
     def __init__(self, ring: EpisodeRing, seed: int) -> None:
-        self._ring = ring
-        self._sampler = _C.EpisodeSampler(ring.native, seed)
+        self._hold(ring, _C.EpisodeSampler(ring.native, seed))
+
+    def _hold(self, ring: EpisodeRing, sampler: _C.PinnedBatch) -> None:
+        self._ring, self._sampler = ring, sampler
         self._out: EpisodeBatch | None = None
         self._views: dict[tuple[int, int], _View] = {}  # of _out, by batch size and steps
 

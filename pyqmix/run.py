@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +17,12 @@ from pyqmix.display import Display
 from pyqmix.errors import ConfigError, DivergenceError
 from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
-from pyqmix.learner import Learner
+from pyqmix.learner import Learner, UpdateStats
 from pyqmix.metrics import Metrics, MetricsLog
+from pyqmix.overlap import PlayAhead, training_rollout
 from pyqmix.plots import plot_curves
+from pyqmix.prioritised import PrioritisedSampler
 from pyqmix.replay import EpisodeBatch, EpisodeRing
-from pyqmix.rollouts import create_rollout
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
@@ -49,22 +51,19 @@ class Run:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
-        self.rollout = create_rollout(
-            config,
-            self.learner.agent,
-            config.seed,
-            Stream.ENVIRONMENT,
-            config.num_envs,
-            self.ring,
-            config.num_workers,
-        )
+        self.rollout = training_rollout(config, self.learner.agent, self.ring)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
         self.progress = _resume(self.learner, config) if resume else Progress()
         self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else rundir.create(config)
         self.folder = self.run_folder.path
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
-        self.sampler = self.ring.sampler(derive_seed(config.seed, Stream.REPLAY, self.progress.updates))
+        seed = derive_seed(config.seed, Stream.REPLAY, self.progress.updates)
+        self.sampler = (
+            PrioritisedSampler(self.ring, seed, config.per_alpha)
+            if config.prioritised
+            else self.ring.sampler(seed)
+        )
         # Used again for every update, which has copied what it needs when it returns.
         self._batch = EpisodeBatch.empty(spec, config.batch_size, pin_memory=device.type == "cuda")
         self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
@@ -88,13 +87,12 @@ class Run:
 
     def play(self) -> None:
         """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
-        epsilon = self.config.epsilon(self.progress.steps)
         start = time.monotonic()
-        played = self.rollout.play(self.progress.episodes, self.config.num_envs, epsilon)
+        played = self.rollout.play(*self._next_episodes())
         self._work(start)
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
-        self._due_updates += self.config.num_envs * self.config.updates_per_episode
+        self._due_updates += self.config.updates_due(self.config.num_envs)
         self._window.played.append(played)
 
     def learn(self) -> None:
@@ -103,12 +101,11 @@ class Run:
         if len(self.ring) < self.config.batch_size:
             self._due_updates = 0.0
             return
-        while self._due_updates >= 1.0 - 1e-9:
-            self._due_updates -= 1.0
-            self._window.updates.append(
-                self.learner.update(self.sampler.sample(self.config.batch_size, out=self._batch))
-            )
-            self.progress.updates = self.learner.updates
+        with self._playing_ahead():
+            while self._is_update_due():
+                self._due_updates -= 1.0
+                self._window.updates.append(self._update())
+                self.progress.updates = self.learner.updates
         self._work(start)
 
     def report(self) -> None:
@@ -154,6 +151,31 @@ class Run:
         self.rollout.close()
         self.evaluator.close()
 
+    def _update(self) -> UpdateStats:
+        batch = self.sampler.sample(self.config.batch_size, out=self._batch)
+        if not isinstance(self.sampler, PrioritisedSampler):
+            return self.learner.update(batch)
+        beta = self.config.importance_exponent(self.progress.steps)
+        stats = self.learner.update(batch, self.sampler.importance(beta))
+        if stats.episode_errors is not None:
+            self.sampler.learn(stats.episode_errors)
+        return stats
+
+    def _next_episodes(self) -> tuple[int, int, float]:
+        """Tell which episodes are next, how many, and their exploration."""
+        epsilon = self.config.epsilon(self.progress.steps)
+        return self.progress.episodes, self.config.num_envs, epsilon
+
+    def _is_update_due(self) -> bool:
+        return self._due_updates >= 1.0 - 1e-9
+
+    def _playing_ahead(self) -> AbstractContextManager[None]:
+        """With --overlap, play the next episodes beside the training steps, if there are both."""
+        more = self.progress.steps < self.config.total_steps
+        if isinstance(self.rollout, PlayAhead) and more and self._is_update_due():
+            return self.rollout.meanwhile(*self._next_episodes())
+        return nullcontext()
+
     def _intervals(self) -> dict[str, int]:
         config = self.config
         return {
@@ -182,6 +204,7 @@ class Run:
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         window, self._window = self._window, Window(self.progress.steps)
         working, self._working = self._working, 0.0
+        steps = self.progress.steps - window.first_step
         metrics = Metrics(
             steps=self.progress.steps,
             episodes=self.progress.episodes,
@@ -190,7 +213,8 @@ class Run:
             **window.means(),
             eval_return_mean=evaluation.mean if evaluation else None,
             eval_return_std=evaluation.std if evaluation else None,
-            env_steps_per_second=(self.progress.steps - window.first_step) / working if working else None,
+            env_steps_per_second=steps / working if working else None,
+            updates_per_env_step=len(window.updates) / steps if steps else None,
             wall_seconds=time.monotonic() - self._began,
         )
         self.log.write(metrics)

@@ -30,6 +30,7 @@ def summarise(
         "interrupted": interrupted,
         "wall_seconds": wall_seconds,
         "env_steps_per_second": progress.steps / wall_seconds,
+        "updates_per_env_step": progress.updates / progress.steps,
         "eval_return_mean": evaluated[-1].eval_return_mean if evaluated else None,
         "eval_return_std": evaluated[-1].eval_return_std if evaluated else None,
         "eval_episodes": config.eval_episodes if evaluated else 0,
@@ -45,7 +46,8 @@ def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: Path
     yield (
         f"{how}: {summary['total_steps']:,} steps, {summary['episodes']:,} episodes, "
         f"{summary['updates']:,} updates in {summary['wall_seconds']:.0f} s "
-        f"({summary['env_steps_per_second']:,.0f} steps/s with evaluation)"
+        f"({summary['env_steps_per_second']:,.0f} steps/s with evaluation, at "
+        f"{summary['updates_per_env_step']:.4f} updates/step)"
     )
     if summary["eval_return_mean"] is not None:
         interval = " [{:.3f}, {:.3f}] 95 %".format(*evaluation.interval()) if evaluation else ""

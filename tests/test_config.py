@@ -14,11 +14,11 @@ from pyqmix.presets import PRESETS, from_preset
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
-    *("episode_limit", "threads", "n_step"),
+    *("episode_limit", "threads", "n_step", "episodes_per_update", "per_beta_steps"),
 ]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
-FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda"]
-BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q"]
+FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta"]
+BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q", "overlap", "prioritised"]
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),
@@ -70,6 +70,13 @@ def test_n_step_and_lambda_targets_exclude_each_other():
     expected = r"^n_step: expected 1 where td_lambda is above 0, .*, got 3 and td_lambda 0.5"
     with pytest.raises(ConfigError, match=expected):
         Config(n_step=3, td_lambda=0.5)
+
+
+def test_episodes_per_update_and_updates_per_episode_exclude_each_other():
+    expected = r"^episodes_per_update: expected it or updates_per_episode, .*, got 4 and updates_per_episode 0.25"
+    with pytest.raises(ConfigError, match=expected):
+        Config(episodes_per_update=4, updates_per_episode=0.25)
+    assert Config(episodes_per_update=4).updates_due(6) == 1.5 == Config(updates_per_episode=0.25).updates_due(6)
 
 
 anything = st.one_of(
@@ -126,6 +133,14 @@ def test_json_of_something_else(text, expected, tmp_path):
 def test_epsilon_falls_linearly_and_stays():
     config = Config(eps_start=0.9, eps_end=0.1, eps_steps=200)
     assert [config.epsilon(step) for step in (0, 50, 100, 200, 10**9)] == pytest.approx([0.9, 0.7, 0.5, 0.1, 0.1])
+
+
+def test_the_exponent_of_the_importance_weights_rises_linearly_to_1():
+    config = Config(per_beta=0.4, total_steps=1_000, per_beta_steps=200)
+    steps = (0, 50, 200, 1_000)
+    assert [config.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.55, 1.0, 1.0])
+    whole = config.replace(per_beta_steps=None)
+    assert [whole.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.43, 0.52, 1.0])
 
 
 def test_lbf_has_a_preset_of_its_own():

@@ -10,9 +10,16 @@ from pyqmix.metrics import Metrics
 
 FIRST = Metrics(steps=1_000, episodes=500, updates=90, epsilon=0.75, env_steps_per_second=2_345.0)
 SECOND = Metrics(
-    **{**vars(FIRST), "steps": 2_000, "loss": 0.125, "q_mean": 3.5, "train_return": 6.25, "eval_return_mean": 7.5}
+    **{
+        **vars(FIRST),
+        **{"steps": 2_000, "loss": 0.125, "q_mean": 3.5, "train_return": 6.25, "eval_return_mean": 7.5},
+        "updates_per_env_step": 0.02,
+    }
 )
-SHOWN = ["episodes 500", "eps 0.75", "loss 0.1250", "Q 3.50", "return 6.25", "eval 7.500", "2,345 steps/s"]
+SHOWN = [
+    *("episodes 500", "eps 0.75", "loss 0.1250", "Q 3.50", "return 6.25", "eval 7.500"),
+    "2,345 steps/s  0.0200 updates/step",
+]
 
 
 def show(terminal, *metrics, **options):

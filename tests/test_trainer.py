@@ -21,7 +21,7 @@ from pyqmix.metrics import read_metrics
 COLUMNS = [
     *("steps", "episodes", "updates", "epsilon", "loss", "q_mean", "target_mean", "grad_norm"),
     *("train_return", "train_length", "eval_return_mean", "eval_return_std"),
-    *("env_steps_per_second", "wall_seconds"),
+    *("env_steps_per_second", "updates_per_env_step", "wall_seconds"),
 ]
 OF_THE_CLOCK = ("env_steps_per_second", "wall_seconds")
 ENDLESS = [
@@ -102,6 +102,8 @@ def test_metrics_file(tiny_run):
     assert [int(line["episodes"]) for line in lines] == [25, 50, 75, 100, 125, 150]
     assert float(lines[-1]["epsilon"]) == 1.0
     assert float(lines[-1]["train_length"]) == 2.0
+    assert float(lines[0]["updates_per_env_step"]) == (25 - 7) / 50
+    assert float(lines[-1]["updates_per_env_step"]) == 0.5
     assert all(line["loss"] for line in lines)
 
 
@@ -111,6 +113,7 @@ def test_summary_file(tiny_run):
     assert (values["env"], values["task"], values["seed"]) == ("two_step", None, 0)
     assert (values["total_steps"], values["interrupted"], values["eval_episodes"]) == (300, False, 4)
     assert values["updates"] == 150 - 7  # none until the replay holds a batch of 8 episodes
+    assert values["updates_per_env_step"] == (150 - 7) / 300
     assert values["eval_return_mean"] == read_metrics(tiny_run)[-1].eval_return_mean
 
 
@@ -243,8 +246,9 @@ def test_checkpoint_is_whole_or_absent(tiny_run, tmp_path, monkeypatch):
     assert checkpoint.load(checkpoint.latest(folder), learner).steps == 300
 
 
-def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path):
-    process = command("pyqmix-train", *ENDLESS)
+@pytest.mark.parametrize("option", [[], ["--overlap"]], ids=["", "overlap"])
+def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path, option):
+    process = command("pyqmix-train", *ENDLESS, *option)
     lines = iter(process.stdout.readline, "")
     assert next(line for line in lines if "/1,000,000,000 steps" in line)
     process.send_signal(signal.SIGINT)
@@ -284,6 +288,12 @@ def test_a_diverging_run_stops_and_keeps_no_spoiled_checkpoint(tiny_config, tmp_
     assert not list((tmp_path / "run").glob("checkpoints/*"))
 
 
+def test_episodes_per_update_is_one_over_updates_per_episode(run):
+    one, other = run("one", episodes_per_update=4), run("other", updates_per_episode=0.25)
+    assert weights(one, 300) == weights(other, 300)
+    assert summary(run("three", episodes_per_update=3))["updates"] == (150 - 7) // 3
+
+
 def test_training_leaves_the_callers_threads_alone(tiny_config, tmp_path):
     torch.set_num_threads(2)
     result = train(tiny_config(run_dir=str(tmp_path / "run"), threads=1), quiet=True)
@@ -321,6 +331,18 @@ def test_a_folder_with_files_of_a_run_is_refused_and_left_alone(tiny_config, tmp
         train(tiny_config(run_dir=str(tmp_path)), quiet=True)
     assert (tmp_path / name).read_text() == "precious"
     assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_metrics_of_an_older_version_lack_a_column(tiny_run, tmp_path):
+    copy = shutil.copytree(tiny_run, tmp_path / "copy")
+    names = [name for name in COLUMNS if name != "updates_per_env_step"]
+    with (copy / "metrics.csv").open("w", newline="") as file:
+        writer = csv.DictWriter(file, names, extrasaction="ignore")
+        writer.writeheader()
+        writer.writerows(rows(tiny_run))
+    read = read_metrics(copy)
+    assert [m.loss for m in read] == [m.loss for m in read_metrics(tiny_run)]
+    assert {m.updates_per_env_step for m in read} == {None}
 
 
 def test_a_cut_last_line_of_metrics_is_left_out(tiny_run, tmp_path):

@@ -1,84 +1,125 @@
 #include <algorithm>
-#include <vector>
+#include <utility>
 
-#include "bindings/arrays.h"
 #include "bindings/bindings.h"
-#include "bindings/ring.h"
-
-namespace py = pybind11;
+#include "bindings/pinned_batch.h"
+#include "replay/prioritised_draw.h"
 
 namespace pyqmix {
+
+py::array_t<std::int64_t> PinnedBatch::pin(std::int64_t batch) {
+    member_.require_here();
+    if (!slots_.empty()) throw std::runtime_error("this sampler already holds a batch");
+    {
+        const py::gil_scoped_release release_gil;
+        choose(ring(), member_.id(), batch, slots_);
+    }
+    auto lengths = new_array<std::int64_t>({static_cast<std::int64_t>(slots_.size())});
+    std::transform(slots_.begin(), slots_.end(), lengths.mutable_data(),
+                   [this](std::int64_t slot) { return ring().length(slot); });
+    return lengths;
+}
+
+void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py::object& state,
+                         const py::array& actions, const py::array& rewards,
+                         const py::array& terminated) {
+    const EpisodeSpec& s = ring().layout().spec;
+    const auto batch = static_cast<std::int64_t>(slots_.size());
+    BatchOut out;
+    for (const std::int64_t slot : slots_) out.steps = std::max(out.steps, ring().length(slot));
+    const std::int64_t points = out.steps + 1;
+    out.obs = data_of<float>("obs", obs, {batch, points, s.n_agents, s.obs_dim});
+    out.avail = data_of<bool>("avail", avail, {batch, points, s.n_agents, s.n_actions});
+    if (s.state_dim > 0)
+        out.state = data_of<float>("state", state.cast<py::array>(), {batch, points, s.state_dim});
+    out.actions = data_of<std::int64_t>("actions", actions, {batch, out.steps, s.n_agents});
+    out.rewards = data_of<float>("rewards", rewards, {batch, out.steps});
+    out.terminated = data_of<bool>("terminated", terminated, {batch, out.steps});
+    const py::gil_scoped_release release_gil;
+    for (std::int64_t b = 0; b < batch; ++b)
+        ring().decode_episode(slots_[static_cast<std::size_t>(b)], b, out);
+}
+
+void PinnedBatch::release() {
+    if (member_.here()) ring().unpin(member_.id(), slots_);
+    slots_.clear();
+}
+
 namespace {
 
-// One sampler: holds at most one batch at a time, used from one thread at a time.
-class Sampler {
+class UniformSampler final : public PinnedBatch {
    public:
-    Sampler(std::shared_ptr<EpisodeRing> ring, std::uint64_t seed)
-        : member_(std::move(ring), Role::sampler), draw_(seed) {}
-    ~Sampler() {
-        if (member_.here()) ring().unpin(member_.id(), slots_);
-    }
-    Sampler(const Sampler&) = delete;
-    Sampler& operator=(const Sampler&) = delete;
+    UniformSampler(std::shared_ptr<EpisodeRing> ring, std::uint64_t seed)
+        : PinnedBatch(std::move(ring)), draw_(seed) {}
 
-    // Pins `batch` episodes and returns their lengths; fewer when no more could be had.
-    py::array_t<std::int64_t> pin(std::int64_t batch) {
-        member_.require_here();
-        if (!slots_.empty()) throw std::runtime_error("this sampler already holds a batch");
-        {
-            const py::gil_scoped_release release_gil;
-            ring().pin_uniform(member_.id(), batch, draw_, slots_);
+   private:
+    void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
+                std::vector<std::int64_t>& slots) override {
+        ring.pin_uniform(sampler, batch, draw_, slots);
+    }
+
+    UniformDraw draw_;
+};
+
+class PrioritisedSampler final : public PinnedBatch {
+   public:
+    PrioritisedSampler(const std::shared_ptr<EpisodeRing>& ring, std::uint64_t seed, double alpha)
+        : PinnedBatch(ring), capacity_(ring->control().capacity()), draw_(capacity_, alpha, seed) {}
+
+    // Of the last batch: places (B, 2), slots and generations; and probabilities (B,).
+    py::tuple drawn() const {
+        const auto batch = static_cast<std::int64_t>(draw_.places().size());
+        auto places = new_array<std::int64_t>({batch, 2});
+        auto probabilities = new_array<double>({batch});
+        std::int64_t* to = places.mutable_data();
+        for (const Place& place : draw_.places()) {
+            *to++ = place.slot;
+            *to++ = place.generation;
         }
-        auto lengths = new_array<std::int64_t>({static_cast<std::int64_t>(slots_.size())});
-        std::transform(slots_.begin(), slots_.end(), lengths.mutable_data(),
-                       [this](std::int64_t slot) { return ring().length(slot); });
-        return lengths;
+        std::copy_n(draw_.probabilities().begin(), batch, probabilities.mutable_data());
+        return py::make_tuple(places, probabilities);
     }
 
-    // Fills arrays whose shapes are those of BatchOut.
-    void decode(const py::array& obs, const py::array& avail, const py::object& state,
-                const py::array& actions, const py::array& rewards, const py::array& terminated) {
-        const EpisodeSpec& s = ring().layout().spec;
-        const auto batch = static_cast<std::int64_t>(slots_.size());
-        BatchOut out;
-        for (const std::int64_t slot : slots_) out.steps = std::max(out.steps, ring().length(slot));
-        const std::int64_t points = out.steps + 1;
-        out.obs = data_of<float>("obs", obs, {batch, points, s.n_agents, s.obs_dim});
-        out.avail = data_of<bool>("avail", avail, {batch, points, s.n_agents, s.n_actions});
-        if (s.state_dim > 0)
-            out.state =
-                data_of<float>("state", state.cast<py::array>(), {batch, points, s.state_dim});
-        out.actions = data_of<std::int64_t>("actions", actions, {batch, out.steps, s.n_agents});
-        out.rewards = data_of<float>("rewards", rewards, {batch, out.steps});
-        out.terminated = data_of<bool>("terminated", terminated, {batch, out.steps});
-        const py::gil_scoped_release release_gil;
-        for (std::int64_t b = 0; b < batch; ++b)
-            ring().decode_episode(slots_[static_cast<std::size_t>(b)], b, out);
-    }
-
-    void release() {
-        if (member_.here()) ring().unpin(member_.id(), slots_);
-        slots_.clear();
+    // Takes in the errors (B,) of the episodes at places (B, 2).
+    void set_errors(const py::array& places, const py::array& errors) {
+        const std::int64_t batch = errors.size();
+        const auto* from = data_of<const std::int64_t>("places", places, {batch, 2});
+        const auto* of = data_of<const double>("errors", errors, {batch});
+        for (std::int64_t b = 0; b < batch; ++b) {
+            const Place place{from[2 * b], from[2 * b + 1]};
+            if (place.slot < 0 || place.slot >= capacity_)
+                throw std::invalid_argument("places: slot " + std::to_string(place.slot) +
+                                            " is none of the ring's");
+            draw_.set_error(place, of[b]);
+        }
     }
 
    private:
-    EpisodeRing& ring() const { return member_.ring(); }
+    void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
+                std::vector<std::int64_t>& slots) override {
+        draw_.draw(ring.control(), sampler, batch, slots);
+    }
 
-    Member member_;
-    UniformDraw draw_;
-    std::vector<std::int64_t> slots_;
+    std::int64_t capacity_;
+    PrioritisedDraw draw_;
 };
 
 }  // namespace
 
 void bind_ring_sampler(py::module_& module) {
-    py::class_<Sampler>(module, "EpisodeSampler")
-        .def(py::init<std::shared_ptr<EpisodeRing>, std::uint64_t>(), py::arg("ring"),
-             py::arg("seed"))
-        .def("pin", &Sampler::pin, py::arg("batch_size"))
-        .def("decode", &Sampler::decode, py::arg("obs"), py::arg("avail"), py::arg("state"),
+    py::class_<PinnedBatch>(module, "PinnedBatch")
+        .def("pin", &PinnedBatch::pin, py::arg("batch_size"))
+        .def("decode", &PinnedBatch::decode, py::arg("obs"), py::arg("avail"), py::arg("state"),
              py::arg("actions"), py::arg("rewards"), py::arg("terminated"))
-        .def("release", &Sampler::release);
+        .def("release", &PinnedBatch::release);
+    py::class_<UniformSampler, PinnedBatch>(module, "EpisodeSampler")
+        .def(py::init<std::shared_ptr<EpisodeRing>, std::uint64_t>(), py::arg("ring"),
+             py::arg("seed"));
+    py::class_<PrioritisedSampler, PinnedBatch>(module, "PrioritisedSampler")
+        .def(py::init<const std::shared_ptr<EpisodeRing>&, std::uint64_t, double>(),
+             py::arg("ring"), py::arg("seed"), py::arg("alpha"))
+        .def("drawn", &PrioritisedSampler::drawn)
+        .def("set_errors", &PrioritisedSampler::set_errors, py::arg("places"), py::arg("errors"));
 }
 
 }  // namespace pyqmix

@@ -34,6 +34,7 @@ REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqm
 MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
+OVERLAP, PRIORITISED, DRAW = "pyqmix/overlap.py", "pyqmix/prioritised.py", "csrc/replay/prioritised_draw.cpp"
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
@@ -518,6 +519,108 @@ MUTANTS = (
         "layers: groups share the first one's weights", "csrc/mlp/mlp.cpp",
         "const T* const weight = from[k].weight + group * layer.outputs * layer.inputs;",
         "const T* const weight = from[k].weight;", f"{T}mlp.py -k values_and_gradients",
+    ),
+    # Episodes beside the training steps.
+    Mutant(
+        "overlap: nothing is played ahead", RUN, "isinstance(self.rollout, PlayAhead) and more",
+        "False and more", f"{T}overlap.py -k 'lags and rare'",
+    ),
+    Mutant(
+        "overlap: the weights are not taken anew", OVERLAP, "        self._take_weights()\n        self._thread.start",
+        "        self._thread.start", f"{T}overlap.py -k 'lags and rare'",
+    ),
+    Mutant(
+        "overlap: episodes wait for the training steps", OVERLAP,
+        "        self._thread.start(partial(self._play, first, count, epsilon))\n        yield\n",
+        "        yield\n        self._thread.start(partial(self._play, first, count, epsilon))\n",
+        f"{T}overlap.py -k 'faster and episodes'",
+    ),
+    Mutant(
+        "overlap: the actor has the agent's own weights", OVERLAP, "copy.deepcopy(agent).to", "agent.to",
+        f"{T}overlap.py -k 'actor_keeps'",
+    ),
+    Mutant(
+        "overlap: episodes are seen before they are asked for", OVERLAP,
+        "EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)", "ring", f"{T}overlap.py -k unseen",
+    ),
+    Mutant(
+        "overlap: what the thread raises is lost", OVERLAP, "            raise outcome\n", "            return None\n",
+        f"{T}overlap.py -k traceback",
+    ),
+    Mutant(
+        "overlap: the end of a run waits for the episodes", OVERLAP, "self._thread.join(timeout)",
+        "self._thread.join()", f"{T}overlap.py -k failing_training_step --timeout 20",
+    ),
+    Mutant(
+        "overlap: episodes are copied the last first", "csrc/replay/ring_transfer.cpp",
+        "first + static_cast<std::uint64_t>(k)", "first + static_cast<std::uint64_t>(count - 1 - k)",
+        f"{T}overlap.py -k order_of_their_tickets",
+    ),
+    # Prioritised sampling.
+    Mutant(
+        "prioritised: errors are not taken in", DRAW, "tree_.set(place.slot, weight_of(priority",
+        "if (false) tree_.set(place.slot, weight_of(priority", f"{T}prioritised.py -k proportion",
+    ),
+    Mutant(
+        "prioritised: alpha does nothing", DRAW, "std::pow(priority, alpha_)", "std::pow(priority, 1.0 + 0.0 * alpha_)",
+        f"{T}prioritised.py -k proportion",
+    ),
+    Mutant(
+        "prioritised: the tree's search forgets the left part", "csrc/replay/sum_tree.h",
+        "            mass -= sums_[node];\n", "", f"{T}prioritised.py -k proportion",
+    ),
+    Mutant(
+        "prioritised: a priority outlives its episode", DRAW, "if (now == known) return;",
+        "if ((now == 0) == (known == 0)) return;", f"{T}prioritised.py -k overwritten",
+    ),
+    Mutant(
+        "prioritised: errors go to an episode's successor", DRAW,
+        "if (generations_[static_cast<std::size_t>(place.slot)] != place.generation) return;", "",
+        f"{T}prioritised.py -k successors",
+    ),
+    Mutant(
+        "prioritised: a new episode has priority 1", DRAW, "weight_of(largest_ > 0.0 ? largest_ : 1.0)",
+        "weight_of(1.0)", f"{T}prioritised.py -k largest",
+    ),
+    Mutant(
+        "prioritised: draws are not stratified", DRAW, "(static_cast<double>(k) + uniform(random_)) / double(batch)",
+        "uniform(random_)", f"{T}prioritised.py -k each_share",
+    ),
+    Mutant(
+        "prioritised: an error that is no number counts as 0", DRAW, "std::isfinite(error) ? std::abs(error) + kLeast : largest_",
+        "std::abs(error) + kLeast", f"{T}prioritised.py -k no_number",
+    ),
+    Mutant(
+        "prioritised: importance weights are 1", PRIORITISED, "** -beta)", "** (0 * beta))",
+        f"{T}prioritised.py -k formulas",
+    ),
+    Mutant(
+        "prioritised: importance stays out of the loss", LEARNER, "weights * importance.to(weights)[packed.episodes]",
+        "weights", f"{T}prioritised.py -k weighs",
+    ),
+    Mutant(
+        "prioritised: errors count at once", PRIORITISED, "while len(self._learned) > 1:", "while self._learned:",
+        f"{T}prioritised.py -k draw_after_the_next",
+    ),
+    Mutant(
+        "prioritised: a run forgets the errors", RUN, "self.sampler.learn(stats.episode_errors)", "pass",
+        f"{T}prioritised.py -k draws_by_the_errors",
+    ),
+    Mutant(
+        "prioritised: an episode's error is a sum", PRIORITISED, "return sums / lengths", "return sums",
+        f"{T}prioritised.py -k mean_absolute",
+    ),
+    Mutant(
+        "prioritised: beta does not rise", "pyqmix/config.py", "self.per_beta + done * (1.0 - self.per_beta)",
+        "self.per_beta", f"{T}config.py -k importance",
+    ),
+    Mutant(
+        "episodes_per_update does nothing", "pyqmix/config.py", "return episodes / self.episodes_per_update",
+        "return float(episodes)", f"{T}config.py -k exclude",
+    ),
+    Mutant(
+        "updates per environment step are those of the whole run", RUN, "len(window.updates) / steps",
+        "self.progress.updates / steps", f"{T}trainer.py -k metrics_file",
     ),
     Mutant(
         "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",

@@ -1,0 +1,44 @@
+// A sampler as Python sees it: holds at most one batch at a time, used from one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "bindings/ring.h"
+
+namespace pyqmix {
+
+class PinnedBatch {
+   public:
+    explicit PinnedBatch(std::shared_ptr<EpisodeRing> ring)
+        : member_(std::move(ring), Role::sampler) {}
+    virtual ~PinnedBatch() {
+        if (member_.here()) ring().unpin(member_.id(), slots_);
+    }
+    PinnedBatch(const PinnedBatch&) = delete;
+    PinnedBatch& operator=(const PinnedBatch&) = delete;
+
+    // Pins `batch` episodes and returns their lengths; fewer when no more could be had.
+    py::array_t<std::int64_t> pin(std::int64_t batch);
+
+    // Fills arrays whose shapes are those of BatchOut.
+    void decode(const py::array& obs, const py::array& avail, const py::object& state,
+                const py::array& actions, const py::array& rewards, const py::array& terminated);
+
+    void release();
+
+   protected:
+    // Pins up to `batch` slots of the ring for this sampler and appends them.
+    virtual void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
+                        std::vector<std::int64_t>& slots) = 0;
+
+   private:
+    EpisodeRing& ring() const { return member_.ring(); }
+
+    Member member_;
+    std::vector<std::int64_t> slots_;
+};
+
+}  // namespace pyqmix
