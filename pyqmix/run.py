@@ -103,6 +103,7 @@ class Run:
         if len(self.ring) < self.config.batch_size:
             self._due_updates = 0.0
             return
+        self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
         while self._due_updates >= 1.0 - 1e-9:
             self._due_updates -= 1.0
             self._window.updates.append(
