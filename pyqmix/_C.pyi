@@ -304,6 +304,8 @@ class LbfEnv:
     steps: int
     obs_dim: int
     state_dim: int
+    obs_scale: list[float]
+    state_scale: list[float]
     storage: str
     def __init__(
         self,
@@ -313,6 +315,7 @@ class LbfEnv:
         action_mask: bool = ...,
         global_state: bool = ...,
         team_reward: str = ...,
+        positions: str = ...,
     ) -> None: ...
     def seed(self, seed: int) -> None: ...
     def reset(self) -> None: ...
@@ -354,6 +357,7 @@ class Policy:
         n_actions: int,
         agent_id: bool,
         share_parameters: bool = ...,
+        obs_scale: list[float] = ...,
     ) -> None: ...
     def load(self, weights: NDArray[np.float32]) -> None: ...
     def values(

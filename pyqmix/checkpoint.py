@@ -22,6 +22,7 @@ from torch import Tensor
 
 from pyqmix.errors import ConfigError
 from pyqmix.learner import Learner
+from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
 
 _STEP_FOLDER = re.compile(r"step_(\d+)")
@@ -86,7 +87,7 @@ def load_weights(folder: Path, learner: Learner) -> Progress:
         ConfigError: the checkpoint is damaged, or of other networks or another environment.
     """
     progress, _, spec = _read_state(folder)
-    if spec != dataclasses.asdict(learner.spec):
+    if spec != _plain(learner.spec):
         raise ConfigError(f"{folder}: the environment has changed: {spec} became {learner.spec}")
     tensors = _read(folder / "weights.safetensors")
     try:
@@ -130,11 +131,17 @@ def _write(folder: Path, learner: Learner, progress: Progress) -> None:
     state = {
         "progress": dataclasses.asdict(progress),
         "standardiser": learner.standardiser.state(),
-        "spec": dataclasses.asdict(learner.spec),
+        "spec": _plain(learner.spec),
     }
     (folder / "progress.json").write_text(json.dumps(state, indent=2) + "\n")
     for file in folder.iterdir():
         _flush(file)
+
+
+def _plain(spec: EpisodeSpec) -> dict[str, Any]:
+    """Write a spec as it comes back from JSON."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(spec)))
+    return plain
 
 
 def _weights(learner: Learner) -> dict[str, Tensor]:

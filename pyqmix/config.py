@@ -23,6 +23,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "optimizer": ("adam", "rmsprop"),
     "loss": ("episodes", "transitions"),
     "team_reward": ("sum", "mean"),
+    "positions": ("absolute", "relative", "both"),
     "standardise_rewards": ("off", "masked", "padded"),
     "device": ("auto", "cpu", "cuda"),
     "backend": BACKENDS,
@@ -32,7 +33,7 @@ _POSITIVE_INTS = (
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "threads"),
     "n_step",
 )
-_OPTIONAL_POSITIVE_INTS = ("episode_limit", "episodes_per_update", "per_beta_steps")
+_OPTIONAL_POSITIVE_INTS = ("episode_limit", "batch_transitions", "episodes_per_update", "per_beta_steps")
 _MOST = {
     **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
     **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
@@ -41,8 +42,8 @@ _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta")
 _BOOLS = (
-    *("truncate_at_limit", "action_mask", "global_state", "agent_id", "share_parameters", "double_q"),
-    *("overlap", "prioritised"),
+    *("truncate_at_limit", "action_mask", "global_state", "scale_inputs"),
+    *("agent_id", "share_parameters", "double_q", "overlap", "prioritised"),
 )
 LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
@@ -102,6 +103,10 @@ class Config:
     """lbf: show the mixer positions and levels of all players and food, not the agents' observations."""
     team_reward: Annotated[str, _metavar("team_reward")] = "sum"
     """lbf: the team's reward is the sum or the mean of its players'."""
+    positions: Annotated[str, _metavar("positions")] = "absolute"
+    """lbf: agents see food and each other by row and column, relative to themselves, or both ways."""
+    scale_inputs: bool = False
+    """lbf: networks read observations and states scaled to [-1, 1], by the largest coordinate and level."""
 
     mixer: Annotated[str, _metavar("mixer")] = "qmix"
     """Monotonic mixing network, sum of the agents' values (vdn), or independent learners (iql)."""
@@ -123,13 +128,18 @@ class Config:
     gamma: float = 0.99
     """Discount."""
     lr: float = 5e-4
-    """Learning rate."""
+    """Learning rate at the start."""
+    lr_end: float | None = None
+    """Learning rate at the end of the run, to which it falls linearly with the steps. Default: it stays."""
     optimizer: Annotated[str, _metavar("optimizer")] = "adam"
     """Adam (torch's defaults), or RMSprop as PyMARL sets it (alpha 0.99, eps 1e-5)."""
     grad_clip: float = 10.0
     """Largest norm of the whole gradient; larger ones are scaled down."""
     batch_size: int = 32
     """Episodes in a batch."""
+    batch_transitions: int | None = None
+    """Learn from so many single transitions, drawn anew from all those of the batch's episodes, with replacement.
+    Default: from the episodes, whole."""
     buffer_size: int = 5_000
     """Episodes that the replay buffer holds."""
     num_envs: int = 1
@@ -238,6 +248,13 @@ class Config:
                 "episodes_per_update: expected it or updates_per_episode, as each is 1 / the other, got "
                 f"{self.episodes_per_update} and updates_per_episode {self.updates_per_episode:g}"
             )
+        if self.lr_end is not None:
+            _require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
+        if self.batch_transitions is not None and (self.agent == "gru" or self.td_lambda > 0 or self.n_step > 1):
+            raise ConfigError(
+                "batch_transitions: expected agent mlp, n_step 1 and td_lambda 0, which need no more than single "
+                f"transitions, got {self.agent}, {self.n_step} and {self.td_lambda:g}"
+            )
         if self.batch_size + self.num_envs > self.buffer_size:
             raise ConfigError(
                 f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "
@@ -271,6 +288,13 @@ class Config:
         if self.episodes_per_update is not None:
             return episodes / self.episodes_per_update
         return episodes * self.updates_per_episode
+
+    def learning_rate(self, step: int) -> float:
+        """Return the learning rate after ``step`` environment steps."""
+        if self.lr_end is None:
+            return self.lr
+        done = min(1.0, step / self.total_steps)
+        return self.lr + done * (self.lr_end - self.lr)
 
     def to_json(self) -> str:
         """Write every option, in the order of this class."""

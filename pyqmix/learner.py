@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from dataclasses import dataclass
 
 import torch
@@ -12,10 +13,10 @@ from pyqmix import ops
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
-from pyqmix.packing import PackedEpisodes, pack
+from pyqmix.packing import PackedEpisodes, pack, pack_transitions
 from pyqmix.prioritised import episode_errors
 from pyqmix.replay import EpisodeBatch
-from pyqmix.seeding import Stream, derive_seed
+from pyqmix.seeding import Stream, derive_seed, generator
 from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
 from pyqmix.targets import make_targets
@@ -69,6 +70,7 @@ class Learner:
                 hidden_dim=config.hidden_dim,
                 agent_id=config.agent_id,
                 share_parameters=config.share_parameters,
+                obs_scale=spec.obs_scale,
             )
             mixer = make_mixer(
                 config.mixer,
@@ -85,6 +87,8 @@ class Learner:
         self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
         self.parameters = self.flat.parameters
         self.optimizer = _make_optimizer(config, self.flat.block)
+        scale = spec.state_scale
+        self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
         self.standardiser = RewardStandardiser()
         self.updates = 0
 
@@ -121,7 +125,7 @@ class Learner:
     def _packed_loss(
         self, batch: EpisodeBatch, importance: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor, PackedEpisodes]:
-        packed = pack(batch)
+        packed = self._pack(batch)
         rewards = self._learned_rewards(batch, packed)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
         networks = self.target_agent, self.target_mixer
@@ -133,6 +137,22 @@ class Learner:
             weights = weights * importance.to(weights)[packed.episodes]
         loss, q = self.mixer.loss(chosen, states, target, weights)
         return loss, q, target, packed
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Let the next training steps use another learning rate."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+
+    def _pack(self, batch: EpisodeBatch) -> PackedEpisodes:
+        count = self.config.batch_transitions
+        if count is None:
+            packed = pack(batch)
+        else:
+            draws = generator(self.config.seed, Stream.TRANSITIONS, self.updates)
+            packed = pack_transitions(batch, draws.random(count))
+        if self._state_scale is None:
+            return packed
+        return dataclasses.replace(packed, states=packed.states * self._state_scale)
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number; waits for the device."""
@@ -159,6 +179,9 @@ class Learner:
         """Weights (N,) of the steps' errors in the loss; they sum to 1."""
         if self.config.loss == "transitions":
             return torch.full_like(packed.rewards, 1.0 / packed.rewards.shape[0])
+        if self.config.batch_transitions is not None:
+            lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
+            return 1.0 / (lengths * (1.0 / lengths).sum())
         per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
         return per_episode[packed.episodes]
 

@@ -97,6 +97,7 @@ def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy:
         n_actions=spec.n_actions,
         agent_id=agent.agent_id,
         share_parameters=agent.share_parameters,
+        obs_scale=[] if agent.obs_scale is None else agent.obs_scale.tolist(),
     )
 
 

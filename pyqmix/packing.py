@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix.replay import EpisodeBatch
@@ -79,6 +81,38 @@ def pack(batch: EpisodeBatch) -> PackedEpisodes:
         actions=batch.actions.flatten(0, 1)[step_rows],
         rewards=batch.rewards.flatten()[step_rows],
         terminated=batch.terminated.flatten()[step_rows],
+        episodes=episodes,
+        times=times,
+    )
+
+
+def pack_transitions(batch: EpisodeBatch, draws: NDArray[np.float64]) -> PackedEpisodes:
+    """Lay out single transitions of a batch, each as an episode of one step.
+
+    Args:
+        batch: the episodes.
+        draws: (N,) uniform in [0, 1); each chooses one of all the batch's real steps, one may come twice.
+
+    Returns:
+        N steps and 2N points; ``episodes`` and ``times`` say where in the batch each comes from.
+    """
+    device, points = batch.lengths.device, batch.obs.shape[1]
+    ends = batch.lengths.cumsum(0)
+    chosen = (torch.from_numpy(draws).to(device) * ends[-1]).long()
+    episodes = torch.searchsorted(ends, chosen, right=True)
+    times = chosen - (ends - batch.lengths)[episodes]
+    now, count = episodes * points + times, len(draws)
+    at_points = torch.cat([now, now + 1])
+    steps = episodes * (points - 1) + times
+    return PackedEpisodes(
+        obs=batch.obs.flatten(0, 1)[at_points],
+        states=batch.states.flatten(0, 1)[at_points],
+        point_counts=torch.tensor([count, count]),
+        now=torch.arange(count, device=device),
+        next_avail=batch.avail.flatten(0, 1)[now + 1],
+        actions=batch.actions.flatten(0, 1)[steps],
+        rewards=batch.rewards.flatten()[steps],
+        terminated=batch.terminated.flatten()[steps],
         episodes=episodes,
         times=times,
     )

@@ -101,6 +101,7 @@ class Run:
         if len(self.ring) < self.config.batch_size:
             self._due_updates = 0.0
             return
+        self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
         with self._playing_ahead():
             while self._is_update_due():
                 self._due_updates -= 1.0

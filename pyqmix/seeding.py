@@ -19,6 +19,7 @@ class Stream(IntEnum):
     EVALUATION = 2
     REPLAY = 3
     PARAMETERS = 4
+    TRANSITIONS = 5
 
 
 def derive_seed(seed: int, stream: Stream, index: int = 0) -> int:

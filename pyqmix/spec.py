@@ -20,9 +20,12 @@ class EpisodeSpec:
         concat_state: the state is the agents' concatenated observations (S = n·O) and is not stored.
         obs_storage: dtype that holds every observation exactly: int8, uint8, int16 or float32.
         state_storage: likewise for the state.
+        obs_scale: O factors by which the agent networks multiply observations first; None: they do not. What
+            environments show and the replay stores is not scaled.
+        state_scale: likewise S factors of the mixer's.
 
     Raises:
-        ValueError: a size is not a positive integer, or a storage dtype is unknown.
+        ValueError: a size is not a positive integer, a storage dtype is unknown, or a scale is of another size.
     """
 
     n_agents: int
@@ -33,6 +36,8 @@ class EpisodeSpec:
     concat_state: bool = False
     obs_storage: str = "float32"
     state_storage: str = "float32"
+    obs_scale: tuple[float, ...] | None = None
+    state_scale: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("n_agents", "n_actions", "obs_dim", "state_dim", "episode_limit"):
@@ -43,6 +48,10 @@ class EpisodeSpec:
             if getattr(self, name) not in STORAGE_DTYPES:
                 expected = ", ".join(STORAGE_DTYPES)
                 raise ValueError(f"{name}: expected one of {expected}, got {getattr(self, name)!r}")
+        for name, size in (("obs_scale", self.obs_dim), ("state_scale", self.state_dim)):
+            scale = getattr(self, name)
+            if scale is not None and len(scale) != size:
+                raise ValueError(f"{name}: expected {size} factors, got {len(scale)}")
         if self.concat_state and self.state_dim != self.n_agents * self.obs_dim:
             raise ValueError(
                 f"state_dim: expected n_agents * obs_dim = {self.n_agents * self.obs_dim} for concatenated "

@@ -70,6 +70,8 @@ def serve(connection: Connection, config: Config, seed: int, stream: Stream, rin
             n_agents=env.spec.n_agents,
             hidden_dim=config.hidden_dim,
             agent_id=config.agent_id,
+            share_parameters=config.share_parameters,
+            obs_scale=env.spec.obs_scale,
         )
         rollout = Rollout([env], agent, seed, stream, ring)
         while (job := _receive(connection)) is not None:

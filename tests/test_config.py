@@ -14,11 +14,15 @@ from pyqmix.presets import PRESETS, from_preset
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
-    *("episode_limit", "threads", "n_step", "episodes_per_update", "per_beta_steps"),
+    *("episode_limit", "threads", "n_step", "batch_transitions", "episodes_per_update", "per_beta_steps"),
 ]
+OPTIONAL = ["episode_limit", "batch_transitions"]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta"]
-BOOLS = ["truncate_at_limit", "action_mask", "agent_id", "share_parameters", "double_q", "overlap", "prioritised"]
+BOOLS = [
+    *("truncate_at_limit", "action_mask", "scale_inputs", "agent_id", "share_parameters", "double_q"),
+    *("overlap", "prioritised"),
+]
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),
@@ -35,6 +39,9 @@ REFUSED = [
     *((name, value, "name that is not empty") for name in NAMES for value in ("", 3)),
     *((name, value, "one of") for name in CHOICES for value in ("zzz", 1, None, [])),
     ("target_tau", 0.0, "above 0"),
+    ("lr_end", -1e-4, "number from 0 to 0.0005"),
+    ("lr_end", 1e-3, "number from 0 to 0.0005"),
+    ("lr_end", "x", "finite number"),
     ("hypernet_layers", 3, "integer of at most 2"),
     ("hypernet_layers", 2.0, "integer of at least 1"),
 ]
@@ -141,6 +148,21 @@ def test_the_exponent_of_the_importance_weights_rises_linearly_to_1():
     assert [config.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.55, 1.0, 1.0])
     whole = config.replace(per_beta_steps=None)
     assert [whole.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.43, 0.52, 1.0])
+
+
+def test_the_learning_rate_falls_linearly_to_the_end_of_the_run():
+    falling = Config(lr=0.01, lr_end=0.002, total_steps=1_000)
+    rates = [falling.learning_rate(step) for step in (0, 500, 1_000, 9_999)]
+    assert rates == pytest.approx([0.01, 0.006, 0.002, 0.002])
+    assert Config(lr=0.01).learning_rate(400_000) == 0.01
+
+
+@pytest.mark.parametrize("other", [{"agent": "gru"}, {"n_step": 2}, {"td_lambda": 0.5}])
+def test_single_transitions_are_enough_for_one_step_of_a_feed_forward_agent_alone(other):
+    assert Config(batch_transitions=64).batch_transitions == 64
+    expected = r"^batch_transitions: expected agent mlp, n_step 1 and td_lambda 0, .* got"
+    with pytest.raises(ConfigError, match=expected):
+        Config(batch_transitions=64, **other)
 
 
 def test_lbf_has_a_preset_of_its_own():

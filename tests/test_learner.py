@@ -14,7 +14,8 @@ from pyqmix import Config
 from pyqmix.learner import Learner
 from pyqmix.nn import QMixer
 from pyqmix.ops import NoAvailableActionError
-from pyqmix.packing import pack
+from pyqmix.packing import pack, pack_transitions
+from pyqmix.replay import EpisodeBatch
 from pyqmix.standardiser import RewardStandardiser
 
 OPTIONS = [
@@ -236,6 +237,81 @@ def test_packing_is_a_permutation_of_the_real_steps(lengths):
     assert seen == {(b, t) for b, length in enumerate(lengths) for t in range(length)}
     counts = [sum(length >= t for length in lengths) for t in range(max(lengths) + 1)]
     assert packed.point_counts.tolist() == counts
+
+
+TRANSITIONS = (4, 1, 3)  # steps of each episode
+
+
+def test_transitions_are_drawn_uniformly_from_the_real_steps():
+    batch, count = make_batch(TRANSITIONS), sum(TRANSITIONS)
+    draws = (np.arange(800) + 0.5) / 800
+    packed = pack_transitions(batch, draws)
+    drawn = list(zip(packed.episodes.tolist(), packed.times.tolist(), strict=True))
+    real = [(b, t) for b, length in enumerate(TRANSITIONS) for t in range(length)]
+    assert drawn == [step for step in real for _ in range(800 // count)]
+    assert pack_transitions(batch, np.array([np.nextafter(1.0, 0.0)])).episodes.item() == 2
+    for row, (episode, time) in list(enumerate(drawn))[::7]:
+        assert torch.equal(packed.obs[packed.now[row]], batch.obs[episode, time])
+        assert torch.equal(packed.obs[packed.n_episodes + row], batch.obs[episode, time + 1])
+        assert torch.equal(packed.states[packed.now[row]], batch.states[episode, time])
+        assert torch.equal(packed.states[packed.n_episodes + row], batch.states[episode, time + 1])
+        assert torch.equal(packed.next_avail[row], batch.avail[episode, time + 1])
+        for name in ("actions", "rewards", "terminated"):
+            assert torch.equal(getattr(packed, name)[row], getattr(batch, name)[episode, time])
+
+
+@pytest.mark.parametrize("loss", ["episodes", "transitions"])
+@pytest.mark.parametrize("double_q", [False, True])
+@pytest.mark.parametrize("mixer", ["qmix", "vdn", "iql"])
+def test_the_loss_of_transitions_is_that_of_the_drawn_steps(mixer, double_q, loss):
+    """Each as an episode of its own; with the loss of episodes each weighs one over its episode's length."""
+    learner = make_learner(batch_transitions=40, mixer=mixer, double_q=double_q, loss=loss)
+    whole = copy.deepcopy(learner)
+    whole.config = learner.config.replace(batch_transitions=None)
+    batch = make_batch(TRANSITIONS)
+    value, q, _ = learner.loss(batch)
+    assert len(q) == 40
+    packed = learner._pack(batch)
+    total, weights = 0.0, 0.0
+    for episode, time in zip(packed.episodes.tolist(), packed.times.tolist(), strict=True):
+        step = {"obs": 2, "avail": 2, "states": 2, "actions": 1, "rewards": 1, "terminated": 1}
+        one = {name: getattr(batch, name)[episode : episode + 1, time : time + n] for name, n in step.items()}
+        weight = 1.0 if loss == "transitions" else 1.0 / TRANSITIONS[episode]
+        total += weight * whole.loss(EpisodeBatch(**one, lengths=torch.tensor([1])))[0].detach()
+        weights += weight
+    torch.testing.assert_close(value.detach(), total / weights)
+
+
+def test_every_update_draws_its_own_transitions():
+    learner, batch = make_learner(batch_transitions=40), make_batch((6, 6, 6, 6))
+    draws = []
+    for _ in range(2):
+        packed = learner._pack(batch)
+        assert torch.equal(learner._pack(batch).times, packed.times)
+        draws.append((packed.episodes * 6 + packed.times).tolist())
+        learner.update(batch)
+    assert draws[0] != draws[1]
+    assert len(set(draws[0])) < 40  # with replacement, from 24
+    again = make_learner(batch_transitions=40, seed=1)._pack(batch)
+    assert (again.episodes * 6 + again.times).tolist() != draws[0]
+
+
+def test_a_transition_without_action_names_episode_step_and_agent():
+    batch = make_batch((2, 4, 3))
+    batch.avail[2, 2, 1] = False
+    with pytest.raises(NoAvailableActionError, match="episode 2, step 1, agent 1"):
+        make_learner(batch_transitions=64).loss(batch)
+
+
+def test_the_learning_rate_can_be_set_between_updates():
+    learner, batch = make_learner(), make_batch()
+    before = learner.flat.block.detach().clone()
+    learner.set_learning_rate(0.0)
+    learner.update(batch)
+    assert torch.equal(learner.flat.block, before)
+    learner.set_learning_rate(1e-3)
+    learner.update(batch)
+    torch.testing.assert_close((learner.flat.block - before).abs().max().item(), 1e-3, rtol=0.5, atol=0)
 
 
 def test_the_standardiser_is_the_mean_and_deviation_of_all_it_saw():

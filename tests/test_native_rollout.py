@@ -24,6 +24,8 @@ BOARDS = {
     "global state, truncated": {"global_state": True, "truncate_at_limit": True, "step_limit": 9},
     "all actions": {"action_mask": False, "team_reward": "mean"},
     "grid": {"task": "Foraging-grid-2s-6x5-2p-2f-v3"},
+    "relative": {"positions": "relative", "scale_inputs": True},
+    "both, scaled": {"positions": "both", "scale_inputs": True, "global_state": True},
     "float32": {"options": {"max_player_level": 40_000, "min_player_level": 1}},
 }
 
@@ -34,7 +36,7 @@ each_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: f"{kind[0]._
 
 def agent_of(spec, hidden=64, agent_id=True, seed=0, kind=KINDS[0]):
     torch.manual_seed(seed)
-    agent = kind[0](spec.obs_dim, spec.n_actions, spec.n_agents, hidden, agent_id, kind[1])
+    agent = kind[0](spec.obs_dim, spec.n_actions, spec.n_agents, hidden, agent_id, kind[1], spec.obs_scale)
     if kind[0] is GRUAgent:  # what it remembers decides
         with torch.no_grad():
             agent.rnn.weight_hh_l0.mul_(4)
@@ -73,7 +75,7 @@ def test_native_episodes_are_those_of_python(board, epsilon):
 
 
 @each_kind
-@pytest.mark.parametrize("board", list(BOARDS.values())[:2], ids=list(BOARDS)[:2])
+@pytest.mark.parametrize("board", list(BOARDS.values())[:-1], ids=list(BOARDS)[:-1])
 def test_native_episodes_are_those_of_python_for_every_agent(board, kind):
     (ours, ring), (theirs, other) = (f(board, 0.2, kind=kind) for f in (play, play_in_python))
     np.testing.assert_array_equal(ours.returns, theirs.returns)
@@ -341,7 +343,10 @@ def test_a_recurrent_agent_starts_every_episode_afresh():
 
 
 def test_config_reaches_the_board():
-    config = Config(env="lbf", env_args={"penalty": 0.5}, global_state=True, team_reward="mean", action_mask=False)
-    env = create_rollout(config, agent_of(LbfEnv().spec), 0, Stream.ENVIRONMENT, 1)._env
+    inputs = {"positions": "both", "scale_inputs": True, "global_state": True, "action_mask": False}
+    config = Config(env="lbf", env_args={"penalty": 0.5}, team_reward="mean", **inputs)
+    spec = LbfEnv(positions="both").spec
+    env = create_rollout(config, agent_of(spec), 0, Stream.ENVIRONMENT, 1)._env
     assert (env.rules.penalty, env.spec.concat_state, env.team_reward) == (0.5, False, "mean")
+    assert (env.spec.obs_dim, len(env.spec.obs_scale)) == (spec.obs_dim, spec.obs_dim)
     assert env.native.avail().all() if env.reset(0) else False

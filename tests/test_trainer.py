@@ -140,6 +140,20 @@ def test_evaluation_does_not_change_training(tiny_run, run):
     assert weights(run(eval_every=20, eval_episodes=3), 300) == weights(tiny_run, 300)
 
 
+def test_the_learning_rate_of_a_run_falls(tiny_config, tmp_path):
+    config = tiny_config(run_dir=str(tmp_path / "run"), lr=1e-2, lr_end=1e-3)
+    result = train(config, quiet=True)
+    last = result.learner.optimizer.param_groups[0]["lr"]
+    assert last == pytest.approx(config.learning_rate(result.summary["total_steps"]))
+    assert last == pytest.approx(1e-3)
+
+
+def test_a_run_on_transitions_repeats_itself(run):
+    first, again, episodes = run(batch_transitions=16), run("again", batch_transitions=16), run("whole")
+    assert checkpoints(first) == checkpoints(again)
+    assert weights(first, 300) != weights(episodes, 300)
+
+
 @pytest.mark.parametrize("env", ["two_step", "lbf"])
 @pytest.mark.parametrize("agent", ["mlp", "gru"])
 def test_agents_without_shared_parameters_are_trained_saved_and_evaluated(run, go_on, agent, env):

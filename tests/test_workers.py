@@ -32,8 +32,8 @@ def rollouts():
     """Make a rollout of workers and its ring; all are closed at the end."""
     made = []
 
-    def make(num_workers, agent_kind="mlp", capacity=EPISODES, **env_args):
-        config = config_of(**env_args).replace(agent=agent_kind)
+    def make(num_workers, agent_kind="mlp", capacity=EPISODES, share=True, **env_args):
+        config = config_of(**env_args).replace(agent=agent_kind, share_parameters=share)
         env = create_env(config.env, config.task)
         ring = EpisodeRing(env.spec, capacity, shared=True)
         agent = Learner(env.spec, config).agent
@@ -46,8 +46,8 @@ def rollouts():
         rollout.close()
 
 
-def in_one_process(agent_kind="mlp", capacity=EPISODES):
-    config = config_of().replace(agent=agent_kind)
+def in_one_process(agent_kind="mlp", capacity=EPISODES, share=True):
+    config = config_of().replace(agent=agent_kind, share_parameters=share)
     env = create_env(config.env, config.task)
     ring = EpisodeRing(env.spec, capacity)
     return Rollout([env], Learner(env.spec, config).agent, 0, Stream.ENVIRONMENT, ring), ring
@@ -70,6 +70,10 @@ def test_results_do_not_depend_on_the_number_of_workers(rollouts, kind):
     expected = results(*in_one_process(kind))
     for num_workers in (1, 3):
         assert results(*rollouts(num_workers, kind)) == expected
+
+
+def test_workers_have_agents_without_shared_parameters(rollouts):
+    assert results(*rollouts(2, share=False)) == results(*in_one_process(share=False))
 
 
 def test_new_weights_reach_every_worker(rollouts):

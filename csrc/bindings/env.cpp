@@ -17,6 +17,14 @@ TeamReward team_reward_named(const std::string& name) {
                                 "'");
 }
 
+Positions positions_named(const std::string& name) {
+    if (name == "absolute") return Positions::absolute;
+    if (name == "relative") return Positions::relative;
+    if (name == "both") return Positions::both;
+    throw std::invalid_argument("positions: expected absolute, relative or both, got '" + name +
+                                "'");
+}
+
 std::int64_t players_of(const LbfEnv& env) { return env.world().rules().players(); }
 
 // Actions of any shape, as bytes; each must be one of the six.
@@ -33,8 +41,8 @@ std::vector<std::uint8_t> actions_of(const py::array& actions,
 }
 
 py::array_t<float> observation(const LbfEnv& env) {
-    auto out = new_array<float>({players_of(env), env.world().obs_dim()});
-    env.world().observe(out.mutable_data());
+    auto out = new_array<float>({players_of(env), env.obs_dim()});
+    env.observe(out.mutable_data());
     return out;
 }
 
@@ -90,7 +98,7 @@ class BatchArrays {
 
     LbfBatchOut shown(const py::array& obs, const py::array& avail, const py::object& state) const {
         LbfBatchOut out;
-        out.obs = data_of<float>("obs", obs, {worlds_, n_, env_.world().obs_dim()});
+        out.obs = data_of<float>("obs", obs, {worlds_, n_, env_.obs_dim()});
         out.avail = data_of<bool>("avail", avail, {worlds_, n_, LbfWorld::kActions});
         if (env_.view().global_state)
             out.state = data_of<float>("state", state.cast<py::array>(),
@@ -160,13 +168,15 @@ void bind_rules(py::module_& module) {
 void bind_env(py::module_& module) {
     py::class_<LbfEnv>(module, "LbfEnv")
         .def(py::init([](const LbfRules& rules, bool truncate_at_limit, bool action_mask,
-                         bool global_state, const std::string& team_reward) {
-                 return LbfEnv(rules, LbfView{truncate_at_limit, action_mask, global_state,
-                                              team_reward_named(team_reward)});
+                         bool global_state, const std::string& team_reward,
+                         const std::string& positions) {
+                 return LbfEnv(rules,
+                               LbfView{truncate_at_limit, action_mask, global_state,
+                                       team_reward_named(team_reward), positions_named(positions)});
              }),
              py::arg("rules"), py::kw_only(), py::arg("truncate_at_limit") = false,
              py::arg("action_mask") = true, py::arg("global_state") = false,
-             py::arg("team_reward") = "sum")
+             py::arg("team_reward") = "sum", py::arg("positions") = "absolute")
         .def(
             "seed", [](LbfEnv& env, std::uint64_t seed) { env.world().seed(seed); },
             py::arg("seed"))
@@ -189,9 +199,16 @@ void bind_env(py::module_& module) {
         .def_property_readonly("terminated", &LbfEnv::terminated)
         .def_property_readonly("truncated", &LbfEnv::truncated)
         .def_property_readonly("steps", [](const LbfEnv& env) { return env.world().steps(); })
-        .def_property_readonly("obs_dim", [](const LbfEnv& env) { return env.world().obs_dim(); })
+        .def_property_readonly("obs_dim", &LbfEnv::obs_dim)
         .def_property_readonly("state_dim",
                                [](const LbfEnv& env) { return env.world().state_dim(); })
+        .def_property_readonly("obs_scale",
+                               [](const LbfEnv& env) {
+                                   return observation_scale(env.world().rules(),
+                                                            env.view().positions);
+                               })
+        .def_property_readonly("state_scale",
+                               [](const LbfEnv& env) { return state_scale(env.world().rules()); })
         .def_property_readonly("storage", [](const LbfEnv& env) {
             return storage_name(storage_of(env.world().rules()));
         });

@@ -40,12 +40,15 @@ template <typename Kind>
 void bind_policy(py::module_& module, const char* name) {
     py::class_<Kind, Policy, std::shared_ptr<Kind>>(module, name)
         .def(py::init([](std::int64_t n_agents, std::int64_t obs_dim, std::int64_t hidden_dim,
-                         std::int64_t n_actions, bool agent_id, bool share_parameters) {
+                         std::int64_t n_actions, bool agent_id, bool share_parameters,
+                         std::vector<float> obs_scale) {
                  return std::make_shared<Kind>(PolicySizes{n_agents, obs_dim, hidden_dim, n_actions,
-                                                           agent_id, share_parameters});
+                                                           agent_id, share_parameters,
+                                                           std::move(obs_scale)});
              }),
              py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("hidden_dim"),
-             py::arg("n_actions"), py::arg("agent_id"), py::arg("share_parameters") = true);
+             py::arg("n_actions"), py::arg("agent_id"), py::arg("share_parameters") = true,
+             py::arg("obs_scale") = std::vector<float>{});
 }
 
 // A rollout, and what keeps its ring's memory and its writer's id.

@@ -39,7 +39,7 @@ void LbfBatch::show(std::size_t k, const LbfBatchOut& out) const {
     const LbfEnv& env = envs_[k];
     const LbfWorld& world = env.world();
     const auto n = static_cast<std::size_t>(world.rules().players());
-    world.observe(out.obs + k * n * static_cast<std::size_t>(world.obs_dim()));
+    env.observe(out.obs + k * n * static_cast<std::size_t>(env.obs_dim()));
     bool* avail = out.avail + k * n * LbfWorld::kActions;
     for (std::size_t i = 0; i < n; ++i) {
         const unsigned bits = env.available(static_cast<int>(i));

@@ -1,6 +1,7 @@
 #include "env/lbf_env.h"
 
 #include <algorithm>
+#include <stdexcept>
 
 namespace pyqmix {
 namespace {
@@ -29,11 +30,21 @@ Storage storage_of(const LbfRules& rules) {
     return highest <= 32'767 ? Storage::int16 : Storage::float32;
 }
 
+LbfEnv::LbfEnv(const LbfRules& rules, const LbfView& view) : world_(rules), view_(view) {
+    if (rules.grid_observation && view.positions != Positions::absolute)
+        throw std::invalid_argument(
+            "positions: expected absolute, because grids show no coordinates");
+}
+
+int LbfEnv::obs_dim() const {
+    return observation_width(world_.rules(), world_.obs_dim(), view_.positions);
+}
+
 EpisodeSpec LbfEnv::spec() const {
     EpisodeSpec spec;
     spec.n_agents = world_.rules().players();
     spec.n_actions = LbfWorld::kActions;
-    spec.obs_dim = world_.obs_dim();
+    spec.obs_dim = obs_dim();
     spec.state_dim = view_.global_state ? world_.state_dim() : 0;
     spec.episode_limit = world_.rules().max_episode_steps;
     spec.obs_storage = storage_of(world_.rules());
@@ -42,7 +53,7 @@ EpisodeSpec LbfEnv::spec() const {
 }
 
 void LbfEnv::observe(Storage type, std::byte* out) const {
-    as_stored(type, out, [&](auto* to) { world_.observe(to); });
+    as_stored(type, out, [&](auto* to) { observe(to); });
 }
 
 void LbfEnv::state(Storage type, std::byte* out) const {

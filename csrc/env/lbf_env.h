@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "env/lbf_features.h"
 #include "env/lbf_world.h"
 #include "replay/episode_layout.h"
 
@@ -17,16 +18,19 @@ struct LbfView {
     bool action_mask = true;         // only valid actions are available; otherwise all
     bool global_state = false;       // the state is the world's; otherwise all observations
     TeamReward team_reward = TeamReward::sum;
+    Positions positions = Positions::absolute;
 };
 
 class LbfEnv {
    public:
-    LbfEnv(const LbfRules& rules, const LbfView& view) : world_(rules), view_(view) {}
+    // Throws std::invalid_argument where the view does not go with the rules.
+    LbfEnv(const LbfRules& rules, const LbfView& view);
 
     LbfWorld& world() { return world_; }
     const LbfWorld& world() const { return world_; }
     const LbfView& view() const { return view_; }
     EpisodeSpec spec() const;
+    int obs_dim() const;
 
     // Starts an episode as a new world would: whatever was played before does not matter. Throws
     // std::runtime_error as LbfWorld::reset does.
@@ -50,7 +54,12 @@ class LbfEnv {
     }
     bool terminated() const { return ended() && !truncated(); }
 
-    // Write observations (n, O), or the state (S), as a storage type.
+    // Writes observations (n, O).
+    template <typename T>
+    void observe(T* out) const {
+        pyqmix::observe(world_, view_.positions, out);
+    }
+    // Write observations, or the state (S), as a storage type.
     void observe(Storage type, std::byte* out) const;
     void state(Storage type, std::byte* out) const;
 

@@ -155,7 +155,7 @@ class LbfRollout::Worker {
     void show(std::int64_t k) {
         const Lane& at = lane(k);
         float* obs = &obs_[static_cast<std::size_t>(k * obs_width_)];
-        if (!all_.ring_) return at.env.world().observe(obs);
+        if (!all_.ring_) return at.env.observe(obs);
         EpisodeRing& ring = *all_.ring_;
         std::byte* stored = ring.obs_at(*at.slot, at.steps);
         at.env.observe(storage_, stored);

@@ -39,11 +39,20 @@ void for_networks(const PolicySizes& sizes, std::int64_t episodes, const float* 
         visit(k, PolicyRows{
                      rows,
                      {obs + k * sizes.obs_dim, apart * sizes.obs_dim},
+                     sizes.obs_dim,
+                     sizes.obs_scale.empty() ? nullptr : sizes.obs_scale.data(),
                      {hidden ? hidden + k * sizes.hidden_dim : nullptr, apart * sizes.hidden_dim},
                      {qs + k * sizes.n_actions, apart * sizes.n_actions}});
 }
 
 }  // namespace
+
+Policy::Policy(const PolicySizes& sizes) : sizes_(sizes) {
+    if (!sizes.obs_scale.empty() &&
+        static_cast<std::int64_t>(sizes.obs_scale.size()) != sizes.obs_dim)
+        throw std::invalid_argument("obs_scale: expected " + std::to_string(sizes.obs_dim) +
+                                    " numbers, got " + std::to_string(sizes.obs_scale.size()));
+}
 
 DenseLayer::DenseLayer(std::int64_t in, std::int64_t out, std::int64_t agents)
     : inputs(in),
@@ -94,7 +103,7 @@ void MlpPolicy::load(std::span<const float> weights) {
 
 void MlpPolicy::values(std::int64_t episodes, const float* obs, float*, float* qs,
                        Scratch& scratch) const {
-    std::int64_t width = 0;
+    std::int64_t width = sizes().obs_dim;
     for (int k = 0; k < kLayers; ++k) width += layers_[k].width;
     scratch.resize(static_cast<std::size_t>(kTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
@@ -148,7 +157,7 @@ void GruPolicy::values(std::int64_t episodes, const float* obs, float* hidden, f
                        Scratch& scratch) const {
     const GruNetwork& any = networks_.front();
     const std::int64_t width =
-        any.first.width + any.input.width + any.hidden.width + any.last.width;
+        sizes().obs_dim + any.first.width + any.input.width + any.hidden.width + any.last.width;
     scratch.resize(static_cast<std::size_t>(kTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
         PYQMIX_AT_SIMD_LEVEL(gru_layers, networks_[static_cast<std::size_t>(network)], rows,

@@ -17,6 +17,7 @@ struct PolicySizes {
     std::int64_t n_agents = 0, obs_dim = 0, hidden_dim = 0, n_actions = 0;
     bool agent_id = true;          // a shared network is told by a one-hot input who acts
     bool share_parameters = true;  // one network for all agents; else each has its own
+    std::vector<float> obs_scale;  // (O): the first layer reads observations times this; or empty
 
     std::int64_t networks() const { return share_parameters ? 1 : n_agents; }
     // Inputs of the first layer that are the agent's id.
@@ -25,7 +26,7 @@ struct PolicySizes {
 
 class Policy {
    public:
-    explicit Policy(const PolicySizes& sizes) : sizes_(sizes) {}
+    explicit Policy(const PolicySizes& sizes);
     virtual ~Policy() = default;
 
     const PolicySizes& sizes() const { return sizes_; }

@@ -79,6 +79,18 @@ void for_tiles(std::int64_t rows, const Visit& visit) {
         visit(row, std::min(kTileRows, rows - row));
 }
 
+// The tile's observations, scaled into `to` where there is a scale.
+Rows<const float> tile_of_obs(const PolicyRows& all, std::int64_t row, std::int64_t rows,
+                              float* to) {
+    if (!all.obs_scale) return {all.obs[row], all.obs.stride};
+    for (std::int64_t r = 0; r < rows; ++r) {
+        const float* const from = all.obs[row + r];
+        for (std::int64_t k = 0; k < all.obs_dim; ++k)
+            to[r * all.obs_dim + k] = from[k] * all.obs_scale[k];
+    }
+    return {to, all.obs_dim};
+}
+
 void write_values(const DenseLayer& last, const float* from, const PolicyRows& to, std::int64_t row,
                   std::int64_t rows) {
     for (std::int64_t r = 0; r < rows; ++r)
@@ -89,9 +101,10 @@ void write_values(const DenseLayer& last, const float* from, const PolicyRows& t
 
 void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, float* scratch) {
     for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
-        const float* from = all.obs[row];
-        std::int64_t stride = all.obs.stride;
-        float* to = scratch;
+        const Rows<const float> obs = tile_of_obs(all, row, rows, scratch);
+        const float* from = obs.data;
+        std::int64_t stride = obs.stride;
+        float* to = scratch + kTileRows * all.obs_dim;
         for (int k = 0; k < count; ++k) {
             tile_of_layer(layers[k], row, rows, from, stride, k + 1 < count, to);
             from = to;
@@ -104,12 +117,13 @@ void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, fl
 
 void gru_layers(const GruNetwork& network, const PolicyRows& all, float* scratch) {
     const std::int64_t hidden = network.last.inputs, width = network.input.width;
-    float* const features = scratch;
+    float* const features = scratch + kTileRows * all.obs_dim;
     float* const input = features + kTileRows * network.first.width;
     float* const recurrent = input + kTileRows * width;
     float* const values = recurrent + kTileRows * width;
     for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
-        tile_of_layer(network.first, row, rows, all.obs[row], all.obs.stride, true, features);
+        const Rows<const float> obs = tile_of_obs(all, row, rows, scratch);
+        tile_of_layer(network.first, row, rows, obs.data, obs.stride, true, features);
         tile_of_layer(network.input, row, rows, features, network.first.width, false, input);
         tile_of_layer(network.hidden, row, rows, all.hidden[row], all.hidden.stride, false,
                       recurrent);

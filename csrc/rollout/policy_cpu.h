@@ -15,17 +15,20 @@ inline constexpr std::int64_t kTileRows = 8;  // pass through all layers togethe
 struct PolicyRows {
     std::int64_t count = 0;
     Rows<const float> obs;  // (count, O)
-    Rows<float> hidden;     // (count, H): becomes the next one
-    Rows<float> qs;         // (count, A)
+    std::int64_t obs_dim = 0;
+    const float* obs_scale = nullptr;  // (O), or none
+    Rows<float> hidden;                // (count, H): becomes the next one
+    Rows<float> qs;                    // (count, A)
 };
 
 }  // namespace pyqmix
 
-#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                     \
-    namespace pyqmix::level {                                                                  \
-    /* Layers with ReLU between them; scratch holds kTileRows rows of every layer's width. */  \
-    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch); \
-    void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                     \
+#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                        \
+    namespace pyqmix::level {                                                                     \
+    /* Layers with ReLU between them; scratch holds kTileRows rows of every layer's width, and of \
+     * O. */                                                                                      \
+    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch);    \
+    void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                        \
     }
 
 PYQMIX_DECLARE_POLICY_LEVEL(baseline)

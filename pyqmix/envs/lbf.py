@@ -18,6 +18,7 @@ from pyqmix.spec import EpisodeSpec
 
 DEFAULT_TASK = "Foraging-8x8-2p-3f-v3"
 TEAM_REWARDS = ("sum", "mean", "individual")
+POSITIONS = ("absolute", "relative", "both")
 
 
 class LbfEnv:
@@ -35,6 +36,10 @@ class LbfEnv:
         global_state: the state is (3 M + 3 n,): row, column and level of every food item, then of every
             player; otherwise it is the concatenated observations.
         team_reward: sum or mean of the players' rewards; "individual" is for batches, where each counts.
+        positions: how an agent sees food and other players: absolute, as the original shows rows and columns;
+            relative, as distances from itself, 0, 0 for what is unseen; or both, the distances behind the rest.
+        scale_inputs: networks multiply observations and states by factors that bring them into [-1, 1]: one over
+            the largest coordinate or level that can be. Observations themselves stay whole numbers.
 
     Raises:
         ConfigError: the task is unknown, an option is unusable, or the board cannot hold what it should.
@@ -50,13 +55,15 @@ class LbfEnv:
         action_mask: bool = True,
         global_state: bool = False,
         team_reward: str = "sum",
+        positions: str = "absolute",
+        scale_inputs: bool = False,
     ) -> None:
         if not isinstance(task, str):
             raise ConfigError(f"task: expected a name, got {task!r}")
         if options is not None and not isinstance(options, Mapping):
             raise ConfigError(f"env_args: expected named options, got {options!r}")
         views = {"truncate_at_limit": truncate_at_limit, "action_mask": action_mask, "global_state": global_state}
-        for name, flag in views.items():
+        for name, flag in {**views, "scale_inputs": scale_inputs}.items():
             if not isinstance(flag, bool):
                 raise ConfigError(f"{name}: expected true or false, got {flag!r}")
         if step_limit is not None:
@@ -65,18 +72,19 @@ class LbfEnv:
             options = {**(options or {}), "max_episode_steps": step_limit}
         if team_reward not in TEAM_REWARDS:
             raise ConfigError(f"team_reward: expected one of {', '.join(TEAM_REWARDS)}, got {team_reward!r}")
+        if positions not in POSITIONS:
+            raise ConfigError(f"positions: expected one of {', '.join(POSITIONS)}, got {positions!r}")
         self.name = task
         self.rules = rules_of(task, options or {})
         self.team_reward = team_reward
-        self.native = _C.LbfEnv(
-            self.rules,
-            truncate_at_limit=truncate_at_limit,
-            action_mask=action_mask,
-            global_state=global_state,
-            team_reward=team_reward,
-        )
+        try:
+            self.native = _C.LbfEnv(self.rules, team_reward=team_reward, positions=positions, **views)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
         self._global_state = global_state
         n, width = self.rules.players, self.native.obs_dim
+        obs_scale = tuple(self.native.obs_scale) if scale_inputs else None
+        state_scale = tuple(self.native.state_scale) if global_state else (obs_scale or ()) * n
         self.spec = EpisodeSpec(
             n_agents=n,
             n_actions=6,
@@ -86,6 +94,8 @@ class LbfEnv:
             concat_state=not global_state,
             obs_storage=self.native.storage,
             state_storage=self.native.storage if global_state else "float32",
+            obs_scale=obs_scale,
+            state_scale=state_scale if scale_inputs else None,
         )
 
     def reset(self, seed: int) -> Point:

@@ -23,6 +23,8 @@ _USERS = {
     "action_mask": ("lbf",),
     "global_state": ("lbf",),
     "team_reward": ("lbf",),
+    "positions": ("lbf",),
+    "scale_inputs": ("lbf",),
     "payoff": ("matrix",),
 }
 
@@ -39,6 +41,8 @@ class EnvOptions:
         action_mask: lbf: offer only the actions that the rules allow.
         global_state: lbf: the state is positions and levels of all players and food.
         team_reward: lbf: sum or mean of the players' rewards; in a batch also "individual".
+        positions: lbf: an agent sees rows and columns, distances from itself, or both.
+        scale_inputs: lbf: networks read observations and states scaled to [-1, 1].
         payoff: matrix: the payoffs, a nested list with one dimension for each agent.
     """
 
@@ -48,6 +52,8 @@ class EnvOptions:
     action_mask: bool = True
     global_state: bool = False
     team_reward: str = "sum"
+    positions: str = "absolute"
+    scale_inputs: bool = False
     payoff: object = None
 
 
@@ -88,6 +94,8 @@ def create_lbf(task: str | None, options: EnvOptions) -> LbfEnv:
         action_mask=options.action_mask,
         global_state=options.global_state,
         team_reward=options.team_reward,
+        positions=options.positions,
+        scale_inputs=options.scale_inputs,
     )
 
 

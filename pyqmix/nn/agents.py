@@ -1,5 +1,7 @@
 """Agent networks ``Q_i(o_i, ·; θ)``: one for all agents, told apart by a one-hot id, or one for each.
 
+Observations are what the environment shows; a network with a scale multiplies them by it first.
+
 Both take observations of one time step of several episodes (:meth:`act`) or of whole episodes
 (:meth:`unroll`). The latter come *packed*: real steps only, time-major, episodes in order of falling
 length, as ``torch.nn.utils.rnn.PackedSequence`` has it, so that padding costs nothing.
@@ -7,6 +9,7 @@ length, as ``torch.nn.utils.rnn.PackedSequence`` has it, so that padding costs n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -38,6 +41,19 @@ class _FirstLayer(nn.Linear):
         return hidden
 
 
+class _Agent(nn.Module):
+    """Reads observations (..., O), times ``obs_scale`` (O,) where there is one: a constant, in no state_dict."""
+
+    obs_scale: Tensor | None
+
+    def __init__(self, obs_scale: Sequence[float] | None) -> None:
+        super().__init__()
+        self.register_buffer("obs_scale", None if obs_scale is None else torch.tensor(obs_scale), persistent=False)
+
+    def _read(self, obs: Tensor) -> Tensor:
+        return obs if self.obs_scale is None else obs * self.obs_scale
+
+
 def _first_layer(obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool, share: bool) -> nn.Module:
     if share:
         return _FirstLayer(obs_dim, n_agents, hidden_dim, agent_id)
@@ -48,7 +64,7 @@ def _linear(n_agents: int, in_features: int, out_features: int, share: bool) -> 
     return nn.Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
 
 
-class MLPAgent(nn.Module):
+class MLPAgent(_Agent):
     """Linear - ReLU - linear - ReLU - linear.
 
     Args:
@@ -58,6 +74,7 @@ class MLPAgent(nn.Module):
         hidden_dim: H, width of both hidden layers.
         agent_id: whether a shared network is told which agent it acts for.
         share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
+        obs_scale: O factors by which observations are multiplied first; None: they are not.
     """
 
     def __init__(
@@ -68,8 +85,9 @@ class MLPAgent(nn.Module):
         hidden_dim: int = 64,
         agent_id: bool = True,
         share_parameters: bool = True,
+        obs_scale: Sequence[float] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(obs_scale)
         self.hidden_dim, self.agent_id, self.share_parameters = hidden_dim, agent_id, share_parameters
         self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
         self.fc2 = _linear(n_agents, hidden_dim, hidden_dim, share_parameters)
@@ -85,6 +103,7 @@ class MLPAgent(nn.Module):
 
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
         """Map packed observations (R, n, O) to values (R, n, A); ``batch_sizes`` is not needed."""
+        obs = self._read(obs)
         parameters = [
             cast(Tensor, x) for layer in (self.fc1, self.fc2, self.fc3) for x in (layer.weight, layer.bias)
         ]
@@ -97,7 +116,7 @@ class MLPAgent(nn.Module):
         return qs.view(-1, n_agents, qs.shape[-1])
 
 
-class GRUAgent(nn.Module):
+class GRUAgent(_Agent):
     """Linear - ReLU - GRU - linear; the values depend on the episode so far, ``Q_i(τ_i, ·)``.
 
     Args:
@@ -107,6 +126,7 @@ class GRUAgent(nn.Module):
         hidden_dim: H, width of the first layer and of the hidden state.
         agent_id: whether a shared network is told which agent it acts for.
         share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
+        obs_scale: O factors by which observations are multiplied first; None: they are not.
     """
 
     def __init__(
@@ -117,8 +137,9 @@ class GRUAgent(nn.Module):
         hidden_dim: int = 64,
         agent_id: bool = True,
         share_parameters: bool = True,
+        obs_scale: Sequence[float] | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__(obs_scale)
         self.n_agents, self.hidden_dim = n_agents, hidden_dim
         self.agent_id, self.share_parameters = agent_id, share_parameters
         self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
@@ -137,7 +158,7 @@ class GRUAgent(nn.Module):
         """Map observations (K, n, O) and hidden (K, n, H) to values (K, n, A) and the next hidden."""
         if hidden is None:
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
-        features = F.relu(self.fc1(obs))
+        features = F.relu(self.fc1(self._read(obs)))
         if self.share_parameters:
             _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
             last = last.squeeze(0).view_as(hidden)
@@ -156,7 +177,7 @@ class GRUAgent(nn.Module):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = F.relu(self.fc1(obs))
+        features = F.relu(self.fc1(self._read(obs)))
         if self.share_parameters:  # every agent of every episode is a sequence of the same network
             hidden = self._states(features.flatten(0, 1), batch_sizes * self.n_agents)
             hidden = hidden.unflatten(0, (-1, self.n_agents))
@@ -188,7 +209,8 @@ def make_agent(
     hidden_dim: int,
     agent_id: bool,
     share_parameters: bool = True,
+    obs_scale: Sequence[float] | None = None,
 ) -> Agent:
     """Build the agent network ``mlp`` or ``gru``."""
     kinds: dict[str, type[MLPAgent] | type[GRUAgent]] = {"mlp": MLPAgent, "gru": GRUAgent}
-    return kinds[name](obs_dim, n_actions, n_agents, hidden_dim, agent_id, share_parameters)
+    return kinds[name](obs_dim, n_actions, n_agents, hidden_dim, agent_id, share_parameters, obs_scale)

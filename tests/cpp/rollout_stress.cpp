@@ -87,11 +87,15 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
 }
 
 bool check(std::mt19937_64& random) {
-    const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum};
-    const LbfEnv env(random_rules(random), view);
+    const LbfRules rules = random_rules(random);
+    const auto positions =
+        rules.grid_observation ? Positions::absolute : static_cast<Positions>(random() % 3);
+    const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum,
+                       positions};
+    const LbfEnv env(rules, view);
     const EpisodeSpec spec = env.spec();
-    const PolicySizes sizes{spec.n_agents,  spec.obs_dim, 9,
-                            spec.n_actions, true,         random() % 2 == 0};
+    PolicySizes sizes{spec.n_agents, spec.obs_dim, 9, spec.n_actions, true, random() % 2 == 0, {}};
+    if (random() % 2 == 0) sizes.obs_scale = observation_scale(rules, positions);
     std::shared_ptr<Policy> policy;
     if (random() % 2 == 0)
         policy = std::make_shared<MlpPolicy>(sizes);

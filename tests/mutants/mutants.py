@@ -35,6 +35,7 @@ MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_mat
 WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
 OVERLAP, PRIORITISED, DRAW = "pyqmix/overlap.py", "pyqmix/prioritised.py", "csrc/replay/prioritised_draw.cpp"
+FEATURES = "csrc/env/lbf_features.cpp"
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
 T = "tests/test_"
 LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
@@ -631,5 +632,68 @@ MUTANTS = (
         "target: of few equal values the last is chosen", "csrc/td_target/td_target_math.h",
         "where = x > most ? a", "where = x >= most ? a",
         f"{T}td_target.py -k equal",
+    ),
+    Mutant(
+        "features: positions stay absolute", FEATURES, "if (positions == Positions::absolute) return;", "return;",
+        f"{T}features.py -k relative_to_the_agent",
+    ),
+    Mutant(
+        "features: what is unseen has a distance", FEATURES, "const bool seen = at[offset] >= 0;",
+        "const bool seen = true;", f"{T}features.py -k relative_to_the_agent",
+    ),
+    Mutant(
+        "features: distances overwrite the next agent's observation", FEATURES,
+        "for (int i = rules.players() - 1; i >= 0; --i) {", "for (int i = 0; i < rules.players(); ++i) {",
+        f"{T}features.py -k relative_to_the_agent",
+    ),
+    Mutant(
+        "features: a batch shows absolute positions", "csrc/env/lbf_batch.cpp", "env.observe(out.obs",
+        "world.observe(out.obs", f"{T}features.py -k batch_shows",
+    ),
+    Mutant(
+        "features: inputs are not scaled", "pyqmix/envs/lbf.py", "obs_scale = tuple(self.native.obs_scale) if scale_inputs",
+        "obs_scale = tuple(self.native.obs_scale) if False", f"{T}features.py -k 'scale_is_one or evaluated_as'",
+    ),
+    Mutant(
+        "features: the agent does not scale", "pyqmix/nn/agents.py", "obs if self.obs_scale is None else obs * self.obs_scale",
+        "obs", f"{T}features.py -k agents_scale",
+    ),
+    Mutant(
+        "features: the native agent does not scale", "csrc/rollout/policy_cpu.cpp",
+        "to[r * all.obs_dim + k] = from[k] * all.obs_scale[k];", "to[r * all.obs_dim + k] = from[k];",
+        f"{T}features.py -k agents_scale",
+    ),
+    Mutant(
+        "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is None:", "if True:",
+        f"{T}features.py -k learner_scales",
+    ),
+    Mutant(
+        "the learning rate stays", RUN, "self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))",
+        "pass", f"{T}trainer.py -k learning_rate",
+    ),
+    Mutant(
+        "the learning rate does not fall", "pyqmix/config.py", "self.lr + done * (self.lr_end - self.lr)", "self.lr",
+        f"{T}config.py -k learning_rate",
+    ),
+    Mutant(
+        "transitions: whole episodes are learned from", LEARNER, "if count is None:", "if True:",
+        f"{T}learner.py -k transitions",
+    ),
+    Mutant(
+        "transitions: every update draws the same", LEARNER, "Stream.TRANSITIONS, self.updates)",
+        "Stream.TRANSITIONS, 0)", f"{T}learner.py -k its_own_transitions",
+    ),
+    Mutant(
+        "transitions: an episode's own length does not count", LEARNER,
+        "return 1.0 / (lengths * (1.0 / lengths).sum())", "return torch.full_like(lengths, 1.0 / len(lengths))",
+        f"{T}learner.py -k loss_of_transitions",
+    ),
+    Mutant(
+        "transitions: padding is drawn", PACKING, "ends = batch.lengths.cumsum(0)",
+        "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learner.py -k drawn_uniformly",
+    ),
+    Mutant(
+        "workers share parameters whatever they are told", "pyqmix/worker.py",
+        "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}workers.py -k without_shared",
     ),
 )  # fmt: skip
