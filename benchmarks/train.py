@@ -83,7 +83,7 @@ def compare(agent: str, n: int, hidden: int) -> tuple[dict[str, harness.Timing],
 
     def in_turn() -> None:
         start = time.perf_counter()
-        for part, _ in zip(PARTS, staged(in_parts, sampler), strict=True):
+        for part in staged(in_parts, sampler):
             now = time.perf_counter()
             parts[part].append(now - start)
             start = time.perf_counter()
@@ -150,8 +150,9 @@ def run() -> None:
         ratios = [harness.ratio(times[name], times["ours"]) for name in names[1:-1]]
         ratios.append(harness.ratio(times["ours"], times["floor"]))
         whole.append([label, *(str(times[name]) for name in names), *map("{:.2f}".format, ratios)])
-        medians = [float(np.median(seconds)) * 1e3 for seconds in parts.values()]
-        broken.append([label, *(f"{ms:.2f}" for ms in medians), f"{sum(medians):.2f}"])
+        medians = {part: float(np.median(seconds)) * 1e3 for part, seconds in parts.items() if seconds}
+        cells = (f"{medians[part]:.2f}" if part in medians else "" for part in PARTS)
+        broken.append([label, *cells, f"{sum(medians.values()):.2f}"])
         rates = loop(agent, n, hidden)
         figures = (f"{rates[name]:,.0f}" for name in ("fused", "reference"))
         quotient = rates["fused"] / rates["reference"]

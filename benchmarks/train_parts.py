@@ -9,17 +9,18 @@ import gru
 import mixing
 import numpy as np
 import torch
-from torch import nn
 
 from pyqmix import Config, EpisodeRing
 from pyqmix.learner import Learner
-from pyqmix.packing import pack
 from pyqmix.replay import EpisodeSampler
 from pyqmix.targets import make_targets
 
 TASKS = {2: "Foraging-8x8-2p-3f-v3", 3: "Foraging-10x10-3p-3f-v3", 4: "Foraging-15x15-4p-5f-v3"}
 EPISODES, STEPS = gru.EPISODES, gru.STEPS
-PARTS = ("sample", "pack", "agent forward", "target", "mixer, loss", "backward", "clip", "optimizer")
+PARTS = (
+    *("sample", "pack", "agent forward", "target", "mixer, loss", "backward", "all these in one call"),
+    *("clip", "optimizer"),
+)
 Step = Callable[[], object]
 
 
@@ -48,27 +49,30 @@ def full_ring(spec: Any) -> EpisodeRing:
     return ring
 
 
-def staged(learner: Learner, sampler: EpisodeSampler) -> Iterator[None]:
-    """Take a training step as Learner.update does, and stop behind each of PARTS."""
+def staged(learner: Learner, sampler: EpisodeSampler) -> Iterator[str]:
+    """Take a training step as Learner.update does, and stop behind each of PARTS that it has, with its name."""
     batch = sampler.sample(EPISODES)
-    yield
-    packed = pack(batch)
-    yield
-    online_qs = learner.agent.unroll(packed.obs, packed.point_counts)
-    yield
-    networks = learner.target_agent, learner.target_mixer
-    target = make_targets(packed, packed.rewards, online_qs.detach(), *networks, learner.config)
-    yield
-    chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
-    states = packed.states.index_select(0, packed.now)
-    loss, _ = learner.mixer.loss(chosen, states, target, learner._weights(batch, packed))
-    yield
-    learner.flat.set_grads(loss)
-    yield
-    nn.utils.clip_grad_norm_(learner.flat.block, learner.config.grad_clip)
-    yield
+    yield "sample"
+    packed, rewards, weights = learner._prepare(batch, None)
+    yield "pack"
+    if (shape := learner.whole_step) is not None:
+        learner._gradients(shape, packed, rewards, weights)
+        yield "all these in one call"
+    else:
+        online_qs = learner.agent.unroll(packed.obs, packed.point_counts)
+        yield "agent forward"
+        networks = learner.target_agent, learner.target_mixer
+        target = make_targets(packed, rewards, online_qs.detach(), *networks, learner.config)
+        yield "target"
+        chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
+        loss, _ = learner.mixer.loss(chosen, packed.states.index_select(0, packed.now), target, weights)
+        yield "mixer, loss"
+        learner.flat.set_grads(loss)
+        yield "backward"
+    learner.flat.clip_grad_norm(learner.config.grad_clip)
+    yield "clip"
     learner.optimizer.step()
-    yield
+    yield "optimizer"
 
 
 def floor(agent: str, spec: Any, hidden: int) -> Step:

@@ -126,6 +126,57 @@ def mlp_backward_cpu(
     threads: int,
 ) -> None: ...
 
+Columns = list[tuple[int, int, int]]  # address to read, address to write, bytes of a row
+
+def pack_episodes(
+    lengths: list[int],
+    steps_padded: int,
+    rows: tuple[int, int, int, int],
+    points: Columns,
+    next: Columns,
+    steps: Columns,
+) -> None: ...
+
+class QMixNetworks:
+    def __init__(
+        self,
+        *,
+        n_agents: int,
+        obs_dim: int,
+        agent_id: bool,
+        share_parameters: bool,
+        sizes: list[int],
+        state_dim: int,
+        embed_dim: int,
+        hypernet_dim: int,
+    ) -> None: ...
+    @property
+    def parameters(self) -> int: ...
+
+def qmix_gradients_cpu(
+    networks: QMixNetworks,
+    *,
+    points: int,
+    steps: int,
+    obs: int,
+    states: TensorRows,
+    now: int,
+    next_avail: int,
+    actions: int,
+    rewards: int,
+    terminated: int,
+    weights: int,
+    online: int,
+    target: int,
+    gamma: float,
+    double_q: bool,
+    gradients: int,
+    q_tot: int,
+    targets: int,
+    is_double: bool,
+    threads: int,
+) -> tuple[float, int]: ...
+
 class GruTensors:
     def __init__(
         self,

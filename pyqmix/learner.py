@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
@@ -19,7 +20,7 @@ from pyqmix.replay import EpisodeBatch
 from pyqmix.seeding import Stream, derive_seed, generator
 from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
-from pyqmix.targets import make_targets
+from pyqmix.targets import make_targets, naming_episodes
 
 
 @dataclass(frozen=True)
@@ -102,9 +103,15 @@ class Learner:
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
-        loss, q, target, packed = self._loss(batch, importance)
-        self.flat.set_grads(loss)
-        grad_norm = nn.utils.clip_grad_norm_(self.flat.block, self.config.grad_clip)
+        with self._backend():
+            packed, rewards, weights = self._prepare(batch.to(self.device), importance)
+            shape = self.whole_step
+            if shape is None:
+                loss, q, target = self._loss(packed, rewards, weights)
+                self.flat.set_grads(loss)
+            else:
+                loss, q, target = self._gradients(shape, packed, rewards, weights)
+        grad_norm = self.flat.clip_grad_norm(self.config.grad_clip)
         self.optimizer.step()
         self.updates += 1
         if self.updates % self.config.target_update == 0:
@@ -114,29 +121,69 @@ class Learner:
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
-        return self._loss(batch, importance)[:3]
+        with self._backend():
+            return self._loss(*self._prepare(batch.to(self.device), importance))
 
-    def _loss(
-        self, batch: EpisodeBatch, importance: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, PackedEpisodes]:
-        with ops.use_backend(self.config.backend):
-            return self._packed_loss(batch.to(self.device), importance)
+    def _backend(self) -> AbstractContextManager[None]:
+        return ops.use_backend(self.config.backend)
 
-    def _packed_loss(
-        self, batch: EpisodeBatch, importance: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor, PackedEpisodes]:
+    def _prepare(self, batch: EpisodeBatch, importance: Tensor | None) -> tuple[PackedEpisodes, Tensor, Tensor]:
+        """Lay the batch out; return with it the learned rewards (N,) and the weights (N,) in the loss."""
         packed = self._pack(batch)
-        rewards = self._learned_rewards(batch, packed)
+        rewards, weights = self._learned_rewards(batch, packed), self._weights(batch, packed)
+        if importance is not None:
+            weights = weights * importance.to(weights)[packed.episodes]
+        return packed, rewards, weights
+
+    def _loss(self, packed: PackedEpisodes, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
         networks = self.target_agent, self.target_mixer
         target = make_targets(packed, rewards, online_qs.detach(), *networks, self.config)
         chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
         states = packed.states.index_select(0, packed.now)
-        weights = self._weights(batch, packed)
-        if importance is not None:
-            weights = weights * importance.to(weights)[packed.episodes]
         loss, q = self.mixer.loss(chosen, states, target, weights)
-        return loss, q, target, packed
+        return loss, q, target
+
+    def _gradients(
+        self, shape: ops.QMixShape, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute what :meth:`_loss` does, and the gradients, in one call."""
+        assert self.flat.block.grad is not None
+        with naming_episodes(packed):
+            return ops.qmix_gradients(
+                shape,
+                self.flat.block,
+                self.target_flat.block,
+                self.agent.read(packed.obs),
+                packed.states,
+                packed.now,
+                packed.next_avail,
+                packed.actions,
+                rewards,
+                packed.terminated,
+                weights,
+                self.config.gamma,
+                self.config.double_q,
+                out=self.flat.block.grad,
+            )
+
+    @property
+    def whole_step(self) -> ops.QMixShape | None:
+        """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
+        spec, config = self.spec, self.config
+        one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
+        if not one_step or (config.backend, config.agent, config.mixer) != ("fused", "mlp", "qmix"):
+            return None
+        return ops.QMixShape(
+            n_agents=spec.n_agents,
+            obs_dim=spec.obs_dim,
+            sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
+            agent_id=config.agent_id,
+            share_parameters=config.share_parameters,
+            state_dim=spec.state_dim,
+            embed_dim=config.embed_dim,
+            hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
+        )
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""

@@ -15,6 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from pyqmix.ops.backend import wants_reference
+from pyqmix.ops.training import pack_episodes
 from pyqmix.replay import EpisodeBatch
 
 
@@ -62,6 +64,33 @@ class PackedEpisodes:
 
 def pack(batch: EpisodeBatch) -> PackedEpisodes:
     """Lay a batch out without its padding."""
+    if batch.obs.is_cpu and not wants_reference():
+        return _pack_on_cpu(batch)
+    return _pack_anywhere(batch)
+
+
+def _pack_on_cpu(batch: EpisodeBatch) -> PackedEpisodes:
+    concat_state = batch.states.data_ptr() == batch.obs.data_ptr()  # the states are views of the observations
+    points = [batch.obs] if concat_state else [batch.obs, batch.states]
+    steps = [batch.actions, batch.rewards, batch.terminated]
+    packed = pack_episodes(batch.lengths, points, [batch.avail], steps)
+    obs = packed.points[0]
+    actions, rewards, terminated = packed.steps
+    return PackedEpisodes(
+        obs=obs,
+        states=obs.flatten(1) if concat_state else packed.points[1],
+        point_counts=packed.point_counts,
+        now=packed.now,
+        next_avail=packed.next_points[0],
+        actions=actions,
+        rewards=rewards,
+        terminated=terminated,
+        episodes=packed.episodes,
+        times=packed.times,
+    )
+
+
+def _pack_anywhere(batch: EpisodeBatch) -> PackedEpisodes:
     lengths, order = batch.lengths.sort(descending=True, stable=True)
     points = batch.obs.shape[1]
     time = torch.arange(points, device=lengths.device).unsqueeze(1)

@@ -7,6 +7,9 @@ real one, so a return stops there with ``r`` (terminated) or with ``r`` and the 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor
 
@@ -52,7 +55,7 @@ def one_step_targets(
     """Compute ``r + γ (1 − terminated) max q(s', ·)``; see :func:`make_targets`."""
     first = packed.n_episodes  # rows of o', s' start behind those of time 0
     next_qs = agent.unroll(packed.obs, packed.point_counts)[first:]
-    try:
+    with naming_episodes(packed):
         return mixer.td_target(
             next_qs,
             packed.next_avail,
@@ -62,6 +65,13 @@ def one_step_targets(
             packed.states[first:],
             online_qs[first:] if config.double_q else None,
         )
+
+
+@contextmanager
+def naming_episodes(packed: PackedEpisodes) -> Iterator[None]:
+    """Let a :class:`NoAvailableActionError` name episode (its place in the batch) and step, not the row."""
+    try:
+        yield
     except NoAvailableActionError as error:
         (row,) = error.index
         where = (int(packed.episodes[row]), int(packed.times[row]))

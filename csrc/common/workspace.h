@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace pyqmix {
 
@@ -22,6 +23,17 @@ class Workspace {
    private:
     void* data_ = nullptr;
     std::size_t bytes_ = 0;  // of the block, at least what was asked for
+};
+
+// A block of so many T.
+template <typename T>
+class Scratch {
+   public:
+    explicit Scratch(std::int64_t count) : block_(static_cast<std::size_t>(count) * sizeof(T)) {}
+    T* data() const { return static_cast<T*>(block_.data()); }
+
+   private:
+    Workspace block_;
 };
 
 }  // namespace pyqmix

@@ -70,16 +70,6 @@ Rows<T> from(Rows<T> all, std::int64_t row) {
 
 constexpr std::int64_t kTogether = 8;  // rows, as in add_columns
 
-template <typename T>
-class Scratch {
-   public:
-    explicit Scratch(std::int64_t count) : block_(static_cast<std::size_t>(count) * sizeof(T)) {}
-    T* data() const { return static_cast<T*>(block_.data()); }
-
-   private:
-    Workspace block_;
-};
-
 // Gradients of a tile.
 template <typename T>
 struct TileGrads {

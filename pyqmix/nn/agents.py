@@ -50,7 +50,8 @@ class _Agent(nn.Module):
         super().__init__()
         self.register_buffer("obs_scale", None if obs_scale is None else torch.tensor(obs_scale), persistent=False)
 
-    def _read(self, obs: Tensor) -> Tensor:
+    def read(self, obs: Tensor) -> Tensor:
+        """Return observations (..., O) as the network's first layer gets them."""
         return obs if self.obs_scale is None else obs * self.obs_scale
 
 
@@ -103,7 +104,7 @@ class MLPAgent(_Agent):
 
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
         """Map packed observations (R, n, O) to values (R, n, A); ``batch_sizes`` is not needed."""
-        obs = self._read(obs)
+        obs = self.read(obs)
         parameters = [
             cast(Tensor, x) for layer in (self.fc1, self.fc2, self.fc3) for x in (layer.weight, layer.bias)
         ]
@@ -158,7 +159,7 @@ class GRUAgent(_Agent):
         """Map observations (K, n, O) and hidden (K, n, H) to values (K, n, A) and the next hidden."""
         if hidden is None:
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
-        features = F.relu(self.fc1(self._read(obs)))
+        features = F.relu(self.fc1(self.read(obs)))
         if self.share_parameters:
             _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
             last = last.squeeze(0).view_as(hidden)
@@ -177,7 +178,7 @@ class GRUAgent(_Agent):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = F.relu(self.fc1(self._read(obs)))
+        features = F.relu(self.fc1(self.read(obs)))
         if self.share_parameters:  # every agent of every episode is a sequence of the same network
             hidden = self._states(features.flatten(0, 1), batch_sizes * self.n_agents)
             hidden = hidden.unflatten(0, (-1, self.n_agents))

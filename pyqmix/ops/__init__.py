@@ -14,13 +14,17 @@ from pyqmix.ops.mlp import mlp
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.reference import greedy_next_qs
 from pyqmix.ops.target import td_target
+from pyqmix.ops.training import QMixShape, pack_episodes, qmix_gradients
 
 __all__ = [
     "NoAvailableActionError",
+    "QMixShape",
     "greedy_next_qs",
     "gru",
     "mix",
     "mlp",
+    "pack_episodes",
+    "qmix_gradients",
     "qmixer",
     "qmixer_loss",
     "qmixer_td_target",

@@ -5,13 +5,18 @@ They run on every device, and every dtype for which PyTorch has the parts, and d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pyqmix.ops.errors import NoAvailableActionError
+
+if TYPE_CHECKING:
+    from pyqmix.ops.training import QMixShape
 
 
 def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Tensor:
@@ -113,3 +118,68 @@ def td_target(
     chosen = greedy_next_qs(next_qs, avail, terminated, online_next_qs)
     bootstrapped = rewards + gamma * mix(chosen, w1, b1, w_final, v)
     return torch.where(terminated, rewards, bootstrapped)
+
+
+def hypernetworks(states: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Map states (..., S) to w1 (..., n*E), b1 (..., E), w_final (..., E) and v (...).
+
+    The parameters stand in the order of ``QMixer.parameters()``, see :func:`pyqmix.ops.qmixer`.
+    """
+    layers = 4 if len(parameters) == 14 else 2  # tensors of a hypernetwork
+    w1, b1 = parameters[:layers], parameters[layers : layers + 2]
+    w_final, value = parameters[layers + 2 : 2 * layers + 2], parameters[2 * layers + 2 :]
+    return mlp(states, w1), mlp(states, b1), mlp(states, w_final), mlp(states, value).squeeze(-1)
+
+
+def qmix_gradients(
+    shape: QMixShape,
+    parameters: Tensor,
+    target_parameters: Tensor,
+    obs: Tensor,
+    states: Tensor,
+    now: Tensor,
+    next_avail: Tensor,
+    actions: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    weights: Tensor,
+    gamma: float,
+    double_q: bool = False,
+    *,
+    out: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute a training step's loss and gradient; see :func:`pyqmix.ops.qmix_gradients`."""
+
+    def cut(block: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        agent, mixer = shape.agent_parameters(), shape.mixer_parameters()
+        parts = block.split([math.prod(size) for size in (*agent, *mixer)])
+        views = [part.view(size) for part, size in zip(parts, (*agent, *mixer), strict=True)]
+        return views[: len(agent)], views[len(agent) :]
+
+    def values(agent: Sequence[Tensor]) -> Tensor:
+        if not shape.share_parameters:
+            return mlp(obs, agent)
+        qs = mlp(obs.flatten(0, 1), agent, shape.n_agents if shape.agent_id else 0)
+        return qs.view(*obs.shape[:2], -1)
+
+    steps = len(now)
+    block = parameters.detach().clone().requires_grad_()
+    with torch.enable_grad():
+        agent, mixer = cut(block)
+        target_agent, target_mixer = cut(target_parameters.detach())
+        qs = values(agent)
+        targets = td_target(
+            values(target_agent)[-steps:],
+            next_avail,
+            rewards,
+            terminated,
+            gamma,
+            *hypernetworks(states[-steps:], target_mixer),
+            qs[-steps:] if double_q else None,
+        )
+        chosen = qs[now].gather(-1, actions.unsqueeze(-1)).squeeze(-1)
+        q_tot = mix(chosen, *hypernetworks(states[now], mixer))
+        loss = (weights * (targets - q_tot).square()).sum()
+    (gradient,) = torch.autograd.grad(loss, block)
+    out.copy_(gradient)
+    return loss.detach(), q_tot.detach(), targets

@@ -28,6 +28,7 @@ class Mutant(NamedTuple):
     trap: str = ""
 
 
+STEP = "csrc/training/qmix_gradients.cpp"
 LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
 TARGETS = "pyqmix/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
@@ -224,7 +225,7 @@ MUTANTS = (
         "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "gradients are not clipped", LEARNER, "self.flat.block, self.config.grad_clip", "self.flat.block, 1e9",
+        "gradients are not clipped", LEARNER, "clip_grad_norm(self.config.grad_clip)", "clip_grad_norm(1e9)",
         f"{T}learner.py -k 50_updates",
     ),
     Mutant(
@@ -362,8 +363,9 @@ MUTANTS = (
     ),
     # Networks that agents do not share.
     Mutant(
-        "the option not to share parameters does nothing", LEARNER, "share_parameters=config.share_parameters",
-        "share_parameters=True", f"{T}learner.py -k learn_apart",
+        "the option not to share parameters does nothing", LEARNER,
+        "share_parameters=config.share_parameters,\n                obs_scale",
+        "share_parameters=True,\n                obs_scale", f"{T}learner.py -k learn_apart",
     ),
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
@@ -632,6 +634,30 @@ MUTANTS = (
         "target: of few equal values the last is chosen", "csrc/td_target/td_target_math.h",
         "where = x > most ? a", "where = x >= most ? a",
         f"{T}td_target.py -k equal",
+    ),
+    Mutant(
+        "whole step: the online network never chooses", STEP, "if (step.double_q) one_step.online_next_qs",
+        "if (false) one_step.online_next_qs", f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
+        "whole step: a step's values are those of its row", STEP, "rows.now[r] * width + i", "r * width + i",
+        f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
+        "whole step: the target mixes under other states", STEP, "mixing.states = {rows.states[next]",
+        "mixing.states = {rows.states[0]", f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
+        "whole step: any action is read", STEP, 'require_below("actions"', 'if (false) require_below("actions"',
+        f"{T}training_step.py -k are_named",
+    ),
+    Mutant(
+        "whole step: training never takes it", LEARNER, '!= ("fused", "mlp", "qmix")', '!= ("fused", "", "qmix")',
+        f"{T}training_step.py -k in_one_call",
+    ),
+    Mutant(
+        "packing: episodes stay in their order", "csrc/training/pack.cpp", "return length(a) > length(b);",
+        "return a < b;", f"{T}training_step.py -k packing",
     ),
     Mutant(
         "features: positions stay absolute", FEATURES, "if (positions == Positions::absolute) return;", "return;",

@@ -1,0 +1,62 @@
+// A whole training step's loss and gradients on the CPU: QMIX with feed-forward agents. The agents'
+// values by the online and by the target network, the one-step target, the mixing network's loss
+// and everything's gradient, without a way back to Python between them.
+//
+// T is float or double. The result does not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "mlp/mlp.h"
+#include "qmixer/qmixer.h"
+
+namespace pyqmix {
+
+struct QMixNetworks {
+    MlpShape agent;  // one_hot n with an agent id; G = n without shared parameters
+    QMixerShape mixer;
+
+    std::int64_t n_actions() const { return agent.sizes.back(); }
+    // Of all parameters, which lie one behind the other: weight and bias of each layer, first the
+    // agent's, then the mixing network's in the order of QMixer.parameters().
+    std::int64_t parameters() const;
+};
+
+// N steps of several episodes among P points in time; those of the steps' o', s' are the last N.
+template <typename T>
+struct StepRows {
+    std::int64_t points = 0, steps = 0;        // P, N
+    const T* obs = nullptr;                    // (P, n, O)
+    Rows<const T> states;                      // (P, S)
+    const std::int64_t* now = nullptr;         // (N,), the point of each step's o, s
+    const std::uint8_t* next_avail = nullptr;  // (N, n, A)
+    const std::int64_t* actions = nullptr;     // (N, n)
+    const T* rewards = nullptr;                // (N,)
+    const std::uint8_t* terminated = nullptr;  // (N,)
+    const T* weights = nullptr;                // (N,), of the squared errors
+};
+
+template <typename T>
+struct QMixStep {
+    QMixNetworks networks;
+    StepRows<T> rows;
+    const T* online = nullptr;  // parameters of the networks that learn
+    const T* target = nullptr;  // and of those that rate the next step
+    T gamma = T(0);
+    bool double_q = false;
+    T* gradients = nullptr;  // of `online`, written
+    T* q_tot = nullptr;      // (N,), written
+    T* targets = nullptr;    // (N,), written
+};
+
+struct QMixLoss {
+    double loss = 0.0;
+    std::int64_t unavailable = kAllAvailable;  // as td_target_cpu returns it
+};
+
+// Returns the loss, sum over rows of weights · (targets - q_tot)². Where an agent has no available
+// action nothing is written but the targets.
+template <typename T>
+QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads);
+
+}  // namespace pyqmix

@@ -1,0 +1,226 @@
+"""A training step's batch without its padding, and a whole step of QMIX in one call of the extension."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.errors import NoAvailableActionError
+
+
+@dataclass(frozen=True)
+class QMixShape:
+    """Sizes of the networks.
+
+    Attributes:
+        n_agents: n.
+        obs_dim: O.
+        sizes: the outputs of each of the agent network's layers, the last of which are the A actions.
+        agent_id: whether a shared agent network is told which agent it acts for.
+        share_parameters: one agent network for all; otherwise its parameters have a leading dimension n.
+        state_dim: S.
+        embed_dim: E.
+        hypernet_dim: H; 0 for hypernetworks of one layer.
+    """
+
+    n_agents: int
+    obs_dim: int
+    sizes: tuple[int, ...]
+    agent_id: bool
+    share_parameters: bool
+    state_dim: int
+    embed_dim: int
+    hypernet_dim: int
+
+    def agent_parameters(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the agent network's parameters in their order."""
+        groups = () if self.share_parameters else (self.n_agents,)
+        inputs = self.obs_dim + (self.n_agents if self.share_parameters and self.agent_id else 0)
+        shapes = []
+        for outputs in self.sizes:
+            shapes += [(*groups, outputs, inputs), (*groups, outputs)]
+            inputs = outputs
+        return shapes
+
+    def mixer_parameters(self) -> list[tuple[int, ...]]:
+        """Return the shapes of the mixing network's parameters in the order of ``QMixer.parameters()``."""
+        state, embed, hyper = self.state_dim, self.embed_dim, self.hypernet_dim
+        weights = self.n_agents * embed
+        if hyper:
+            layers = [(hyper, state), (weights, hyper), (embed, state), (hyper, state), (embed, hyper)]
+        else:
+            layers = [(weights, state), (embed, state), (embed, state)]
+        layers += [(embed, state), (1, embed)]
+        return [shape for layer in layers for shape in (layer, layer[:1])]
+
+
+def qmix_gradients(
+    shape: QMixShape,
+    parameters: Tensor,
+    target_parameters: Tensor,
+    obs: Tensor,
+    states: Tensor,
+    now: Tensor,
+    next_avail: Tensor,
+    actions: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    weights: Tensor,
+    gamma: float,
+    double_q: bool = False,
+    *,
+    out: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Compute the loss of N steps and its gradient with respect to every parameter; on the CPU.
+
+    The steps are those of several episodes with P points in time, laid out as
+    :class:`pyqmix.packing.PackedEpisodes` has them: the last N points are the steps' o', s'.
+
+    Args:
+        shape: sizes of the networks.
+        parameters: (K,) float32 or float64, the online networks': each parameter behind the other, first the agent
+            network's (weight and bias of each layer), then the mixing network's in the order of
+            ``QMixer.parameters()``.
+        target_parameters: (K,), the target networks'.
+        obs: (P, n, O), the observations.
+        states: (P, S), the global states.
+        now: (N,) int64, the point of each step's o, s.
+        next_avail: (N, n, A) bool, the actions available at o'.
+        actions: (N, n) int64, the actions taken.
+        rewards: (N,), the team's rewards.
+        terminated: (N,) bool, True where the environment ended by itself.
+        weights: (N,), each step's weight in the loss.
+        gamma: the discount.
+        double_q: whether the online network chooses the target's actions.
+        out: (K,), the gradient, written.
+
+    Returns:
+        The loss, the sum of ``weights * (targets - q_tot)**2``, a scalar; q_tot (N,); and the targets (N,).
+
+    Raises:
+        TypeError: an argument is no tensor or of the wrong dtype.
+        ValueError: a shape or device does not fit, there is no step, or an action or point does not exist.
+        NoAvailableActionError: an agent of a step that is not terminated has no available action at o'.
+
+    Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
+    """
+    check_floating("obs", obs, 3, "(P, n, O)")
+    points, steps = obs.shape[0], now.shape[0] if isinstance(now, Tensor) and now.dim() == 1 else -1
+    dtype, device = obs.dtype, torch.device("cpu")
+    if not 0 < steps <= points:
+        raise ValueError(f"now: expected (N,) of 1 to {points} steps, got {steps if steps >= 0 else now}")
+    networks = _C.QMixNetworks(**vars(shape))
+    agents, n_actions, size = (steps, shape.n_agents), shape.sizes[-1], networks.parameters
+    check_tensor("obs", obs, (points, shape.n_agents, shape.obs_dim), dtype, device)
+    check_tensor("states", states, (points, shape.state_dim), dtype, device)
+    check_tensor("now", now, (steps,), torch.int64, device)
+    check_tensor("next_avail", next_avail, (*agents, n_actions), torch.bool, device)
+    check_tensor("actions", actions, agents, torch.int64, device)
+    check_tensor("terminated", terminated, (steps,), torch.bool, device)
+    for name, row in (("rewards", rewards), ("weights", weights)):
+        check_tensor(name, row, (steps,), dtype, device)
+    blocks = {"parameters": parameters, "target_parameters": target_parameters, "out": out}
+    for name, block in blocks.items():
+        check_tensor(name, block, (size,), dtype, device)
+    if not out.is_contiguous():
+        raise ValueError(f"out: expected contiguous memory, got strides {out.stride()}")
+    read = [
+        x.detach().resolve_neg().contiguous()
+        for x in (obs, now, next_avail, actions, rewards, terminated, weights, parameters, target_parameters)
+    ]
+    names = ("obs", "now", "next_avail", "actions", "rewards", "terminated", "weights", "online", "target")
+    state_rows = as_rows(states, points, shape.state_dim)
+    q_tot, targets = torch.empty(2, steps, dtype=dtype)
+    loss, unavailable = _C.qmix_gradients_cpu(
+        networks,
+        points=points,
+        steps=steps,
+        states=pointer(state_rows),
+        **{name: x.data_ptr() for name, x in zip(names, read, strict=True)},
+        gamma=float(gamma),
+        double_q=double_q,
+        gradients=out.data_ptr(),
+        q_tot=q_tot.data_ptr(),
+        targets=targets.data_ptr(),
+        is_double=dtype == torch.float64,
+        threads=torch.get_num_threads(),
+    )
+    if unavailable >= 0:
+        step, agent = divmod(unavailable, shape.n_agents)
+        raise NoAvailableActionError((step,), agent)
+    return torch.tensor(loss, dtype=dtype), q_tot, targets
+
+
+@dataclass(frozen=True)
+class PackedRows:
+    """What :func:`pack_episodes` returns; N steps and P points in time of B episodes.
+
+    Attributes:
+        points: each (P, ...).
+        next_points: each (N, ...), of the points from the second of an episode on.
+        steps: each (N, ...).
+        point_counts: (T+1,) int64, the number of episodes that have a point at each time.
+        now: (N,) int64, the point of each step.
+        episodes: (N,) int64, the place of each step's episode in the batch.
+        times: (N,) int64, each step's time in its episode.
+    """
+
+    points: list[Tensor]
+    next_points: list[Tensor]
+    steps: list[Tensor]
+    point_counts: Tensor
+    now: Tensor
+    episodes: Tensor
+    times: Tensor
+
+
+def pack_episodes(
+    lengths: Tensor, points: Sequence[Tensor], next_points: Sequence[Tensor], steps: Sequence[Tensor]
+) -> PackedRows:
+    """Lay padded episodes out without their padding: time-major, episodes in order of falling length; on the CPU.
+
+    An episode of L steps has L + 1 points in time. Episodes of one length keep their order. Padding is not read.
+
+    Args:
+        lengths: (B,) int64, each from 1 to T.
+        points: tensors (B, T+1, ...) of any dtype.
+        next_points: more of them, of which an episode's first point is left out.
+        steps: tensors (B, T, ...).
+
+    Raises:
+        TypeError: lengths are not int64.
+        ValueError: a shape or device does not fit, or a length is not from 1 to T.
+    """
+    padded = steps[0].shape[1]
+    check_tensor("lengths", lengths, lengths.shape[:1], torch.int64, torch.device("cpu"))
+    of_episode = lengths.tolist()
+    if not of_episode or min(of_episode) < 1 or max(of_episode) > padded:
+        raise ValueError(f"lengths: expected integers from 1 to {padded}, got {of_episode}")
+    episodes, n_steps = len(of_episode), sum(of_episode)
+    kept: list[Tensor] = []  # alive until they have been read
+
+    def columns(
+        name: str, tensors: Sequence[Tensor], time: int, rows: int
+    ) -> tuple[list[Tensor], list[tuple[int, int, int]]]:
+        out, where = [], []
+        for tensor in tensors:
+            check_tensor(name, tensor, (episodes, time, *tensor.shape[2:]), tensor.dtype, lengths.device)
+            kept.append(tensor.detach().resolve_neg().contiguous())
+            out.append(torch.empty(rows, *tensor.shape[2:], dtype=tensor.dtype))
+            width = tensor.shape[2:].numel() * tensor.element_size()
+            where.append((kept[-1].data_ptr(), out[-1].data_ptr(), width))
+        return out, where
+
+    at_points, from_points = columns("points", points, padded + 1, n_steps + episodes)
+    at_next, from_next = columns("next_points", next_points, padded + 1, n_steps)
+    at_steps, from_steps = columns("steps", steps, padded, n_steps)
+    counts = torch.empty(padded + 1, dtype=torch.int64)
+    now, place, times = torch.empty(3, n_steps, dtype=torch.int64)
+    rows = (counts.data_ptr(), now.data_ptr(), place.data_ptr(), times.data_ptr())
+    _C.pack_episodes(of_episode, padded, rows, from_points, from_next, from_steps)
+    return PackedRows(at_points, at_next, at_steps, counts, now, place, times)
