@@ -165,14 +165,16 @@ class Outcome:
         batches: that were sampled.
         torn: episodes in them that were not whole.
         hung: whose death it did not survive, "writer" or "sampler"; None if it never hung.
-        usable: whether at the end, with all processes dead, a new one could write and a new one sample.
+        writable: whether at the end, with all processes dead, a new one could add an episode.
+        readable: whether then a new one could sample.
     """
 
     kills: int
     batches: int
     torn: int
     hung: str | None
-    usable: bool
+    writable: bool
+    readable: bool
 
 
 def trial(make: Callable[[], Buffer], kills: int, seed: int, patience: float, calm: float = 0.0) -> Outcome:
@@ -211,8 +213,8 @@ def trial(make: Callable[[], Buffer], kills: int, seed: int, patience: float, ca
     finally:
         for process in processes:
             _kill(process)
-    usable = _ends(patience, add_some, buffer, 1) and _ends(patience, sample_once, buffer)
-    return Outcome(killed, told.done[WRITERS], told.torn[0], hung, usable)
+    writable, readable = _ends(patience, add_some, buffer, 1), _ends(patience, sample_once, buffer)
+    return Outcome(killed, told.done[WRITERS], told.torn[0], hung, writable, readable)
 
 
 def _ready_server() -> None:

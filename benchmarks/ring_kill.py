@@ -56,8 +56,9 @@ def row(name: str, outcomes: list[Outcome]) -> list[str]:
     kills = sum(o.kills for o in outcomes)
     hangs = [o for o in outcomes if o.hung]
     until = f"{np.median([o.kills for o in hangs]):.0f}" if hangs else "-"
-    usable = f"{sum(o.usable for o in outcomes)} of {len(outcomes)}"
-    return [name, f"{kills:,}", f"{batches:,}", f"{torn:,}", f"{len(hangs)} of {len(outcomes)}", until, usable]
+    counts = [len(hangs), sum(o.writable for o in outcomes), sum(o.readable for o in outcomes)]
+    hung, writable, readable = (f"{count} of {len(outcomes)}" for count in counts)
+    return [name, f"{kills:,}", f"{batches:,}", f"{torn:,}", hung, until, writable, readable]
 
 
 def main() -> None:
@@ -76,9 +77,10 @@ def main() -> None:
     text = (
         f"{WRITERS} writers and a sampler of batches of {BATCH}, {CAPACITY:,} slots of LBF size; {BUFFERS} "
         f"buffers each, up to {KILLS} kills of a buffer. It hangs when one of its processes gets nothing done for "
-        f"{PATIENCE:.0f} s after a kill; usable: when all are dead, a new one can write and a new one sample.\n\n"
+        f"{PATIENCE:.0f} s after a kill. Afterwards, when all are dead: can a new process add, and another one "
+        "sample?\n\n"
     )
-    header = ["", "kills", "batches", "torn episodes", "hung", "kills until then", "usable afterwards"]
+    header = ["", "kills", "batches", "torn episodes", "hung", "kills until then", "can add", "can sample"]
     text += harness.table(header, rows)
     text += (
         f"\ncpprb hung {hung.count('writer')} times at a writer's death, {hung.count('sampler')} times at the "

@@ -32,7 +32,9 @@ def _quick_start():
 @pytest.mark.usefixtures("_quick_start")
 def test_the_ring_outlives_its_processes():
     outcome = killing.trial(killing.Ring, 20, seed=0, patience=10.0)
-    assert (outcome.kills, outcome.torn, outcome.hung, outcome.usable) == (20, 0, None, True)
+    assert (outcome.kills, outcome.torn, outcome.hung) == (20, 0, None)
+    assert outcome.writable
+    assert outcome.readable
     assert outcome.batches > 0
 
 
@@ -41,7 +43,8 @@ def test_a_buffer_that_hangs_is_told():
     outcome = killing.trial(Locked, 500, seed=0, patience=5.0)
     assert outcome.kills < 500
     assert outcome.hung == "writer"
-    assert not outcome.usable
+    assert not outcome.writable
+    assert outcome.readable
 
 
 def test_episodes_that_are_not_whole_are_counted():
