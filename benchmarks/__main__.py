@@ -5,12 +5,22 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from types import ModuleType
 
 # Before torch is loaded: its threads wait busily for each other by default, and would hold a core of this
 # machine while the other candidates are timed.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-BENCHMARKS = ("gru", "mixing", "mix_error", "ring", "rollout", "td_target", "train", "two_step")
+BENCHMARKS = ("gru", "mixing", "mix_error", "ring", "ring_kill", "rollout", "td_target", "train", "two_step")
+
+
+def load(name: str) -> ModuleType:
+    """Import a benchmark, or say what it lacks."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        sys.exit(f"python benchmarks: error: {name} needs {missing}, which is missing: pip install '.[bench]'")
 
 
 def main() -> None:
@@ -19,9 +29,10 @@ def main() -> None:
     for name in names:
         if name not in BENCHMARKS:
             sys.exit(f"python benchmarks: error: expected names of {', '.join(BENCHMARKS)}, got {name!r}")
-    for name in names:
+    modules = [load(name) for name in names]  # all first: what is missing is told before anything is measured
+    for name, module in zip(names, modules, strict=True):
         print(f"## {name}", flush=True)
-        importlib.import_module(name).main()
+        module.main()
 
 
 if __name__ == "__main__":

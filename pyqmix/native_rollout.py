@@ -62,6 +62,7 @@ class NativeRollout:
             EnvError: a board has no room for its players; open episodes are aborted.
             KeyboardInterrupt: Ctrl-C; what has been played is in the ring.
             RingBusyError: no slot of the ring was free.
+            RuntimeError: a slot was taken away, because the ring's descriptors were closed behind its back.
         """
         try:
             returns, lengths = self._rollout.play(

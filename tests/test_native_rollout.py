@@ -1,8 +1,10 @@
 """Native rollouts are those of Python, in any company, and their policy is the network."""
 
+import contextlib
 import os
 import signal
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -302,6 +304,39 @@ def test_a_full_ring_is_told_and_nothing_stays_claimed():
     for slot in slots:
         slot.abort()
     assert rollout.play(0, 4, 0.5).lengths.size == len(ring) == 4
+
+
+def test_a_slot_that_is_taken_away_is_told():
+    """The descriptor whose lock proves that this process lives is closed behind the ring's back."""
+    env = LbfEnv(TASK)
+    ring = EpisodeRing(env.spec, 4, shared=True)
+    rollout = NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, ring)
+    (lock,) = descriptors_of(ring) - {ring.fileno()}
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, lock)  # closes the old one, and leaves the ring one to close
+    os.close(nothing)
+    writer, told = EpisodeRing.attach(ring.fileno()).writer(), threading.Event()
+
+    def claim():
+        while not told.is_set():
+            with contextlib.suppress(RingBusyError):
+                writer.open().abort()
+
+    other = threading.Thread(target=claim)
+    other.start()
+    try:
+        with pytest.raises(RuntimeError, match=r"^episode \d+: its slot was taken from this writer, as if"):
+            rollout.play(0, 200_000, 0.5)
+    finally:
+        told.set()
+        other.join()
+    assert ring.stats()["revoked"] >= 1
+
+
+def descriptors_of(ring):
+    """All of this process's descriptors of a ring's memory file."""
+    paths, file = Path("/proc/self/fd").iterdir(), os.fstat(ring.fileno())
+    return {int(path.name) for path in paths if path.exists() and os.path.samestat(path.stat(), file)}
 
 
 def test_a_board_without_room_is_named(monkeypatch):

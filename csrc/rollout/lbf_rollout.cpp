@@ -133,8 +133,7 @@ class LbfRollout::Worker {
         Lane& from = lane(k);
         claimed.play.returns[from.index] = from.reward_sum;
         claimed.play.lengths[from.index] = from.steps;
-        if (all_.ring_)
-            all_.ring_->control().publish(std::exchange(*from.slot, kNoSlot), all_.writer_);
+        publish(from, claimed.play.first + from.index);
         if (start(k, claimed)) return true;
         --playing_;
         if (k != playing_) {
@@ -144,6 +143,12 @@ class LbfRollout::Worker {
             take_over(hidden_, hidden_width_, k);
         }
         return false;
+    }
+
+    void publish(Lane& lane, std::int64_t episode) {
+        if (!all_.ring_) return;
+        const std::int64_t slot = std::exchange(*lane.slot, kNoSlot);
+        if (!all_.ring_->control().publish(slot, all_.writer_)) throw SlotTaken(episode);
     }
 
     // Lane k's part of `of` becomes the last lane's.

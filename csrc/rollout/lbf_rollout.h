@@ -31,6 +31,14 @@ struct EpisodeError : std::runtime_error {
         : std::runtime_error("episode " + std::to_string(episode) + ", step 0: " + what) {}
 };
 
+// Somebody proved this process dead, though it lives: its lock on the ring's file is gone.
+struct SlotTaken : std::runtime_error {
+    explicit SlotTaken(std::int64_t episode)
+        : std::runtime_error("episode " + std::to_string(episode) +
+                             ": its slot was taken from this writer, as if the process had died; "
+                             "the ring's descriptors must stay open") {}
+};
+
 // Episodes first, ..., first + count - 1, and where their results go.
 struct Play {
     std::int64_t first = 0, count = 0;
@@ -50,7 +58,7 @@ class LbfRollout {
 
     Policy& policy() { return *policy_; }
 
-    // Throws RingBusy or EpisodeError; episodes that have not ended are then given up.
+    // Throws RingBusy, EpisodeError or SlotTaken; episodes that have not ended are then given up.
     void play(const Play& play);
     // How many threads the last play() asked for work.
     int threads_used() const { return threads_used_; }

@@ -335,6 +335,10 @@ MUTANTS = (
         "claimed.end - 1 - index)]", f"{T}native_rollout.py -k of_python",
     ),
     Mutant(
+        "native: a slot that was taken away is not told", NATIVE, "throw SlotTaken(episode);", "return;",
+        f"{T}native_rollout.py -k taken_away",
+    ),
+    Mutant(
         "native: an ended lane leaves its observation behind", NATIVE, "            std::swap(from, lane(playing_));\n",
         "            std::swap(from, lane(playing_));\n            return false;\n",
         f"{T}native_rollout.py -k company",
