@@ -1,0 +1,42 @@
+# Sets CMAKE_CUDA_ARCHITECTURES from PYQMIX_CUDA_ARCHITECTURES, before the language CUDA is enabled.
+function(pyqmix_set_cuda_architectures)
+  if(PYQMIX_CUDA_ARCHITECTURES STREQUAL "auto")
+    if(DEFINED CMAKE_CUDA_ARCHITECTURES)
+      return()
+    endif()
+    pyqmix_local_architectures(architectures)
+  elseif(PYQMIX_CUDA_ARCHITECTURES STREQUAL "release")
+    pyqmix_release_architectures(architectures)
+  else()
+    set(architectures ${PYQMIX_CUDA_ARCHITECTURES})
+  endif()
+  set(CMAKE_CUDA_ARCHITECTURES ${architectures} PARENT_SCOPE)
+endfunction()
+
+# The GPUs of this machine, or else one PTX that every driver compiles for its own: quick to build.
+function(pyqmix_local_architectures result)
+  execute_process(COMMAND nvidia-smi -L OUTPUT_VARIABLE gpus ERROR_QUIET RESULT_VARIABLE failed)
+  if(failed EQUAL 0 AND gpus)
+    set(${result} native PARENT_SCOPE)
+  else()
+    set(${result} 75-virtual PARENT_SCOPE)
+  endif()
+endfunction()
+
+# PTX for 7.5, which runs on everything later too, and machine code for 8.0, 8.6, 8.9, 9.0 and what this
+# nvcc knows beyond.
+function(pyqmix_release_architectures result)
+  execute_process(COMMAND ${CMAKE_CUDA_COMPILER} --list-gpu-code OUTPUT_VARIABLE known
+                  COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "sm_[0-9]+" known "${known}")
+  list(TRANSFORM known REPLACE "sm_" "")
+  list(REMOVE_DUPLICATES known)
+  list(SORT known COMPARE NATURAL)
+  set(architectures 75-virtual)
+  foreach(number IN LISTS known)
+    if(number MATCHES "^(80|86|89)$" OR number GREATER_EQUAL 90)
+      list(APPEND architectures ${number}-real)
+    endif()
+  endforeach()
+  set(${result} ${architectures} PARENT_SCOPE)
+endfunction()
