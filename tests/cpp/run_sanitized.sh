@@ -25,7 +25,7 @@ check() {  # sanitizer's library, sanitizer
     LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
     ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
     python -m pytest -q -x -p no:cacheprovider \
-      tests/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix}.py \
+      tests/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix,training_step}.py \
       -k "not simd and not compile" >"$work/log" 2>&1)
 }
 for pair in address:libasan.so undefined:libubsan.so; do
