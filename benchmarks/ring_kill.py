@@ -16,7 +16,7 @@ import torch
 from cpprb import MPReplayBuffer
 from killing import BATCH, CAPACITY, CONTEXT, OBS, REWARDS, WRITERS, Bare, Floats, Outcome, Ring, trial
 
-BUFFERS, KILLS, PATIENCE, CALM = 20, 50, 5.0, 5.0
+BUFFERS, KILLS, PATIENCE, CALM = 12, 50, 5.0, 5.0
 
 
 class Cpprb:
