@@ -70,7 +70,7 @@ def pack(batch: EpisodeBatch) -> PackedEpisodes:
 
 
 def _pack_on_cpu(batch: EpisodeBatch) -> PackedEpisodes:
-    concat_state = batch.states.data_ptr() == batch.obs.data_ptr()  # the states are views of the observations
+    concat_state = batch.states.is_set_to(batch.obs.flatten(2))  # a view of the observations
     points = [batch.obs] if concat_state else [batch.obs, batch.states]
     steps = [batch.actions, batch.rewards, batch.terminated]
     packed = pack_episodes(batch.lengths, points, [batch.avail], steps)
