@@ -63,6 +63,8 @@ def one_step_targets(
             online_qs[first:] if config.double_q else None,
         )
     except NoAvailableActionError as error:
+        if error.late:  # of an earlier batch
+            raise
         (row,) = error.index
         where = (int(packed.episodes[row]), int(packed.times[row]))
         raise NoAvailableActionError(where, error.agent) from None
