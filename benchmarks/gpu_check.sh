@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that only a machine with an NVIDIA GPU can tell, offline: builds, runs the GPU tests, the tests of
+# Everything that only a machine with an NVIDIA GPU can tell, offline: builds, runs the GPU tests,
 # compute-sanitizer on small cases, and the GPU benchmark; prints one short table last, and writes it to
 # benchmarks/results/gpu_check.md and .json.
 #
@@ -21,6 +21,7 @@ nvidia-smi -L 2>/dev/null | grep -q GPU || stop "no NVIDIA GPU was found: nothin
 [ $# -ge 1 ] || stop "expected a folder of wheels as first argument"
 [ -d "$1" ] || stop "expected a folder of wheels, got $1"
 command -v nvcc >/dev/null || stop "no nvcc was found: nothing was checked"
+python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || stop "expected Python 3.11 or later as python3"
 python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || stop "python3 has no torch that finds the GPU"
 
 wheels=$(realpath "$1")
@@ -35,7 +36,7 @@ done
 work=$PWD/build/gpu_check
 site=$work/site
 mkdir -p "$work/stages" "$site"
-export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$site PYTHONDONTWRITEBYTECODE=1 TORCHINDUCTOR_CACHE_DIR=$work/inductor
 small=tests/cuda/small_cases.py
 
 sanitize() {  # tool; its errors, and those of the program, end it with 9

@@ -14,7 +14,7 @@ from typing import Any
 
 RESULTS = Path(__file__).parent / "results"
 ORDER = ("build", "tests", "memcheck", "racecheck", "initcheck", "synccheck", "benchmark")
-TELLING = re.compile(r"\d+ passed.*|.*ERROR SUMMARY.*|.*sees the planted fault.*")
+TELLING = re.compile(r"\d+ passed.*|.*SUMMARY: .*|.*sees the planted fault.*")
 
 
 def read_stages(folder: Path) -> list[dict[str, Any]]:

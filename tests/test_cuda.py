@@ -9,22 +9,17 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from pyqmix import _C, ops
+from pyqmix import _C, ops, train
 from pyqmix.ops import late_errors, mixing, reference, target
 
-on_gpu = [
-    pytest.mark.cuda,
-    pytest.mark.skipif(
-        not torch.cuda.is_available() or not hasattr(_C, "mix_forward_cuda"),
-        reason="needs an NVIDIA GPU and a build with CUDA kernels",
-    ),
-]
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available() or not hasattr(_C, "mix_forward_cuda"),
+    reason="needs an NVIDIA GPU and a build with CUDA kernels",
+)
 
 
 def gpu(test):
-    for mark in on_gpu:
-        test = mark(test)
-    return test
+    return pytest.mark.cuda(needs_gpu(test))
 
 
 def inputs(rows, n, embed, dtype=torch.float64):
@@ -86,7 +81,7 @@ def test_bfloat16_is_computed_in_float32(rows, n, embed):
     truths = value_and_grads([x.double() for x in tensors])
     for ours, truth in zip(value_and_grads(moved(tensors)), truths, strict=True):
         assert ours.dtype == torch.bfloat16
-        assert (ours.cpu() - truth).norm() <= 4e-3 * truth.norm()  # half a unit in the last place of bfloat16
+        assert (ours.cpu() - truth).norm() <= 4e-3 * truth.norm()  # a unit in the last place of bfloat16
 
 
 @gpu
@@ -135,12 +130,11 @@ def test_a_missing_action_is_reported_late_and_once():
     torch.cuda.synchronize()
     with pytest.raises(ops.NoAvailableActionError, match="dim 0 4, agent 1"):
         ops.td_target(*moved(arguments))
-    torch.cuda.synchronize()
-    with pytest.raises(ops.NoAvailableActionError):
-        ops.raise_late_errors()
+    ops.raise_late_errors()  # that call was not started
 
 
 @gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
 def test_the_target_does_not_wait_and_can_be_captured():
     arguments = moved(target_inputs(40, 3, 4, 8))
     tensors = [x.requires_grad_() for x in moved(inputs(40, 3, 8))]
@@ -186,13 +180,11 @@ def test_compiles_whole_on_the_gpu():
 
 @gpu
 def test_a_whole_run_trains_on_the_gpu(tiny_config, tmp_path):
-    from pyqmix import train
-
     result = train(tiny_config(run_dir=str(tmp_path / "run"), device="cuda"), quiet=True)
-    assert result.summary["steps"] >= 300
+    assert result.summary["total_steps"] >= 300
 
 
-def test_bfloat16_is_taken_away_from_the_cpu_only():
+def test_bfloat16_is_refused_on_the_cpu_alone():
     tensors = inputs(4, 3, 8, torch.bfloat16)
     with pytest.raises(TypeError, match=r"agent_qs: .* float32 or float64, got \(4, 3\) bfloat16 on cpu"):
         ops.mix(*tensors)
