@@ -17,7 +17,7 @@ set -uo pipefail
 cd "$(dirname "$0")/.."
 
 stop() { echo "gpu_check: $*" >&2; exit 1; }
-nvidia-smi -L 2>/dev/null | grep -q GPU || stop "no NVIDIA GPU was found: nothing was checked"
+[[ $(nvidia-smi -L 2>/dev/null) == *GPU* ]] || stop "no NVIDIA GPU was found: nothing was checked"
 [ $# -ge 1 ] || stop "expected a folder of wheels as first argument"
 [ -d "$1" ] || stop "expected a folder of wheels, got $1"
 command -v nvcc >/dev/null || stop "no nvcc was found: nothing was checked"

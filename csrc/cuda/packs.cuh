@@ -1,7 +1,10 @@
 // Neighbouring values that a lane loads and stores at once: 16 bytes where alignment allows.
 #pragma once
 
+#include <cuda_runtime.h>
+
 #include <cstdint>
+#include <cstring>
 
 #include "common/bfloat16.h"
 #include "common/rows.h"
@@ -28,7 +31,13 @@ __device__ void store(T* to, const Compute<T> (&from)[kUnits]) {
     Pack<T, kUnits> pack;
 #pragma unroll
     for (int j = 0; j < kUnits; ++j) pack.of[j] = narrow<T>(from[j]);
-    *reinterpret_cast<Pack<T, kUnits>*>(to) = pack;
+    if constexpr (sizeof pack == kPackBytes) {  // an assignment is taken apart by nvcc, this is not
+        uint4 bytes;
+        std::memcpy(&bytes, &pack, sizeof bytes);
+        __stcg(reinterpret_cast<uint4*>(to), bytes);
+    } else {
+        *reinterpret_cast<Pack<T, kUnits>*>(to) = pack;
+    }
 }
 
 // Whether every row starts where a whole pack may be loaded.

@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cases=${1:-200} seed=${2:-1}
-flags=(-std=gnu++20 -g -pthread -Wall -Wextra -Werror -Wno-unknown-pragmas -DPYQMIX_SIMD_NAMESPACE=baseline)
+flags=(-std=gnu++20 -g -pthread -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas -DPYQMIX_SIMD_NAMESPACE=baseline)
 sanitized=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all)
 emulated=(-DPYQMIX_WITH_CUDA -DPYQMIX_CUDA_EMULATION -I tests/cuda/emulation)
 kernels=(mixer/mixer_cuda td_target/td_target_cuda)

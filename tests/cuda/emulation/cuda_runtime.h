@@ -25,6 +25,10 @@ struct dim3 {
     explicit dim3(unsigned width) : x(width) {}
 };
 
+struct alignas(16) uint4 {
+    unsigned x, y, z, w;
+};
+
 extern dim3 threadIdx, blockIdx, blockDim, gridDim;  // of the thread that runs now
 
 namespace emulation {
@@ -40,6 +44,8 @@ void run_grid(const std::function<void()>& kernel);
 void exchange(unsigned mask, unsigned source, const void* mine, void* theirs, std::size_t bytes);
 
 }  // namespace emulation
+
+inline void __stcg(uint4* to, uint4 value) { *to = value; }
 
 inline void __syncwarp(unsigned mask) {
     emulation::exchange(mask, threadIdx.x % 32, "", nullptr, 0);
