@@ -1,4 +1,4 @@
-"""Runs benchmarks by name: ``python benchmarks [NAME...]``; all of them without a name."""
+"""Runs benchmarks by name: ``python benchmarks [NAME...]``; all of them without a name, those on a GPU aside."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from types import ModuleType
 # machine while the other candidates are timed.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+ON_GPU = {"cuda": "cuda_ops"}  # run by name only; a file cuda.py would hide NVIDIA's package of that name
 BENCHMARKS = ("gru", "mixing", "mix_error", "ring", "ring_kill", "rollout", "td_target", "train", "two_step")
 
 
 def load(name: str) -> ModuleType:
     """Import a benchmark, or say what it lacks."""
     try:
-        return importlib.import_module(name)
+        return importlib.import_module(ON_GPU.get(name, name))
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         sys.exit(f"python benchmarks: error: {name} needs {missing}, which is missing: pip install '.[bench]'")
@@ -27,8 +28,10 @@ def main() -> None:
     """Run what the command line names."""
     names = sys.argv[1:] or list(BENCHMARKS)
     for name in names:
-        if name not in BENCHMARKS:
-            sys.exit(f"python benchmarks: error: expected names of {', '.join(BENCHMARKS)}, got {name!r}")
+        if name not in (*BENCHMARKS, *ON_GPU):
+            sys.exit(
+                f"python benchmarks: error: expected names of {', '.join((*BENCHMARKS, *ON_GPU))}, got {name!r}"
+            )
     modules = [load(name) for name in names]  # all first: what is missing is told before anything is measured
     for name, module in zip(names, modules, strict=True):
         print(f"## {name}", flush=True)

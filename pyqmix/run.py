@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from pyqmix import checkpoint, rundir
+from pyqmix import checkpoint, ops, rundir
 from pyqmix.checkpoint import Progress
 from pyqmix.config import Config
 from pyqmix.display import Display
@@ -203,6 +203,7 @@ class Run:
         return next((m.steps for m in reversed(self.log.history) if m.eval_return_mean is not None), None)
 
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
+        ops.raise_late_errors()
         window, self._window = self._window, Window(self.progress.steps)
         working, self._working = self._working, 0.0
         steps = self.progress.steps - window.first_step
@@ -225,6 +226,7 @@ class Run:
 
     def _checkpoint(self) -> None:
         if self.checkpointed != self.progress.steps:
+            ops.raise_late_errors()
             if not self.learner.is_finite():
                 raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
             checkpoint.save(self.folder, self.learner, self.progress)

@@ -73,6 +73,8 @@ def naming_episodes(packed: PackedEpisodes) -> Iterator[None]:
     try:
         yield
     except NoAvailableActionError as error:
+        if error.late:  # of an earlier batch
+            raise
         (row,) = error.index
         where = (int(packed.episodes[row]), int(packed.times[row]))
         raise NoAvailableActionError(where, error.agent) from None

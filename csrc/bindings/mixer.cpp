@@ -75,29 +75,26 @@ void bind_mixer(py::module_& module) {
 #if defined(PYQMIX_WITH_CUDA)
     module.def(
         "mix_forward_cuda",
-        [](const MixTensors& in, std::uintptr_t q_tot, bool is_double, std::uintptr_t stream) {
+        [](const MixTensors& in, std::uintptr_t q_tot, int element_size, std::uintptr_t stream) {
             py::gil_scoped_release release;
-            void* const on = reinterpret_cast<void*>(stream);
-            if (is_double)
-                mix_forward_cuda(forward_args<double>(in, q_tot), on);
-            else
-                mix_forward_cuda(forward_args<float>(in, q_tot), on);
+            with_element_type(element_size, [&]<typename T>(T) {
+                mix_forward_cuda(forward_args<T>(in, q_tot), reinterpret_cast<void*>(stream));
+            });
         },
-        py::arg("inputs"), py::arg("q_tot"), py::kw_only(), py::arg("is_double"),
+        py::arg("inputs"), py::arg("q_tot"), py::kw_only(), py::arg("element_size"),
         py::arg("stream"));
     module.def(
         "mix_backward_cuda",
-        [](const MixTensors& in, const TensorRows& grad_q_tot, const Grads& grads, bool is_double,
+        [](const MixTensors& in, const TensorRows& grad_q_tot, const Grads& grads, int element_size,
            std::uintptr_t stream) {
             py::gil_scoped_release release;
-            void* const on = reinterpret_cast<void*>(stream);
-            if (is_double)
-                mix_backward_cuda(backward_args<double>(in, grad_q_tot, grads), on);
-            else
-                mix_backward_cuda(backward_args<float>(in, grad_q_tot, grads), on);
+            with_element_type(element_size, [&]<typename T>(T) {
+                mix_backward_cuda(backward_args<T>(in, grad_q_tot, grads),
+                                  reinterpret_cast<void*>(stream));
+            });
         },
         py::arg("inputs"), py::arg("grad_q_tot"), py::arg("grads"), py::kw_only(),
-        py::arg("is_double"), py::arg("stream"));
+        py::arg("element_size"), py::arg("stream"));
 #endif
 }
 

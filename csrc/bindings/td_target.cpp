@@ -17,6 +17,7 @@ TdTarget<T> with_mixer(TdTarget<T> target, const MixInputs<T>& mixer) {
 }
 
 }  // namespace
+
 void bind_td_target(py::module_& module) {
     py::class_<TargetTensors>(module, "TdTargetTensors")
         .def(py::init([](std::int64_t n_actions, TensorRows next_qs,
@@ -41,6 +42,23 @@ void bind_td_target(py::module_& module) {
         },
         py::arg("mixer"), py::arg("target"), py::kw_only(), py::arg("is_double"),
         py::arg("threads"));
+#if defined(PYQMIX_WITH_CUDA)
+    py::class_<MissingAction>(module, "MissingAction")
+        .def(py::init<>())
+        .def("take", &MissingAction::take);
+    module.def(
+        "td_target_cuda",
+        [](const MixTensors& mixer, const TargetTensors& target, MissingAction& missing,
+           int element_size, std::uintptr_t stream) {
+            py::gil_scoped_release release;
+            with_element_type(element_size, [&]<typename T>(T) {
+                td_target_cuda(with_mixer(target.as<T>(), mixer.as<T>()), missing,
+                               reinterpret_cast<void*>(stream));
+            });
+        },
+        py::arg("mixer"), py::arg("target"), py::arg("missing"), py::kw_only(),
+        py::arg("element_size"), py::arg("stream"));
+#endif
 }
 
 }  // namespace pyqmix

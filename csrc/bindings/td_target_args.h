@@ -22,7 +22,7 @@ struct TargetTensors {
                 rows_of<const std::uint8_t>(avail),
                 rows_of<const T>(rewards),
                 rows_of<const std::uint8_t>(terminated),
-                static_cast<T>(gamma),
+                static_cast<Compute<T>>(gamma),
                 reinterpret_cast<T*>(chosen_qs),
                 reinterpret_cast<T*>(y)};
     }

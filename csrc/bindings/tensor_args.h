@@ -6,8 +6,10 @@
 #include <pybind11/stl.h>
 
 #include <cstdint>
+#include <stdexcept>
 #include <utility>
 
+#include "common/bfloat16.h"
 #include "mixer/mixer.h"
 
 namespace pyqmix {
@@ -36,5 +38,16 @@ struct MixTensors {
                 rows_of<const T>(v)};
     }
 };
+
+#if defined(PYQMIX_WITH_CUDA)
+// Calls visit with a zero of the type whose elements have so many bytes.
+template <typename Visit>
+void with_element_type(int element_size, const Visit& visit) {
+    if (element_size == 2) return visit(BFloat16{});
+    if (element_size == 4) return visit(float{});
+    if (element_size == 8) return visit(double{});
+    throw std::invalid_argument("element_size: expected 2, 4 or 8 bytes");
+}
+#endif
 
 }  // namespace pyqmix

@@ -28,7 +28,7 @@ PYQMIX_HD inline Elu<double> elu(double x) {
 // does not cancel, and exp(x) = 2^n p + 2^n. Where exp(x) leaves the normal numbers the value is
 // -1, the slope 0.
 PYQMIX_HD inline Elu<float> elu(float x) {
-#if defined(__CUDA_ARCH__)  // the GPU's own functions are as short
+#if PYQMIX_DEVICE_CODE  // the GPU's own functions are as short
     if (x > 0) return {x, 1};
     return {::expm1f(x), ::expf(x)};
 #else

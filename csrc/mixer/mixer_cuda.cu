@@ -1,62 +1,51 @@
-// The mixer on an NVIDIA GPU, one thread for each sample: correct first. The fused, coalesced
-// kernels take its place once they can be measured.
-#include <cuda_runtime.h>
-
-#include <algorithm>
-#include <stdexcept>
-#include <string>
-
-#include "mixer/mixer_math.h"
+// The mixer on an NVIDIA GPU: one group of lanes for each sample. It has compiled, and run in the
+// tests' emulation, but not on a GPU yet.
+#include "cuda/launch.cuh"
+#include "mixer/mixer_lanes.cuh"
 
 namespace pyqmix {
 namespace {
 
-constexpr int kThreads = 128;
-
-template <typename T>
-__global__ void mix_forward_kernel(MixForward<T> args) {
-    const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-    for (std::int64_t row = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; row < args.in.rows;
-         row += step)
-        args.q_tot[row] = mix_row(args.in, row, args.in.agent_qs[row]);
+template <typename T, int kUnits>
+__global__ void __launch_bounds__(kThreads) mix_forward_kernel(MixForward<T> args, int lanes) {
+    const LaneGroup group(lanes);
+    group.for_each_row(args.in.rows, [&](std::int64_t row) {
+        const Compute<T> q_tot = mix_row_by<kUnits>(group, args.in, row, args.in.agent_qs[row]);
+        if (group.leads()) args.q_tot[row] = narrow<T>(q_tot);
+    });
 }
 
-template <typename T>
-__global__ void mix_backward_kernel(MixBackward<T> args) {
-    const std::int64_t step = std::int64_t(gridDim.x) * blockDim.x;
-    for (std::int64_t row = std::int64_t(blockIdx.x) * blockDim.x + threadIdx.x; row < args.in.rows;
-         row += step)
-        mix_row_backward(args, row);
-}
-
-unsigned blocks_for(std::int64_t rows) {
-    return static_cast<unsigned>(std::min<std::int64_t>((rows + kThreads - 1) / kThreads, 65535));
-}
-
-void check_launch(const char* what) {
-    if (const cudaError_t error = cudaGetLastError(); error != cudaSuccess)
-        throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
+template <typename T, int kUnits>
+__global__ void __launch_bounds__(kThreads) mix_backward_kernel(MixBackward<T> args, int lanes) {
+    const LaneGroup group(lanes);
+    group.for_each_row(args.in.rows,
+                       [&](std::int64_t row) { mix_row_backward_by<kUnits>(group, args, row); });
 }
 
 }  // namespace
 
 template <typename T>
 void mix_forward_cuda(const MixForward<T>& args, void* stream) {
-    if (args.in.rows == 0) return;
-    mix_forward_kernel<<<blocks_for(args.in.rows), kThreads, 0, cudaStream_t(stream)>>>(args);
-    check_launch("mix_forward_cuda");
+    constexpr int kUnits = kPackBytes / sizeof(T);
+    const bool packs = holds_packs(args.in);
+    launch("mix_forward_cuda", packs ? mix_forward_kernel<T, kUnits> : mix_forward_kernel<T, 1>,
+           args.in.rows, lanes_for(args.in.embed_dim, packs ? kUnits : 1), stream, args);
 }
 
 template <typename T>
 void mix_backward_cuda(const MixBackward<T>& args, void* stream) {
-    if (args.in.rows == 0) return;
-    mix_backward_kernel<<<blocks_for(args.in.rows), kThreads, 0, cudaStream_t(stream)>>>(args);
-    check_launch("mix_backward_cuda");
+    constexpr int kUnits = kPackBytes / sizeof(T);
+    const bool packs = holds_packs(args.in) && holds_packs(args.grad_w1) &&
+                       holds_packs(args.grad_b1) && holds_packs(args.grad_w_final);
+    launch("mix_backward_cuda", packs ? mix_backward_kernel<T, kUnits> : mix_backward_kernel<T, 1>,
+           args.in.rows, lanes_for(args.in.embed_dim, packs ? kUnits : 1), stream, args);
 }
 
-template void mix_forward_cuda(const MixForward<float>&, void*);
-template void mix_forward_cuda(const MixForward<double>&, void*);
-template void mix_backward_cuda(const MixBackward<float>&, void*);
-template void mix_backward_cuda(const MixBackward<double>&, void*);
+#define PYQMIX_MIX_CUDA_OF(T)                                    \
+    template void mix_forward_cuda(const MixForward<T>&, void*); \
+    template void mix_backward_cuda(const MixBackward<T>&, void*);
+PYQMIX_MIX_CUDA_OF(float)
+PYQMIX_MIX_CUDA_OF(double)
+PYQMIX_MIX_CUDA_OF(BFloat16)
 
 }  // namespace pyqmix

@@ -24,6 +24,37 @@ PYQMIX_HD T sign(T x) {
     return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x * T(0));
 }
 
+// What four agents of values q add to a unit of the hidden layer: summed among themselves first.
+template <typename T>
+PYQMIX_HD T four_agents(const T (&q)[4], T w0, T w1, T w2, T w3) {
+    return (q[0] * magnitude(w0) + q[1] * magnitude(w1)) +
+           (q[2] * magnitude(w2) + q[3] * magnitude(w3));
+}
+
+// What a unit of the hidden layer adds to q_tot.
+template <typename T>
+PYQMIX_HD T mixed_unit(T hidden, T w_final) {
+    return elu(hidden).value * magnitude(w_final);
+}
+
+template <typename T>
+struct UnitGrads {
+    T hidden;  // of the unit before the ELU, and so of its bias
+    T w_final;
+};
+
+template <typename T>
+PYQMIX_HD UnitGrads<T> mixed_unit_backward(T hidden, T w_final, T grad_q_tot) {
+    const Elu<T> activation = elu(hidden);
+    return {grad_q_tot * magnitude(w_final) * activation.slope,
+            grad_q_tot * activation.value * sign(w_final)};
+}
+
+template <typename T>
+PYQMIX_HD T w1_backward(T grad_hidden, T q, T w1) {
+    return grad_hidden * q * sign(w1);
+}
+
 // Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
 template <int kWidth = kMixBlock / 2, typename T>
 PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
@@ -57,10 +88,9 @@ PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* age
     for (int j = 0; j < width; ++j) hidden[j] = T(0);
     std::int64_t i = 0;
     for (; i + 4 <= n; i += 4, w1 += 4 * embed) {
-        const T q0 = agent_qs[i], q1 = agent_qs[i + 1], q2 = agent_qs[i + 2], q3 = agent_qs[i + 3];
+        const T q[4] = {agent_qs[i], agent_qs[i + 1], agent_qs[i + 2], agent_qs[i + 3]};
         for (int j = 0; j < width; ++j)
-            hidden[j] += (q0 * magnitude(w1[j]) + q1 * magnitude(w1[embed + j])) +
-                         (q2 * magnitude(w1[2 * embed + j]) + q3 * magnitude(w1[3 * embed + j]));
+            hidden[j] += four_agents(q, w1[j], w1[embed + j], w1[2 * embed + j], w1[3 * embed + j]);
     }
     for (; i < n; ++i, w1 += embed)
         for (int j = 0; j < width; ++j) hidden[j] += agent_qs[i] * magnitude(w1[j]);
@@ -76,7 +106,7 @@ PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs)
         T hidden[kMixBlock];
         mix_hidden(in, row, agent_qs, first, width, hidden);
         const T* w_final = in.w_final[row] + first;
-        for (int j = 0; j < width; ++j) hidden[j] = elu(hidden[j]).value * magnitude(w_final[j]);
+        for (int j = 0; j < width; ++j) hidden[j] = mixed_unit(hidden[j], w_final[j]);
         for (int j = width; j < kMixBlock; ++j) hidden[j] = T(0);
         total += sum_block(hidden);
     });
@@ -99,17 +129,17 @@ PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
         T* grad_w_final = args.grad_w_final[row] + first;
         T* grad_b1 = args.grad_b1[row] + first;
         for (int j = 0; j < width; ++j) {
-            const Elu<T> activation = elu(hidden[j]);
-            grad_w_final[j] = grad * activation.value * sign(w_final[j]);
-            grad_hidden[j] = grad * magnitude(w_final[j]) * activation.slope;
-            grad_b1[j] = grad_hidden[j];
+            const UnitGrads<T> grads = mixed_unit_backward(hidden[j], w_final[j], grad);
+            grad_w_final[j] = grads.w_final;
+            grad_hidden[j] = grads.hidden;
+            grad_b1[j] = grads.hidden;
         }
         for (std::int64_t i = 0; i < n; ++i) {
             const T q = in.agent_qs[row][i];
             const T* w1 = in.w1[row] + i * embed + first;
             T* grad_w1 = args.grad_w1[row] + i * embed + first;
             for (int j = 0; j < width; ++j) {
-                grad_w1[j] = grad_hidden[j] * q * sign(w1[j]);
+                grad_w1[j] = w1_backward(grad_hidden[j], q, w1[j]);
                 products[j] = grad_hidden[j] * magnitude(w1[j]);
             }
             for (int j = width; j < kMixBlock; ++j) products[j] = T(0);

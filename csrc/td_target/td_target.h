@@ -9,6 +9,7 @@
 
 #include <cstdint>
 
+#include "common/bfloat16.h"
 #include "mixer/mixer.h"
 
 namespace pyqmix {
@@ -22,7 +23,7 @@ struct TdTarget {
     Rows<const std::uint8_t> avail;       // (R, n * A), 1 where the action is available at o'
     Rows<const T> rewards;                // (R, 1)
     Rows<const std::uint8_t> terminated;  // (R, 1)
-    T gamma = T(0);
+    Compute<T> gamma = Compute<T>(0);
     T* chosen_qs = nullptr;  // (R, n) contiguous, scratch
     T* y = nullptr;          // (R,) contiguous, written
 };
@@ -35,5 +36,32 @@ constexpr std::int64_t kAllAvailable = -1;
 // nothing useful.
 template <typename T>
 std::int64_t td_target_cpu(const TdTarget<T>& args, int threads);
+
+#if defined(PYQMIX_WITH_CUDA)
+// Where kernels note the smallest row * n + agent of an agent that has no available action: a cell
+// in page-locked memory of the host that the device sees too, so that the host looks without
+// waiting for the device. Each belongs to the CUDA device that was current when it was made.
+class MissingAction {
+   public:
+    MissingAction();  // throws std::runtime_error if CUDA gives no memory
+    ~MissingAction();
+    MissingAction(const MissingAction&) = delete;
+    MissingAction& operator=(const MissingAction&) = delete;
+
+    // What kernels that have ended noted since the last call, or kAllAvailable.
+    std::int64_t take();
+
+    unsigned long long* on_device() const { return on_device_; }
+
+   private:
+    unsigned long long* on_host_ = nullptr;
+    unsigned long long* on_device_ = nullptr;
+};
+
+// On the current CUDA device and the given cudaStream_t; device pointers. Returns without waiting;
+// throws std::runtime_error if the launch fails. y of a row that lacks an action is NaN.
+template <typename T>
+void td_target_cuda(const TdTarget<T>& args, MissingAction& missing, void* stream);
+#endif
 
 }  // namespace pyqmix

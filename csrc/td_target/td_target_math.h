@@ -13,16 +13,21 @@ namespace {
 
 constexpr std::int64_t kNoAction = -1;
 
-// The first available action of the largest value, as torch.argmax has it: a NaN counts as largest,
-// and an available -inf still wins over the unavailable.
+// Whether a value is larger in the order of torch.argmax, where NaN is the largest.
+template <typename T>
+PYQMIX_HD bool beats(T q, T best) {
+    return q > best || (q != q && best == best);
+}
+
+// The first available action of the largest value, as torch.argmax has it; an available -inf still
+// wins over the unavailable.
 template <typename T>
 PYQMIX_HD std::int64_t greedy_action(const T* qs, const std::uint8_t* avail,
                                      std::int64_t n_actions) {
     std::int64_t best = kNoAction;
     for (std::int64_t a = 0; a < n_actions; ++a) {
         if (!avail[a]) continue;
-        if (best == kNoAction || qs[a] > qs[best] || (qs[a] != qs[a] && qs[best] == qs[best]))
-            best = a;
+        if (best == kNoAction || beats(qs[a], qs[best])) best = a;
     }
     return best;
 }
@@ -89,11 +94,10 @@ std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
     }
     return first[0];
 }
-#endif
 
 // Writes y of one row. Returns the first agent without an available action, or kAllAvailable.
 template <typename T>
-PYQMIX_HD std::int64_t td_target_row(const TdTarget<T>& args, std::int64_t row) {
+std::int64_t td_target_row(const TdTarget<T>& args, std::int64_t row) {
     const T reward = args.rewards[row][0];
     if (args.terminated[row][0]) {
         args.y[row] = reward;
@@ -105,19 +109,15 @@ PYQMIX_HD std::int64_t td_target_row(const TdTarget<T>& args, std::int64_t row) 
     T* chosen = args.chosen_qs + row * n;
     for (std::int64_t i = 0; i < n; ++i) {
         const std::int64_t first = i * n_actions;
-#if defined(__CUDACC__)
-        const std::int64_t action =
-            greedy_action(choosing + first, args.avail[row] + first, n_actions);
-#else
         const std::int64_t action =
             greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);
-#endif
         if (action == kNoAction) return i;
         chosen[i] = target[first + action];
     }
     args.y[row] = reward + args.gamma * mix_row(args.mixer, row, chosen);
     return kAllAvailable;
 }
+#endif
 
 }  // namespace
 }  // namespace pyqmix

@@ -2,13 +2,15 @@
 
 This package is the only place that takes a tensor's address, after its device, dtype, shape and
 strides were checked. CPU operations take float32 and float64 and use at most
-``torch.get_num_threads()`` threads; their results do not depend on how many.
+``torch.get_num_threads()`` threads; their results do not depend on how many. ``mix`` and ``td_target`` run on a
+GPU too, on torch's current stream, and do not wait for it.
 """
 
 from pyqmix.ops import reference
 from pyqmix.ops.backend import use_backend
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
+from pyqmix.ops.late_errors import raise_late_errors
 from pyqmix.ops.mixing import mix
 from pyqmix.ops.mlp import mlp
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
@@ -28,6 +30,7 @@ __all__ = [
     "qmixer",
     "qmixer_loss",
     "qmixer_td_target",
+    "raise_late_errors",
     "reference",
     "td_target",
     "use_backend",

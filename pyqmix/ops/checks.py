@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from pyqmix import _C
 from pyqmix.ops.backend import wants_reference
 
 Shape = Sequence[int]
@@ -37,10 +38,11 @@ def check_tensor(name: str, value: object, shape: Shape, dtype: torch.dtype, dev
         raise ValueError(f"{name}: expected {describe(shape, dtype, device)} strided, got layout {value.layout}")
 
 
-def check_floating(name: str, value: object, dims: int, form: str) -> None:
+def check_floating(name: str, value: object, dims: int, form: str, bfloat16: bool = False) -> None:
     """Require a float32 or float64 tensor on a CPU or CUDA device, with ``dims`` or more dimensions.
 
-    A meta tensor passes: it has shapes and no values.
+    With ``bfloat16``, that dtype too where it is not on the CPU. A meta tensor passes: it has shapes and no
+    values.
 
     Raises:
         TypeError: it is no tensor, or of another dtype.
@@ -48,12 +50,20 @@ def check_floating(name: str, value: object, dims: int, form: str) -> None:
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected {form} float32 or float64, got {type(value).__name__}")
-    if value.dtype not in (torch.float32, torch.float64):
-        raise TypeError(f"{name}: expected {form} float32 or float64, got {_describe(value)}")
+    too = bfloat16 and value.device.type != "cpu"
+    kinds = "float32, float64 or bfloat16" if too else "float32 or float64"
+    if value.dtype not in (torch.float32, torch.float64) and not (too and value.dtype == torch.bfloat16):
+        raise TypeError(f"{name}: expected {form} {kinds}, got {_describe(value)}")
     if value.dim() < dims or 0 in value.shape[value.dim() - dims :]:
-        raise ValueError(f"{name}: expected {form} float32 or float64, got {_describe(value)}")
+        raise ValueError(f"{name}: expected {form} {kinds}, got {_describe(value)}")
     if value.device.type not in ("cpu", "cuda", "meta"):
         raise ValueError(f"{name}: expected {form} on a CPU or CUDA device, got {_describe(value)}")
+
+
+def require_cuda_kernels() -> None:
+    """Raise RuntimeError where this build has none."""
+    if not hasattr(_C, "mix_forward_cuda"):
+        raise RuntimeError("this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
 
 
 def has_storage(value: Tensor) -> bool:

@@ -10,7 +10,7 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -21,7 +21,7 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
     ``q_tot = ELU(q · |W1| + b1) · |w_final| + v`` for every leading index.
 
     Args:
-        agent_qs: (..., n) float32 or float64, the agents' values.
+        agent_qs: (..., n) float32 or float64, on a GPU bfloat16 too (computed in float32), the agents' values.
         w1: (..., n*E), first-layer weights before the absolute value, agent-major.
         b1: (..., E), first-layer bias; its last dimension tells E.
         w_final: (..., E), second-layer weights before the absolute value.
@@ -31,7 +31,7 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
         (...) q_tot, of the inputs' dtype and device. Gradients flow to all five inputs, once.
 
     Raises:
-        TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from agent_qs'.
+        TypeError: an argument is no tensor, or its dtype is none of those or differs from agent_qs'.
         ValueError: a shape or device does not fit.
 
     Source: Rashid et al., arXiv:1803.11485, section 4.1; arXiv:2003.08839, section 4.1.
@@ -46,8 +46,8 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
 
 def check_mix_inputs(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> None:
     """Raise as :func:`mix` documents it."""
-    check_floating("agent_qs", agent_qs, 1, "(..., n)")
-    check_floating("b1", b1, 1, "(..., E)")
+    check_floating("agent_qs", agent_qs, 1, "(..., n)", bfloat16=True)
+    check_floating("b1", b1, 1, "(..., E)", bfloat16=True)
     lead, dtype, device = tuple(agent_qs.shape[:-1]), agent_qs.dtype, agent_qs.device
     check_mixer_weights(lead, agent_qs.shape[-1], dtype, device, w1, b1, w_final, v)
 
@@ -99,14 +99,13 @@ def mix_tensors(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Te
 def _forward(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
     flat = mix_rows(agent_qs, w1, b1, w_final, v)
     q_tot = torch.empty(v.shape, dtype=v.dtype, device=v.device)
-    double = v.dtype == torch.float64
     if v.device.type == "cuda":
-        _require_cuda_kernels()
+        require_cuda_kernels()
         with torch.cuda.device(v.device):
-            stream = torch.cuda.current_stream().cuda_stream
-            _C.mix_forward_cuda(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, stream=stream)
+            size, stream = v.element_size(), torch.cuda.current_stream().cuda_stream
+            _C.mix_forward_cuda(mix_tensors(*flat), q_tot.data_ptr(), element_size=size, stream=stream)
     else:
-        threads = torch.get_num_threads()
+        double, threads = v.dtype == torch.float64, torch.get_num_threads()
         _C.mix_forward_cpu(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, threads=threads)
     return q_tot
 
@@ -120,21 +119,15 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
     )
     q, weights, bias, final, value = (x.data_ptr() for x in grads)
     out = _C.MixGrads(agent_qs=q, w1=weights, b1=bias, w_final=final, v=value)
-    double = v.dtype == torch.float64
     if v.device.type == "cuda":
-        _require_cuda_kernels()
+        require_cuda_kernels()
         with torch.cuda.device(v.device):
-            stream = torch.cuda.current_stream().cuda_stream
-            _C.mix_backward_cuda(mix_tensors(*flat), pointer(grad), out, is_double=double, stream=stream)
+            size, stream = v.element_size(), torch.cuda.current_stream().cuda_stream
+            _C.mix_backward_cuda(mix_tensors(*flat), pointer(grad), out, element_size=size, stream=stream)
     else:
-        threads = torch.get_num_threads()
+        double, threads = v.dtype == torch.float64, torch.get_num_threads()
         _C.mix_backward_cpu(mix_tensors(*flat), pointer(grad), out, is_double=double, threads=threads)
     return grads
-
-
-def _require_cuda_kernels() -> None:
-    if not hasattr(_C, "mix_forward_cuda"):
-        raise RuntimeError("this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
 
 
 def refuse_second_derivatives(name: str, instead: str) -> NoReturn:

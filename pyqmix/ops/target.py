@@ -12,8 +12,9 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer
-from pyqmix.ops.errors import NoAvailableActionError
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
+from pyqmix.ops.errors import NoAvailableActionError, unravel
+from pyqmix.ops.late_errors import missing_action_cell
 from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
 
 
@@ -36,7 +37,8 @@ def td_target(
     whatever it holds (NaN included).
 
     Args:
-        next_qs: (..., n, A) float32 or float64, values by the target network at o'.
+        next_qs: (..., n, A) float32 or float64, on a GPU bfloat16 too (computed in float32), values by the
+            target network at o'.
         avail: (..., n, A) bool, the actions available at o'.
         rewards: (...), the team's rewards.
         terminated: (...) bool, True where the environment ended by itself (not by a time limit).
@@ -54,12 +56,14 @@ def td_target(
     Raises:
         TypeError: an argument is no tensor or of the wrong dtype, or gamma is no finite number.
         ValueError: a shape or device does not fit.
-        NoAvailableActionError: an agent of a step that is not terminated has no available action.
+        NoAvailableActionError: an agent of a step that is not terminated has no available action. On a GPU,
+            which is not waited for, a later call raises it, or :func:`pyqmix.ops.raise_late_errors`; that
+            step's target is NaN.
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
     """
     check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    check_floating("b1", b1, 1, "(..., E)")
+    check_floating("b1", b1, 1, "(..., E)", bfloat16=True)
     lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
     check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
     inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
@@ -68,7 +72,7 @@ def td_target(
             return reference.td_target(*inputs)
         if not has_storage(next_qs):
             return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
-        return reference.td_target(*inputs) if next_qs.is_cuda else _td_target_cpu(*inputs)
+        return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(*inputs)
 
 
 def check_td_inputs(
@@ -80,7 +84,7 @@ def check_td_inputs(
     online_next_qs: Tensor | None,
 ) -> None:
     """Raise as :func:`td_target` documents it, the mixer's weights aside."""
-    check_floating("next_qs", next_qs, 2, "(..., n, A)")
+    check_floating("next_qs", next_qs, 2, "(..., n, A)", bfloat16=True)
     shape, dtype, device = tuple(next_qs.shape), next_qs.dtype, next_qs.device
     check_tensor("avail", avail, shape, torch.bool, device)
     check_tensor("rewards", rewards, shape[:-2], dtype, device)
@@ -98,17 +102,19 @@ def run_td_target(
     terminated: Tensor,
     gamma: float,
     online_next_qs: Tensor | None,
-    kernel: Callable[..., int],
+    kernel: Callable[..., int | None],
 ) -> Tensor:
     """Hand checked tensors to a kernel of the extension, and name the agent without an available action.
+
+    The kernel is called with ``is_double`` and ``threads`` or, on a GPU, ``element_size`` and ``stream``.
 
     Raises:
         NoAvailableActionError: the kernel found one.
     """
     *lead, n_agents, n_actions = next_qs.shape
     rows, width = rewards.numel(), n_agents * n_actions
-    chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype)
-    y = torch.empty(rewards.shape, dtype=next_qs.dtype)
+    chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype, device=next_qs.device)
+    y = torch.empty(rewards.shape, dtype=next_qs.dtype, device=next_qs.device)
     # The names keep possible copies alive until the kernel is done.
     flat = [as_rows(x, rows, width) for x in (next_qs, avail)]
     flat += [as_rows(x, rows, 1) for x in (rewards, terminated)]
@@ -124,10 +130,15 @@ def run_td_target(
         chosen_qs=chosen.data_ptr(),
         y=y.data_ptr(),
     )
-    found = kernel(tensors, is_double=next_qs.dtype == torch.float64, threads=torch.get_num_threads())
-    if found >= 0:
+    if next_qs.is_cuda:
+        stream = torch.cuda.current_stream(next_qs.device).cuda_stream
+        found = kernel(tensors, element_size=next_qs.element_size(), stream=stream)
+    else:
+        double = next_qs.dtype == torch.float64
+        found = kernel(tensors, is_double=double, threads=torch.get_num_threads())
+    if found is not None and found >= 0:
         row, agent = divmod(found, n_agents)
-        raise NoAvailableActionError(_unravel(row, lead), agent)
+        raise NoAvailableActionError(unravel(row, lead), agent)
     return y
 
 
@@ -148,12 +159,27 @@ def _td_target_cpu(
     return run_td_target(*inputs, lambda tensors, **how: _C.td_target_cpu(mix_tensors(*mixer), tensors, **how))
 
 
-def _unravel(row: int, lead: list[int]) -> tuple[int, ...]:
-    index = []
-    for size in reversed(lead):
-        row, i = divmod(row, size)
-        index.append(i)
-    return tuple(reversed(index))
+def _td_target_cuda(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None,
+) -> Tensor:
+    require_cuda_kernels()
+    *lead, n_agents, _ = next_qs.shape
+    cell = missing_action_cell(next_qs.device, lead, n_agents)
+    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    with torch.cuda.device(next_qs.device):
+        mixer = mix_rows(next_qs.new_empty(*rewards.shape, n_agents), w1, b1, w_final, v)
+        return run_td_target(
+            *inputs, lambda tensors, **how: _C.td_target_cuda(mix_tensors(*mixer), tensors, cell, **how)
+        )
 
 
 _library = torch.library.Library("pyqmix", "FRAGMENT")
@@ -162,7 +188,7 @@ _library.define(
     "Tensor w1, Tensor b1, Tensor w_final, Tensor v, Tensor? online_next_qs) -> Tensor"
 )
 _library.impl("td_target", _td_target_cpu, "CPU")
-_library.impl("td_target", reference.td_target, "CUDA")
+_library.impl("td_target", _td_target_cuda, "CUDA")
 
 
 @torch.library.register_fake("pyqmix::td_target", lib=_library)  # type: ignore[untyped-decorator]

@@ -726,4 +726,16 @@ MUTANTS = (
         "workers share parameters whatever they are told", "pyqmix/worker.py",
         "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}workers.py -k without_shared",
     ),
+    Mutant(
+        "an action that a GPU found missing is forgotten", "pyqmix/ops/late_errors.py",
+        "if found >= 0:",
+        "if found >= 1 << 62:",
+        "tests/test_cuda.py -k noted_missing",
+    ),
+    Mutant(
+        "bfloat16 reaches the CPU's kernels", "pyqmix/ops/checks.py",
+        "too = bfloat16 and value.device.type != \"cpu\"",
+        "too = bfloat16",
+        "tests/test_cuda.py -k refused_on_the_cpu",
+    ),
 )  # fmt: skip

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# The CUDA kernels' sources, compiled for the CPU, one fiber for each CUDA thread, under the sanitizers and
+# beside the CPU's kernels; then with faults planted, which the same check must catch. This runs nothing on a
+# GPU: see emulation/cuda_runtime.h for what it can show.
+#   tests/cuda/run_emulated.sh [CASES] [SEED]
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+cases=${1:-200} seed=${2:-1}
+flags=(-std=gnu++20 -g -pthread -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas -DPYQMIX_SIMD_NAMESPACE=baseline)
+sanitized=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all)
+emulated=(-DPYQMIX_WITH_CUDA -DPYQMIX_CUDA_EMULATION -I tests/cuda/emulation)
+kernels=(mixer/mixer_cuda td_target/td_target_cuda)
+
+for file in common/parallel common/simd mixer/mixer_cpu mixer/mixer_dispatch td_target/td_target_cpu \
+  td_target/td_target_dispatch; do
+  g++ "${flags[@]}" -O1 -I csrc -c "csrc/$file.cpp" -o "$work/cpu_$(basename "$file").o"
+done
+g++ "${flags[@]}" "${sanitized[@]}" "${emulated[@]}" -I csrc -c tests/cuda/emulated_kernels.cpp -o "$work/driver.o"
+g++ "${flags[@]}" "${sanitized[@]}" "${emulated[@]}" -c tests/cuda/emulation/emulation.cpp -o "$work/emulation.o"
+
+compile() {  # folder of the sources, kernels
+  local sources=$1 kernel
+  shift
+  for kernel in "$@"; do
+    g++ "${flags[@]}" "${sanitized[@]}" "${emulated[@]}" -I "$sources" -x c++ -c "$sources/$kernel.cu" \
+      -o "$work/kernel_$(basename "$kernel").o"
+  done
+}
+
+check() {  # cases
+  g++ "${sanitized[@]}" -pthread "$work"/*.o -o "$work/run"
+  timeout 300 "$work/run" "$seed" "$1" >"$work/log" 2>&1
+}
+
+planted() {  # kernel, file, a sed expression
+  rm -rf "$work/planted" && cp -r csrc "$work/planted"
+  sed -i "$3" "$work/planted/$2"
+  cmp -s "csrc/$2" "$work/planted/$2" && { echo "not planted: $3"; exit 1; }
+  compile "$work/planted" "$1"
+  if check 30; then echo "not caught: $3"; exit 1; fi
+  echo "caught ($(grep -m 1 -o 'FAILED: [^,]*\|emulation: .*\|AddressSanitizer: [a-z-]*\|runtime error: .*' \
+    "$work/log" || echo "it stopped")): $3"
+  cp "$work"/sound/*.o "$work"
+}
+
+compile csrc "${kernels[@]}"
+check "$cases" || { cat "$work/log"; echo "the kernels differ from the CPU's"; exit 1; }
+echo "emulated, not run on a GPU: $(tail -n 1 "$work/log")"
+mkdir "$work/sound" && cp "$work"/kernel_*.o "$work/sound"
+planted mixer/mixer_cuda cuda/lane_group.cuh 's/apart = lanes_ \/ 2;/apart = lanes_ \/ 4;/'
+planted mixer/mixer_cuda mixer/mixer_lanes.cuh 's/if (i + a < end) load/load/'
+planted mixer/mixer_cuda cuda/packs.cuh 's/x.stride \* std::int64_t(sizeof(T)) % kPackBytes == 0/true/'
+planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/^    group.sync();//'
+planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/return a.action < b.action ? a : b;/return a;/'
