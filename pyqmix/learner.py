@@ -116,7 +116,7 @@ class Learner:
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.update_targets()
-        errors = None if importance is None else episode_errors(packed, q, target)
+        errors = None if importance is None else episode_errors(packed, q, target, batch.actions.shape[:2])
         return UpdateStats(loss.detach(), q.mean(), target.mean(), grad_norm, errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -76,7 +76,10 @@ class PrioritisedSampler(EpisodeSampler):
         return torch.from_numpy((self._probabilities / rarest) ** -beta).float()
 
     def learn(self, errors: Tensor) -> None:
-        """Take in the mean absolute errors (B,) of the last batch's episodes, without waiting for their device."""
+        """Take in the mean absolute errors (B,) of the last batch's episodes, without waiting for their device.
+
+        NaN leaves an episode's priority as it is.
+        """
         host = errors.detach().to("cpu", torch.float64, non_blocking=True)
         copied = None
         if errors.is_cuda:
@@ -91,16 +94,17 @@ class PrioritisedSampler(EpisodeSampler):
 
 
 @torch.no_grad()
-def episode_errors(packed: PackedEpisodes, values: Tensor, targets: Tensor) -> Tensor:
-    """Compute the mean absolute error (B,) of each episode's steps.
+def episode_errors(packed: PackedEpisodes, values: Tensor, targets: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Compute the mean absolute error (B,) of each episode's steps; NaN for an episode of which none is there.
 
     Args:
-        packed: the batch of B episodes and N steps.
+        packed: N steps, and where in the batch each comes from; one may be there twice.
         values: (N, *M), the mean of whose M errors is a step's.
         targets: (N, *M).
+        shape: (B, T), the batch's.
     """
     errors = (targets - values).abs().reshape(len(values), -1).mean(1)
-    padded = errors.new_zeros(2, packed.n_episodes, len(packed.point_counts) - 1)
+    padded = errors.new_zeros(2, *shape)
     padded[0, packed.episodes, packed.times] = errors
     padded[1, packed.episodes, packed.times] = 1.0
     sums, lengths = padded.sum(-1).unbind()

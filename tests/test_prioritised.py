@@ -1,5 +1,6 @@
 """Prioritised sampling: proportions, importance weights, and whose priority it is."""
 
+import dataclasses
 import threading
 
 import numpy as np
@@ -136,13 +137,18 @@ def test_errors_of_an_episode_that_is_gone_are_not_its_successors():
         assert set(drawn(sampler, 8).tolist()) == {1, 2}
 
 
-@pytest.mark.parametrize("odd", [float("nan"), float("inf")])
-def test_an_error_that_is_no_number_spoils_nothing(odd):
+def test_an_error_that_is_no_number_leaves_the_priority_and_an_infinite_one_is_the_largest():
     sampler = PrioritisedSampler(ring_of(3), 0, 1.0)
-    for errors in ([odd, 2.0, 1.0], [odd, odd, odd]):
+    nan, inf = float("nan"), float("inf")
+    for errors, priorities in (
+        ([0.5, 2.0, 4.0], [0.5, 2.0, 4.0]),
+        ([nan, 1.0, 4.0], [0.5, 1.0, 4.0]),
+        ([inf, 1.0, nan], [4.0, 1.0, 4.0]),
+    ):
         teach(sampler, np.array(errors))
-        assert np.isfinite(sampler._probabilities).all()
-        assert set(drawn(sampler, 30).tolist()) == {0, 1, 2}
+        batch = drawn(sampler, 100)
+        expected = np.array(priorities) / sum(priorities)
+        np.testing.assert_allclose(sampler._probabilities, expected[batch], rtol=1e-5)
 
 
 def test_only_published_episodes_are_drawn_however_large_the_batch():
@@ -234,12 +240,17 @@ def test_an_update_reports_each_episodes_mean_absolute_error(mixer):
     for episode in range(3):
         rows = packed.episodes == episode
         expected.append((target[rows] - q[rows]).abs().mean())
-    torch.testing.assert_close(episode_errors(packed, q, target), torch.stack(expected))
+    torch.testing.assert_close(episode_errors(packed, q, target, (3, 5)), torch.stack(expected))
+    steps = torch.tensor([0, 3, 0])  # the third comes twice, the third episode not at all
+    some = dataclasses.replace(packed, episodes=torch.tensor([0, 1, 0]), times=torch.tensor([1, 2, 1]))
+    errors = episode_errors(some, q[steps], target[steps], (3, 5))
+    assert errors.isnan().tolist() == [False, False, True]
+    torch.testing.assert_close(errors[:2], (target - q).abs().reshape(len(q), -1).mean(1)[steps[:2]])
     assert learner.update(batch).episode_errors is None
     learner = make_learner(mixer=mixer)
     _, q, target = learner.loss(batch)
     errors = learner.update(batch, torch.ones(3)).episode_errors
-    torch.testing.assert_close(errors, episode_errors(packed, q, target))
+    torch.testing.assert_close(errors, episode_errors(packed, q, target, (3, 5)))
 
 
 def parameters(tiny_config, folder, **options):

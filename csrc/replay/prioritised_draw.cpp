@@ -68,7 +68,8 @@ void PrioritisedDraw::look(const SlotControl& control, std::int64_t slot) {
 
 void PrioritisedDraw::set_error(const Place& place, double error) {
     if (generations_[static_cast<std::size_t>(place.slot)] != place.generation) return;
-    const double priority = std::isfinite(error) ? std::abs(error) + kLeast : largest_;
+    if (std::isnan(error)) return;
+    const double priority = std::isinf(error) ? largest_ : std::abs(error) + kLeast;
     largest_ = std::max(largest_, priority);
     tree_.set(place.slot, weight_of(priority > 0.0 ? priority : 1.0));
 }

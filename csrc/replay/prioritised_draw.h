@@ -33,8 +33,8 @@ class PrioritisedDraw {
     const std::vector<Place>& places() const { return places_; }
     const std::vector<double>& probabilities() const { return probabilities_; }
 
-    // Takes in an episode's error; nothing happens if it has been overwritten by the time of the
-    // last draw(). What is not finite counts as the largest.
+    // Takes in an episode's error; nothing happens if it is NaN, or if the episode has been
+    // overwritten by the time of the last draw(). An infinite error counts as the largest.
     void set_error(const Place& place, double error);
 
    private:

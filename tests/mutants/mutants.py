@@ -594,8 +594,8 @@ MUTANTS = (
         "uniform(random_)", f"{T}prioritised.py -k each_share",
     ),
     Mutant(
-        "prioritised: an error that is no number counts as 0", DRAW, "std::isfinite(error) ? std::abs(error) + kLeast : largest_",
-        "std::abs(error) + kLeast", f"{T}prioritised.py -k no_number",
+        "prioritised: an error that is no number is taken in", DRAW, "if (std::isnan(error)) return;", "",
+        f"{T}prioritised.py -k no_number",
     ),
     Mutant(
         "prioritised: importance weights are 1", PRIORITISED, "** -beta)", "** (0 * beta))",
