@@ -76,9 +76,9 @@ MUTANTS = (
     ),
     Mutant(
         "double-Q chooses among unavailable actions", TARGET_MATH,
-        "greedy_action(choosing + first, args.avail[row] + first, n_actions);",
+        "greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);",
         "args.online_next_qs.data ? std::int64_t(choosing[first + 1] > choosing[first])"
-        " : greedy_action(choosing + first, args.avail[row] + first, n_actions);",
+        " : greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);",
         f"{T}td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
@@ -149,8 +149,8 @@ MUTANTS = (
         "hidden[j] += agent_qs[i] * w1[j];", f"{T}mix.py -k 'float64 or monotone'",
     ),
     Mutant(
-        "the final weights lose their absolute value", MIX_MATH, "elu(hidden[j]).value * magnitude(w_final[j])",
-        "elu(hidden[j]).value * w_final[j]", f"{T}mix.py -k float64",
+        "the final weights lose their absolute value", MIX_MATH, "elu(hidden).value * magnitude(w_final)",
+        "elu(hidden).value * w_final", f"{T}mix.py -k float64",
     ),
     Mutant(
         "the slope of the ELU is a power of two", "csrc/mixer/elu.h", "x > 0.0f ? 1.0f : slope}", "x > 0.0f ? 1.0f : power}",
