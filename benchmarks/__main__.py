@@ -10,7 +10,7 @@ import sys
 # machine while the other candidates are timed.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-BENCHMARKS = ("gru", "mixing", "mix_error", "ring", "rollout", "td_target", "train", "two_step")
+BENCHMARKS = ("gru", "mixing", "mix_error", "overlap", "ring", "rollout", "td_target", "train", "two_step")
 
 
 def main() -> None:
