@@ -12,7 +12,18 @@ from types import ModuleType
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ON_GPU = {"cuda": "cuda_ops"}  # run by name only; a file cuda.py would hide NVIDIA's package of that name
-BENCHMARKS = ("gru", "mixing", "mix_error", "ring", "ring_kill", "rollout", "td_target", "train", "two_step")
+BENCHMARKS = (
+    "gru",
+    "mixing",
+    "mix_error",
+    "overlap",
+    "ring",
+    "ring_kill",
+    "rollout",
+    "td_target",
+    "train",
+    "two_step",
+)
 
 
 def load(name: str) -> ModuleType:
