@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pyqmix import Config, ConfigError
 from pyqmix.config import CHOICES
+from pyqmix.envs import create_env
 from pyqmix.presets import PRESETS, from_preset
 
 POSITIVE_INTS = [
@@ -149,7 +150,32 @@ def test_single_transitions_are_enough_for_one_step_of_a_feed_forward_agent_alon
 
 def test_lbf_has_a_preset_of_its_own():
     assert from_preset() == from_preset("lbf") == Config(**PRESETS["lbf"])
+    config = from_preset()
+    faithful = (
+        config.loss,
+        config.batch_transitions,
+        config.target_tau,
+        config.double_q,
+        config.n_step,
+        config.td_lambda,
+    )
+    assert faithful == ("episodes", None, 1.0, False, 1, 0.0)
     assert from_preset("none", env="lbf") == Config()
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_sets_what_its_environment_has(preset):
+    config = from_preset(preset)
+    create_env(config.env, config.task, config.env_options()).close()
+
+
+def test_another_environment_takes_nothing_of_foraging_from_a_preset():
+    config = from_preset("lbf", env="two_step")
+    assert config.env_options() == Config(env="two_step").env_options()
+    assert config.gamma == PRESETS["lbf"]["gamma"]
+    with pytest.raises(ConfigError, match="positions: two_step has no such option"):
+        asked = from_preset("lbf", env="two_step", positions="both")
+        create_env("two_step", None, asked.env_options())
 
 
 def test_options_override_a_preset():

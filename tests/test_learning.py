@@ -1,8 +1,12 @@
-"""What is learned is right: the two-step game's values of arXiv:1803.11485, table 1."""
+"""What is learned is right: values of the two-step game of arXiv:1803.11485, a penalty game, and foraging."""
 
 import pytest
 import torch
 import two_step
+
+from pyqmix import train
+from pyqmix.evaluate import evaluate_run
+from pyqmix.presets import from_preset
 
 
 def test_qmix_finds_the_values_of_the_two_step_game(tmp_path):
@@ -16,3 +20,18 @@ def test_vdn_prefers_the_branch_worth_seven(tmp_path):
     root = two_step.joint_values(result.learner)[0]
     assert root[0].min() > root[1].max()
     assert result.summary["eval_return_mean"] == pytest.approx(7.0)
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_qmix_plays_safe_where_failed_coordination_is_punished(seed, tmp_path):
+    """Its monotonic values cannot hold both good joint actions of (10, 0, -100 | 0, 2, 0 | -100, 0, 10)."""
+    config = from_preset("penalty", seed=seed, total_steps=1_500, run_dir=str(tmp_path / "run"))
+    assert train(config, quiet=True).summary["eval_return_mean"] == 2.0
+
+
+@pytest.mark.parametrize("preset", ["lbf", "lbf-fast"])
+def test_foraging_is_solved(preset, tmp_path):
+    folder = tmp_path / "run"
+    task = {"task": "Foraging-5x5-2p-1f-v3", "total_steps": 60_000, "eps_steps": 30_000}
+    train(from_preset(preset, seed=0, run_dir=str(folder), **task), quiet=True)
+    assert evaluate_run(folder, 1_000, seed=1).mean >= 0.95

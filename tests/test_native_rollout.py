@@ -93,7 +93,7 @@ def test_episodes_do_not_depend_on_threads_and_company(how, kind):
 
 @pytest.mark.parametrize("threads", [2, 5])
 def test_threads_share_few_episodes(threads):
-    """Eight episodes, as the lbf preset plays at a time, are work for as many threads as there are."""
+    """Eight episodes are work for as many threads as there are."""
     env = LbfEnv(TASK)
     rollout = NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, threads=threads)
     rollout.play(0, 8, 0.3)

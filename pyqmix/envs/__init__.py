@@ -3,7 +3,7 @@
 from pyqmix.envs.foraging import ForagingEnv
 from pyqmix.envs.lbf import LbfEnv
 from pyqmix.envs.protocol import Env, Point, Step
-from pyqmix.envs.registry import ENV_NAMES, EnvOptions, create_env, make_env
+from pyqmix.envs.registry import ENV_NAMES, EnvOptions, create_env, has_option, make_env
 from pyqmix.envs.vector import EpisodeVectorEnv, LbfVectorEnv, SyncVectorEnv
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Step",
     "SyncVectorEnv",
     "create_env",
+    "has_option",
     "make_env",
 ]

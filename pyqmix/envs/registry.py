@@ -99,11 +99,16 @@ def create_lbf(task: str | None, options: EnvOptions) -> LbfEnv:
     )
 
 
+def has_option(env: str, name: str) -> bool:
+    """Whether an environment takes an option of :class:`EnvOptions`."""
+    return env in _USERS[name]
+
+
 def _refuse_what_does_nothing(name: str, task: str | None, options: EnvOptions) -> None:
     values = {"task": task, **vars(options)}
     defaults = {"task": None, **vars(EnvOptions())}
-    for option, users in _USERS.items():
-        if name not in users and values[option] != defaults[option]:
+    for option in _USERS:
+        if not has_option(name, option) and values[option] != defaults[option]:
             raise ConfigError(f"{option}: {name} has no such option, got {values[option]!r}")
 
 
