@@ -33,7 +33,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "none": {},
     # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
     "lbf": {**_FORAGING, "batch_size": 16, "updates_per_episode": 0.40625},
-    # The same task solved soonest.
+    # Sooner, by the loss over all transitions.
     "lbf-fast": {**_FORAGING, "batch_size": 16, "updates_per_episode": 0.1875, "loss": "transitions"},
     # EPyMARL's defaults for QMIX (arXiv:2006.07869): schedule, network and reductions.
     "epymarl": {
