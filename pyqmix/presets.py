@@ -32,7 +32,13 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The algorithm's own defaults.
     "none": {},
     # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
-    "lbf": {**_FORAGING, "batch_size": 16, "updates_per_episode": 0.40625},
+    "lbf": {
+        **_FORAGING,
+        "total_steps": 2_000_000,
+        "hidden_dim": 128,
+        "batch_size": 32,
+        "updates_per_episode": 0.40625,
+    },
     # Sooner, by the loss over all transitions.
     "lbf-fast": {**_FORAGING, "batch_size": 16, "updates_per_episode": 0.1875, "loss": "transitions"},
     # EPyMARL's defaults for QMIX (arXiv:2006.07869): schedule, network and reductions.

@@ -81,7 +81,7 @@ def contents(folder):
         (["--env", "two_step", "--task", "x"], ["--task: two_step has no"]),
         (["--env", "matrix"], ["--payoff: "]),
         (["--env", "matrix", "--payoff", "[[1, 2"], ["--payoff: expected", "got '[[1, 2'"]),
-        (["--preset", "lbff"], ["--preset: expected one of none, lbf", "did you mean lbf?"]),
+        (["--preset", "lbff"], ["--preset: expected one of none, lbf", "did you mean lbf"]),
         (["--preset="], ["--preset: ", "got ''"]),
         (["--total-step", "5"], ["unknown option '--total-step'", "did you mean --total-steps"]),
         (["--totl_steps=5"], ["unknown option '--totl_steps=5'", "did you mean --total-steps"]),
