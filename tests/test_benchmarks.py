@@ -13,7 +13,8 @@ MAIN = Path(__file__).resolve().parents[1] / "benchmarks" / "__main__.py"
 
 
 @pytest.mark.parametrize(
-    ("name", "missing"), [("ring", "cpprb"), ("ring_kill", "cpprb"), ("rollout", "lbforaging.foraging.environment")]
+    ("name", "missing"),
+    [("ring", "cpprb"), ("ring_kill", "cpprb"), ("rollout", "lbforaging.foraging.environment")],
 )
 def test_a_benchmark_says_what_it_lacks(monkeypatch, name, missing):
     monkeypatch.setitem(sys.modules, missing, None)
