@@ -33,7 +33,7 @@ for pair in address:libasan.so undefined:libubsan.so; do
   check "${pair##*:}" "${pair%%:*}" || { tail -n 40 "$work/log"; echo "failed under ${pair%%:*}"; exit 1; }
   echo "${pair%%:*}: $(tail -n 1 "$work/log")"
 done
-mkdir "$work/planted" && cp -r csrc pyqmix CMakeLists.txt pyproject.toml README.md LICENSE "$work/planted"
+mkdir "$work/planted" && cp -r csrc cmake pyqmix CMakeLists.txt pyproject.toml README.md LICENSE "$work/planted"
 sed -i 's/        used_ += padded<T>(count);/        used_ += count \/ 2;/' "$work/planted/csrc/qmixer/qmixer.cpp"
 cmp -s csrc/qmixer/qmixer.cpp "$work/planted/csrc/qmixer/qmixer.cpp" && { echo "not planted"; exit 1; }
 install address "$work/planted"
