@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.training import pack_episodes
+from pyqmix.ops.packing import pack_episodes
 from pyqmix.replay import EpisodeBatch
 
 

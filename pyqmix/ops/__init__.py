@@ -13,10 +13,11 @@ from pyqmix.ops.gru import gru
 from pyqmix.ops.late_errors import raise_late_errors
 from pyqmix.ops.mixing import mix
 from pyqmix.ops.mlp import mlp
+from pyqmix.ops.packing import pack_episodes
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.reference import greedy_next_qs
 from pyqmix.ops.target import td_target
-from pyqmix.ops.training import QMixShape, pack_episodes, qmix_gradients
+from pyqmix.ops.training import QMixShape, qmix_gradients
 
 __all__ = [
     "NoAvailableActionError",
