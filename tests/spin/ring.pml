@@ -6,6 +6,8 @@
  *
  * Checked: nobody writes where another one reads or writes (the payload's owner and readers are counted), a
  * live writer's publish never fails, a pin taken is a pin kept, and at the end every slot can be claimed.
+ *
+ * A variable that nobody will read again is set to zero: states that differ in nothing else are one state then.
  */
 #ifndef WRITERS
 #define WRITERS 2
@@ -30,7 +32,7 @@ mtype = { EMPTY, WRITING, READY };
 
 mtype state[SLOTS] = EMPTY;
 byte owner[SLOTS] = NOBODY;
-byte generation[SLOTS];
+bit generation[SLOTS];     /* one bit tells a claim from the one before */
 bool retired[SLOTS];
 byte pins[SLOTS];        /* one bit for each sampler id */
 byte lock_of[IDS];       /* 0: free; else 1 + the process that holds the writer id's byte */
@@ -66,7 +68,8 @@ inline sweep_writer(id) {
            k++
        }
     :: else -> break
-    od
+    od;
+    k = 0
 }
 inline reap_sampler(id) {
     if
@@ -81,7 +84,8 @@ inline sweep_sampler(id) {
     do
     :: k < SLOTS -> atomic { pins[k] = pins[k] & (255 - (1 << id)); k++ }
     :: else -> break
-    od
+    od;
+    k = 0
 }
 
 #ifdef IGNORE_PINS
@@ -112,7 +116,8 @@ inline die(slots_read) {
         :: k < SAMPLERS ->
            if :: sampler_lock[k] == 1 + _pid -> sampler_lock[k] = 0 :: else -> skip fi; k++
         :: else -> break
-        od
+        od;
+        k = 0
     }
 }
 
@@ -149,10 +154,11 @@ born:
                  assert(writer_in[s] == NOBODY);
                  assert(readers_in[s] == 0);
                  state[s] = WRITING; owner[s] = me; retired[s] = false;
-                 generation[s] = (generation[s] + 1) % 4; mark = generation[s];
+                 generation[s] = 1 - generation[s]; mark = generation[s];
                  writer_in[s] = _pid; held = s }
           :: atomic { state[s] == WRITING -> blocker = owner[s] }
-             if :: blocker != me -> reap_writer(blocker) :: else -> skip fi
+             if :: blocker != me -> reap_writer(blocker) :: else -> skip fi;
+             blocker = 0
           :: atomic { state[s] != WRITING && pins[s] != 0 -> retired[s] = true }
              reap_sampler(0);
 #if SAMPLERS > 1
@@ -162,6 +168,7 @@ born:
           tried++
        :: else -> break
        od;
+       s = 0; tried = 0;
        if
        :: held != NOBODY ->
           if
@@ -171,11 +178,11 @@ born:
           :: atomic { writer_in[held] = NOBODY;  /* abort */
                  assert(state[held] == WRITING && owner[held] == me && generation[held] == mark);
                  state[held] = EMPTY; owner[held] = NOBODY }
-          :: die(0); me = NOBODY; done++; goto born
+          :: die(0); me = NOBODY; held = NOBODY; mark = 0; done++; goto born
           fi
        :: else -> skip
        fi;
-       done++
+       held = NOBODY; mark = 0; done++
     :: die(0); me = NOBODY; done++; goto born
     :: else -> break
     od;
@@ -216,11 +223,11 @@ born:
           :: atomic { readers_in[s]--;  /* unpin */
                  assert(pins[s] & (1 << me));
                  pins[s] = pins[s] & (255 - (1 << me)) }
-          :: die(1); me = NOBODY; done++; goto born
+          :: die(1); me = NOBODY; s = 0; done++; goto born
           fi
        :: else -> skip
        fi;
-       done++
+       s = 0; done++
     :: else -> break
     od;
     sampler_lock[me] = 0;
@@ -237,7 +244,7 @@ proctype Last() {
        do
        :: s < SLOTS ->
           if
-          :: state[s] == WRITING -> blocker = owner[s]; reap_writer(blocker)
+          :: state[s] == WRITING -> blocker = owner[s]; reap_writer(blocker); blocker = 0
           :: state[s] != WRITING && pins[s] != 0 -> reap_sampler(0);
 #if SAMPLERS > 1
              reap_sampler(1)

@@ -15,7 +15,7 @@ cd "$work"
 check() {  # -D options
   spin -a "$@" ring.pml >/dev/null
   gcc -O2 -w -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM="${SPIN_MEMORY:-4096}" -o pan pan.c
-  ./pan -m1000000 >log 2>&1
+  ./pan -m10000000 >log 2>&1
   grep -q "errors: 0" log && ! grep -qE "not completed|max search depth too small|out of memory|memory limit|truncated" log
 }
 holds() {
