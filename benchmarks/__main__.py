@@ -11,7 +11,8 @@ from types import ModuleType
 # machine while the other candidates are timed.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-ON_GPU = {"cuda": "cuda_ops"}  # run by name only; a file cuda.py would hide NVIDIA's package of that name
+# Run by name only; a file cuda.py would hide NVIDIA's package of that name.
+ON_GPU = {"cuda": "cuda_ops", "cuda_update": "cuda_update"}
 BENCHMARKS = (
     "gru",
     "mixing",

@@ -75,7 +75,7 @@ run_memcheck() { sanitize memcheck && must_fail memcheck out-of-bounds; }
 run_racecheck() { sanitize racecheck; }
 run_initcheck() { sanitize initcheck && must_fail initcheck uninitialised; }
 run_synccheck() { sanitize synccheck; }
-run_benchmark() { python3 benchmarks cuda; }
+run_benchmark() { python3 benchmarks cuda cuda_update; }
 
 failed=0
 for stage in "${stages[@]}"; do

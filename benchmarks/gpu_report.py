@@ -32,7 +32,7 @@ def read_stages(folder: Path) -> list[dict[str, Any]]:
 
 
 def write_report(stages: list[dict[str, Any]], gpu: str, benchmark: str) -> str:
-    """Lay the report out in Markdown; ``benchmark`` is the table of `python benchmarks cuda`, or empty."""
+    """Lay the report out in Markdown; ``benchmark`` is the tables of the GPU benchmarks, or empty."""
     rows = [["stage", "result", "s", "what it said"], ["---"] * 4]
     rows += [[s["stage"], "failed" if s["status"] else "passed", str(s["seconds"]), s["detail"]] for s in stages]
     missing = [name for name in ORDER if name not in {s["stage"] for s in stages}]
@@ -52,7 +52,8 @@ def main() -> None:
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     gpu = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
     timed = any(s["stage"] == "benchmark" and s["status"] == 0 for s in stages)
-    report = write_report(stages, gpu, table_of((RESULTS / "cuda.md").read_text()) if timed else "")
+    tables = [table_of((RESULTS / f"{name}.md").read_text()) for name in ("cuda", "cuda_update")] if timed else []
+    report = write_report(stages, gpu, "\n\n".join(tables))
     (RESULTS / "gpu_check.md").write_text(f"# gpu_check\n\n{report}\nCommand: `benchmarks/gpu_check.sh WHEELS`\n")
     content = {"gpu": gpu, "stages": stages}
     (RESULTS / "gpu_check.json").write_text(json.dumps(content, indent=1) + "\n")

@@ -53,7 +53,7 @@ def staged(learner: Learner, sampler: EpisodeSampler) -> Iterator[str]:
     """Take a training step as Learner.update does, and stop behind each of PARTS that it has, with its name."""
     batch = sampler.sample(EPISODES)
     yield "sample"
-    packed, rewards, weights = learner._prepare(batch, None)
+    packed, rewards, weights = learner._prepare(learner._inputs(batch))
     yield "pack"
     if (shape := learner.whole_step) is not None:
         learner._gradients(shape, packed, rewards, weights)

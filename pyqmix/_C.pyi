@@ -300,7 +300,9 @@ class PinnedBatch:
         actions: NDArray[np.int64],
         rewards: NDArray[np.float32],
         terminated: NDArray[np.bool_],
+        rows: NDArray[np.int64] | None = None,
     ) -> None: ...
+    def places(self) -> NDArray[np.int64]: ...
     def release(self) -> None: ...
 
 class EpisodeSampler(PinnedBatch):

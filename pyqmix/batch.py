@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix.spec import EpisodeSpec
@@ -34,20 +36,26 @@ class EpisodeBatch:
 
     @classmethod
     def empty(
-        cls, spec: EpisodeSpec, batch_size: int, steps: int | None = None, pin_memory: bool = False
+        cls,
+        spec: EpisodeSpec,
+        batch_size: int,
+        steps: int | None = None,
+        pin_memory: bool = False,
+        device: torch.device | None = None,
     ) -> EpisodeBatch:
-        """Allocate a batch on the CPU without filling it.
+        """Allocate a batch without filling it.
 
         Args:
             spec: what the episodes look like.
             batch_size: B.
             steps: T; the spec's episode limit without it, so that any batch fits.
             pin_memory: page-locked memory, from which copies to a GPU can overlap with other work.
+            device: where; the CPU without it.
         """
         steps = spec.episode_limit if steps is None else steps
 
         def tensor(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.empty(batch_size, *shape, dtype=dtype, pin_memory=pin_memory)
+            return torch.empty(batch_size, *shape, dtype=dtype, pin_memory=pin_memory, device=device)
 
         obs = tensor(steps + 1, spec.n_agents, spec.obs_dim)
         return cls(
@@ -94,6 +102,22 @@ class EpisodeBatch:
         if self.obs.device == device:
             return self
         return EpisodeBatch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+class BatchView:
+    """A batch on the CPU, and its memory as the extension takes it."""
+
+    def __init__(self, batch: EpisodeBatch) -> None:
+        self.batch = batch
+        self.lengths: NDArray[np.int64] = batch.lengths.numpy()
+        self.arrays = (
+            batch.obs.numpy(),
+            batch.avail.numpy(),
+            batch.states.numpy(),
+            batch.actions.numpy(),
+            batch.rewards.numpy(),
+            batch.terminated.numpy(),
+        )
 
 
 def _fit(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

@@ -120,7 +120,7 @@ def load(folder: Path, learner: Learner) -> Progress:
     state = _joined([values[name] for name in names]) if values else {}
     groups = learner.optimizer.state_dict()["param_groups"]
     learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
-    learner.standardiser = _read_state(folder)[1]
+    learner.standardiser.load(_read_state(folder)[1])
     learner.updates = progress.updates
     return progress
 
@@ -187,11 +187,12 @@ def _read(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _read_state(folder: Path) -> tuple[Progress, RewardStandardiser, dict[str, Any]]:
+def _read_state(folder: Path) -> tuple[Progress, dict[str, float], dict[str, Any]]:
     path = folder / "progress.json"
     try:
         state = json.loads(path.read_text())
-        return Progress(**state["progress"]), RewardStandardiser(**state["standardiser"]), state["spec"]
+        standardiser = RewardStandardiser(**state["standardiser"]).state()
+        return Progress(**state["progress"]), standardiser, state["spec"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ConfigError(
             f"{path}: expected the progress of a run, but {type(error).__name__}: {error}"

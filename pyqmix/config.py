@@ -26,6 +26,7 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "positions": ("absolute", "relative", "both"),
     "standardise_rewards": ("off", "masked", "padded"),
     "device": ("auto", "cpu", "cuda"),
+    "replay_device": ("cpu", "cuda"),
     "backend": BACKENDS,
 }
 _POSITIVE_INTS = (
@@ -195,7 +196,9 @@ class Config:
     log_every: int = 5_000
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, _metavar("device")] = "auto"
-    """Where to train. auto is the CPU: the CUDA kernels have not been measured on a GPU yet."""
+    """Where to train. auto measures both where a GPU can be used, and takes what is faster."""
+    replay_device: Annotated[str, _metavar("replay_device")] = "cpu"
+    """Where batches are gathered: cuda keeps decoded episodes on the GPU that trains, for tasks that fit there."""
     backend: Annotated[str, _metavar("backend")] = "fused"
     """What takes the training steps: pyqmix's compiled operations, or the same in plain PyTorch (reference)."""
     threads: int = 1

@@ -5,41 +5,24 @@ from __future__ import annotations
 import copy
 import dataclasses
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.captured import CapturedSteps
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.packing import PackedEpisodes, pack, pack_transitions
+from pyqmix.padded import pack_padded
 from pyqmix.prioritised import episode_errors
 from pyqmix.replay import EpisodeBatch
 from pyqmix.seeding import Stream, derive_seed, generator
 from pyqmix.spec import EpisodeSpec
 from pyqmix.standardiser import RewardStandardiser
+from pyqmix.step import StepInputs, UpdateStats
 from pyqmix.targets import make_targets, naming_episodes
-
-
-@dataclass(frozen=True)
-class UpdateStats:
-    """What an update saw: detached scalars on the training device, which nobody has waited for.
-
-    Attributes:
-        loss: the loss.
-        q_mean: mean of the values that the targets were compared with.
-        target_mean: mean of the targets.
-        grad_norm: norm of the whole gradient before clipping.
-        episode_errors: (B,), the mean absolute error of each episode's steps, where sampling is prioritised.
-    """
-
-    loss: Tensor
-    q_mean: Tensor
-    target_mean: Tensor
-    grad_norm: Tensor
-    episode_errors: Tensor | None = None
 
 
 class Learner:
@@ -87,24 +70,43 @@ class Learner:
         self.flat = FlatParameters([self.agent, self.mixer])
         self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
         self.parameters = self.flat.parameters
-        self.optimizer = _make_optimizer(config, self.flat.block)
+        self.optimizer, self._lr = _make_optimizer(config, self.flat.block), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
-        self.standardiser = RewardStandardiser()
+        self.standardiser = RewardStandardiser(device=self.device)
         self.updates = 0
+        # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
+        self.static_shapes = self.device.type == "cuda" and config.backend == "fused"
+        self._captured = CapturedSteps(self._step, spec, self.device) if self.static_shapes else None
 
     def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
 
         Args:
-            batch: the episodes.
+            batch: the episodes. Before a GPU, one in page-locked memory may still be read when this returns; it
+                may be written again when the next update returns.
             importance: (B,), factors of the episodes' weights in the loss, where sampling is prioritised.
 
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
+        inputs = self._inputs(batch, importance)
+        stats = self._step(inputs) if self._captured is None else self._captured.step(inputs)
+        self.updates += 1
+        if self.updates % self.config.target_update == 0:
+            self.update_targets()
+        return stats
+
+    def _inputs(self, batch: EpisodeBatch, importance: Tensor | None = None) -> StepInputs:
+        count, draws = self.config.batch_transitions, None
+        if count is not None:
+            draws = torch.from_numpy(generator(self.config.seed, Stream.TRANSITIONS, self.updates).random(count))
+        return StepInputs(batch, importance, draws)
+
+    def _step(self, inputs: StepInputs) -> UpdateStats:
+        """Change the weights by one training step; the same operations whatever the inputs hold."""
         with self._backend():
-            packed, rewards, weights = self._prepare(batch.to(self.device), importance)
+            packed, rewards, weights = self._prepare(inputs)
             shape = self.whole_step
             if shape is None:
                 loss, q, target = self._loss(packed, rewards, weights)
@@ -113,26 +115,26 @@ class Learner:
                 loss, q, target = self._gradients(shape, packed, rewards, weights)
         grad_norm = self.flat.clip_grad_norm(self.config.grad_clip)
         self.optimizer.step()
-        self.updates += 1
-        if self.updates % self.config.target_update == 0:
-            self.update_targets()
-        errors = None if importance is None else episode_errors(packed, q, target, batch.actions.shape[:2])
-        return UpdateStats(loss.detach(), q.mean(), target.mean(), grad_norm, errors)
+        errors = None
+        if inputs.importance is not None:
+            errors = episode_errors(packed, q, target, inputs.batch.actions.shape[:2])
+        return UpdateStats(loss.detach(), packed.mean(q), packed.mean(target), grad_norm, errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's N real steps."""
+        """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's steps."""
         with self._backend():
-            return self._loss(*self._prepare(batch.to(self.device), importance))
+            return self._loss(*self._prepare(self._inputs(batch, importance)))
 
     def _backend(self) -> AbstractContextManager[None]:
         return ops.use_backend(self.config.backend)
 
-    def _prepare(self, batch: EpisodeBatch, importance: Tensor | None) -> tuple[PackedEpisodes, Tensor, Tensor]:
+    def _prepare(self, inputs: StepInputs) -> tuple[PackedEpisodes, Tensor, Tensor]:
         """Lay the batch out; return with it the learned rewards (N,) and the weights (N,) in the loss."""
-        packed = self._pack(batch)
+        inputs = inputs.to(self.device)
+        batch, packed = inputs.batch, self._pack(inputs)
         rewards, weights = self._learned_rewards(batch, packed), self._weights(batch, packed)
-        if importance is not None:
-            weights = weights * importance.to(weights)[packed.episodes]
+        if inputs.importance is not None:
+            weights = weights * inputs.importance.to(weights)[packed.episodes]
         return packed, rewards, weights
 
     def _loss(self, packed: PackedEpisodes, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -187,16 +189,18 @@ class Learner:
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""
-        for group in self.optimizer.param_groups:
+        (group,) = self.optimizer.param_groups
+        if not isinstance(group["lr"], Tensor):
             group["lr"] = lr
+        elif lr != self._lr:  # a captured step reads it where it lies
+            group["lr"].fill_(lr)
+        self._lr = lr
 
-    def _pack(self, batch: EpisodeBatch) -> PackedEpisodes:
-        count = self.config.batch_transitions
-        if count is None:
-            packed = pack(batch)
+    def _pack(self, inputs: StepInputs) -> PackedEpisodes:
+        if inputs.draws is not None:
+            packed = pack_transitions(inputs.batch, inputs.draws)
         else:
-            draws = generator(self.config.seed, Stream.TRANSITIONS, self.updates)
-            packed = pack_transitions(batch, draws.random(count))
+            packed = (pack_padded if self.static_shapes else pack)(inputs.batch)
         if self._state_scale is None:
             return packed
         return dataclasses.replace(packed, states=packed.states * self._state_scale)
@@ -216,24 +220,31 @@ class Learner:
         rewards = packed.rewards * self.config.reward_scale
         if self.config.standardise_rewards == "off":
             return rewards
-        seen = rewards
-        if self.config.standardise_rewards == "padded":  # padding counts as rewards of zero
-            seen = torch.where(batch.mask, batch.rewards, 0.0) * self.config.reward_scale
-        self.standardiser.update(seen)
+        if self.config.standardise_rewards == "masked":
+            self.standardiser.update(rewards, packed.real)
+        else:  # padding to the longest episode counts as rewards of zero
+            padded = torch.where(batch.mask, batch.rewards, 0.0) * self.config.reward_scale
+            times = torch.arange(padded.shape[1], device=padded.device)
+            self.standardiser.update(padded, (times < batch.lengths.max()).expand_as(padded))
         return self.standardiser.standardise(rewards)
 
     def _weights(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
         """Weights (N,) of the steps' errors in the loss; they sum to 1."""
         if self.config.loss == "transitions":
-            return torch.full_like(packed.rewards, 1.0 / packed.rewards.shape[0])
+            if packed.real is None:
+                return torch.full_like(packed.rewards, 1.0 / packed.rewards.shape[0])
+            return packed.real.to(packed.rewards) / packed.real.sum()
         if self.config.batch_transitions is not None:
             lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
             return 1.0 / (lengths * (1.0 / lengths).sum())
         per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
-        return per_episode[packed.episodes]
+        weights = per_episode[packed.episodes]
+        return weights if packed.real is None else weights * packed.real
 
 
 def _make_optimizer(config: Config, parameters: nn.Parameter) -> torch.optim.Optimizer:
+    on_gpu = parameters.is_cuda
+    lr = torch.tensor(config.lr, device=parameters.device) if on_gpu else config.lr
     if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop([parameters], lr=config.lr, alpha=0.99, eps=1e-5)
-    return torch.optim.Adam([parameters], lr=config.lr, fused=True)
+        return torch.optim.RMSprop([parameters], lr=lr, alpha=0.99, eps=1e-5, capturable=on_gpu)
+    return torch.optim.Adam([parameters], lr=lr, fused=True, capturable=on_gpu)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix.ops.backend import wants_reference
@@ -35,6 +33,7 @@ class PackedEpisodes:
         terminated: (N,) bool.
         episodes: (N,) int64, the place of each step's episode in the batch.
         times: (N,) int64, each step's time in its episode.
+        real: (N,) bool, which rows are steps, where some are padding; None: all of them.
     """
 
     obs: Tensor
@@ -47,6 +46,7 @@ class PackedEpisodes:
     terminated: Tensor
     episodes: Tensor
     times: Tensor
+    real: Tensor | None = None
 
     @property
     def n_episodes(self) -> int:
@@ -60,6 +60,23 @@ class PackedEpisodes:
         The point o, s of such a later step is the o', s' of the step before, B rows behind it among the points.
         """
         return self.now[self.n_episodes :] - self.n_episodes
+
+    @property
+    def follows(self) -> Tensor | None:
+        """(N - B,) bool, which of the rows of :attr:`goes_on` another step does follow; None: all of them."""
+        return None if self.real is None else self.real[self.n_episodes :]
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average values (N, *M) of the steps."""
+        if self.real is None:
+            return values.mean()
+        real = beside(self.real, values).expand_as(values)
+        return torch.where(real, values, 0.0).sum() / real.sum()
+
+
+def beside(rows: Tensor, values: Tensor) -> Tensor:
+    """View rows (K,) so that they broadcast with values (N, *M)."""
+    return rows.view(-1, *[1] * (values.dim() - 1))
 
 
 def pack(batch: EpisodeBatch) -> PackedEpisodes:
@@ -115,19 +132,19 @@ def _pack_anywhere(batch: EpisodeBatch) -> PackedEpisodes:
     )
 
 
-def pack_transitions(batch: EpisodeBatch, draws: NDArray[np.float64]) -> PackedEpisodes:
+def pack_transitions(batch: EpisodeBatch, draws: Tensor) -> PackedEpisodes:
     """Lay out single transitions of a batch, each as an episode of one step.
 
     Args:
         batch: the episodes.
-        draws: (N,) uniform in [0, 1); each chooses one of all the batch's real steps, one may come twice.
+        draws: (N,) float64, uniform in [0, 1); each chooses one of all the batch's real steps, one may come twice.
 
     Returns:
         N steps and 2N points; ``episodes`` and ``times`` say where in the batch each comes from.
     """
     device, points = batch.lengths.device, batch.obs.shape[1]
     ends = batch.lengths.cumsum(0)
-    chosen = (torch.from_numpy(draws).to(device) * ends[-1]).long()
+    chosen = (draws * ends[-1]).long()
     episodes = torch.searchsorted(ends, chosen, right=True)
     times = chosen - (ends - batch.lengths)[episodes]
     now, count = episodes * points + times, len(draws)

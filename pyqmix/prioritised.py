@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.device_store import DeviceStore
 from pyqmix.packing import PackedEpisodes
 from pyqmix.replay import EpisodeBatch, EpisodeRing, EpisodeSampler
 
@@ -43,11 +44,12 @@ class PrioritisedSampler(EpisodeSampler):
         ring: where the episodes lie.
         seed: the batches depend on it, on what the ring holds, and on the errors, nothing else.
         alpha: α: 0 draws uniformly, 1 in proportion to the errors.
+        store: keeps what was drawn on a device, where the batches then lie.
     """
 
-    def __init__(self, ring: EpisodeRing, seed: int, alpha: float) -> None:
+    def __init__(self, ring: EpisodeRing, seed: int, alpha: float, store: DeviceStore | None = None) -> None:
         self._prioritised = _C.PrioritisedSampler(ring.native, seed, alpha)
-        self._hold(ring, self._prioritised)
+        self._hold(ring, self._prioritised, store)
         self._places = np.empty((0, 2), np.int64)
         self._probabilities = np.empty(0)
         self._learned: deque[_Learned] = deque()
@@ -105,7 +107,8 @@ def episode_errors(packed: PackedEpisodes, values: Tensor, targets: Tensor, shap
     """
     errors = (targets - values).abs().reshape(len(values), -1).mean(1)
     padded = errors.new_zeros(2, *shape)
-    padded[0, packed.episodes, packed.times] = errors
-    padded[1, packed.episodes, packed.times] = 1.0
+    real = torch.ones_like(errors) if packed.real is None else packed.real.to(errors)
+    padded[0, packed.episodes, packed.times] = errors * real
+    padded[1, packed.episodes, packed.times] = real
     sums, lengths = padded.sum(-1).unbind()
     return sums / lengths

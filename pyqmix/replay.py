@@ -18,6 +18,7 @@ with the last process that has it, unless it is saved.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.reduction import DupFd
@@ -28,7 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import _C
-from pyqmix.batch import EpisodeBatch
+from pyqmix.batch import BatchView, EpisodeBatch
+from pyqmix.device_store import DeviceStore
 from pyqmix.episode_slot import EpisodeSlot
 from pyqmix.files import replacing
 from pyqmix.ring_size import describe_memory, native_spec, require_free_memory, ring_bytes, spec_of
@@ -151,9 +153,14 @@ class EpisodeRing:
         """Register a writer."""
         return EpisodeWriter(self)
 
-    def sampler(self, seed: int) -> EpisodeSampler:
-        """Register a sampler; the batches depend on the seed and on what the ring holds, nothing else."""
-        return EpisodeSampler(self, seed)
+    def sampler(self, seed: int, store: DeviceStore | None = None) -> EpisodeSampler:
+        """Register a sampler; the batches depend on the seed and on what the ring holds, nothing else.
+
+        Args:
+            seed: of the draws.
+            store: keeps what was drawn on a device, where the batches then lie.
+        """
+        return EpisodeSampler(self, seed, store)
 
     def reserve(self, count: int) -> int:
         """Take the next ``count`` tickets, and return the first: :meth:`EpisodeWriter.open` redeems one.
@@ -231,13 +238,13 @@ class EpisodeSampler:
     Used from one thread at a time, in the process that made it.
     """
 
-    def __init__(self, ring: EpisodeRing, seed: int) -> None:
-        self._hold(ring, _C.EpisodeSampler(ring.native, seed))
+    def __init__(self, ring: EpisodeRing, seed: int, store: DeviceStore | None = None) -> None:
+        self._hold(ring, _C.EpisodeSampler(ring.native, seed), store)
 
-    def _hold(self, ring: EpisodeRing, sampler: _C.PinnedBatch) -> None:
-        self._ring, self._sampler = ring, sampler
-        self._out: EpisodeBatch | None = None
-        self._views: dict[tuple[int, int], _View] = {}  # of _out, by batch size and steps
+    def _hold(self, ring: EpisodeRing, sampler: _C.PinnedBatch, store: DeviceStore | None) -> None:
+        self._ring, self._sampler, self._store = ring, sampler, store
+        # The last two, which callers use in turns; and their views, by batch size and steps.
+        self._outs: deque[tuple[EpisodeBatch, dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
 
     def sample(self, batch_size: int, out: EpisodeBatch | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
@@ -246,7 +253,8 @@ class EpisodeSampler:
             batch_size: B.
             out: memory of :meth:`EpisodeBatch.empty` to write into; without it, new memory. The batch that is
                 returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
-                a GPU must be complete by then. The ring's slots are free again when this returns.
+                a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
+                a store has no use for it.
 
         Raises:
             ValueError: batch_size is not positive, or exceeds the published episodes; or out does not fit.
@@ -258,6 +266,8 @@ class EpisodeSampler:
         try:
             lengths = self._sampler.pin(batch_size)
             if len(lengths) == batch_size:
+                if self._store is not None:
+                    return self._store.batch(self._sampler, lengths)
                 return self._decode(lengths, out)
         finally:
             self._sampler.release()
@@ -269,34 +279,20 @@ class EpisodeSampler:
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None) -> EpisodeBatch:
         steps = max(lengths.tolist())
         if out is None:
-            view = _View(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
+            view = BatchView(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
         else:
             view = self._view(out, len(lengths), steps)
         self._sampler.decode(*view.arrays)
         view.lengths[:] = lengths
         return view.batch
 
-    def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> _View:
+    def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
         """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
-        if out is not self._out:
-            self._out, self._views = out, {}
-        view = self._views.get((batch_size, steps))
+        views = next((views for known, views in self._outs if known is out), None)
+        if views is None:
+            views = {}
+            self._outs.append((out, views))
+        view = views.get((batch_size, steps))
         if view is None:
-            view = self._views[batch_size, steps] = _View(out.fitted(self._ring.spec, batch_size, steps))
+            view = views[batch_size, steps] = BatchView(out.fitted(self._ring.spec, batch_size, steps))
         return view
-
-
-class _View:
-    """A batch, and its memory as the extension takes it."""
-
-    def __init__(self, batch: EpisodeBatch) -> None:
-        self.batch = batch
-        self.lengths: NDArray[np.int64] = batch.lengths.numpy()
-        self.arrays = (
-            batch.obs.numpy(),
-            batch.avail.numpy(),
-            batch.states.numpy(),
-            batch.actions.numpy(),
-            batch.rewards.numpy(),
-            batch.terminated.numpy(),
-        )

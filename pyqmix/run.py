@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import AbstractContextManager, nullcontext
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import torch
 from pyqmix import checkpoint, ops, rundir
 from pyqmix.checkpoint import Progress
 from pyqmix.config import Config
+from pyqmix.device_store import DeviceStore
 from pyqmix.display import Display
 from pyqmix.errors import ConfigError, DivergenceError
 from pyqmix.evaluate import Evaluation, Evaluator
 from pyqmix.files import write_json
-from pyqmix.learner import Learner, UpdateStats
+from pyqmix.learner import Learner
 from pyqmix.metrics import Metrics, MetricsLog
 from pyqmix.overlap import PlayAhead, training_rollout
 from pyqmix.plots import plot_curves
@@ -26,6 +28,7 @@ from pyqmix.replay import EpisodeBatch, EpisodeRing
 from pyqmix.rundir import RunFolder
 from pyqmix.seeding import Stream, derive_seed
 from pyqmix.spec import EpisodeSpec
+from pyqmix.step import UpdateStats
 from pyqmix.summary import goodbye, summarise
 from pyqmix.window import Window
 
@@ -59,13 +62,17 @@ class Run:
         self.evaluator.skip(self.progress.evaluated_episodes)
         # A resumed run draws from here on as if its earlier part had been a run of its own.
         seed = derive_seed(config.seed, Stream.REPLAY, self.progress.updates)
+        on_gpu = config.replay_device == "cuda"
+        store = DeviceStore(spec, config.buffer_size, device) if on_gpu else None
         self.sampler = (
-            PrioritisedSampler(self.ring, seed, config.per_alpha)
+            PrioritisedSampler(self.ring, seed, config.per_alpha, store)
             if config.prioritised
-            else self.ring.sampler(seed)
+            else self.ring.sampler(seed, store)
         )
-        # Used again for every update, which has copied what it needs when it returns.
-        self._batch = EpisodeBatch.empty(spec, config.batch_size, pin_memory=device.type == "cuda")
+        # Used in turns: before a GPU, one is still being copied while the other is filled.
+        pinned = device.type == "cuda"
+        batches = [EpisodeBatch.empty(spec, config.batch_size, pin_memory=pinned) for _ in range(1 + pinned)]
+        self._batches = cycle(batches)
         self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
         if resume:
             rundir.save_config(config)
@@ -128,7 +135,7 @@ class Run:
             self._write_metrics(self.evaluation)
         self._checkpoint()
         wall = time.monotonic() - self._began
-        summary = summarise(self.config, self.progress, self.log.history, wall, interrupted)
+        summary = summarise(self.config, self.learner.device, self.progress, self.log.history, wall, interrupted)
         write_json(self.folder / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task]))
         plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
@@ -153,7 +160,7 @@ class Run:
         self.evaluator.close()
 
     def _update(self) -> UpdateStats:
-        batch = self.sampler.sample(self.config.batch_size, out=self._batch)
+        batch = self.sampler.sample(self.config.batch_size, out=next(self._batches))
         if not isinstance(self.sampler, PrioritisedSampler):
             return self.learner.update(batch)
         beta = self.config.importance_exponent(self.progress.steps)

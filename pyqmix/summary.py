@@ -16,7 +16,12 @@ from pyqmix.metrics import Metrics
 
 
 def summarise(
-    config: Config, progress: Progress, history: Sequence[Metrics], wall_seconds: float, interrupted: bool
+    config: Config,
+    device: torch.device,
+    progress: Progress,
+    history: Sequence[Metrics],
+    wall_seconds: float,
+    interrupted: bool,
 ) -> dict[str, Any]:
     """Build what summary.json holds; the evaluation is the last one, None where there was none."""
     evaluated = [m for m in history if m.eval_return_mean is not None]
@@ -36,6 +41,7 @@ def summarise(
         "eval_episodes": config.eval_episodes if evaluated else 0,
         "versions": versions(),
         "build_info": build_info(),
+        "device": device.type,
         "threads": torch.get_num_threads(),
     }
 

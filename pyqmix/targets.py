@@ -17,7 +17,7 @@ from pyqmix.config import Config
 from pyqmix.nn.agents import Agent
 from pyqmix.nn.mixers import Mixer
 from pyqmix.ops import NoAvailableActionError
-from pyqmix.packing import PackedEpisodes
+from pyqmix.packing import PackedEpisodes, beside
 
 
 @torch.no_grad()
@@ -98,10 +98,13 @@ def n_step_targets(packed: PackedEpisodes, rewards: Tensor, one_step: Tensor, ga
     Source: Sutton and Barto, Reinforcement Learning, 2nd edition, equation 7.4 with the maximum for the value.
     """
     goes_on, later = packed.goes_on, packed.n_episodes
-    now = _beside(rewards[goes_on], one_step)
+    now, first = beside(rewards[goes_on], one_step), one_step[goes_on]
     targets = one_step
     for _ in range(min(n, len(packed.point_counts) - 1) - 1):  # no episode is longer
-        targets = one_step.index_copy(0, goes_on, now + gamma * targets[later:])
+        longer = now + gamma * targets[later:]
+        if packed.follows is not None:
+            longer = torch.where(beside(packed.follows, one_step), longer, first)
+        targets = one_step.index_copy(0, goes_on, longer)
     return targets
 
 
@@ -125,15 +128,15 @@ def lambda_targets(
     Source: Sutton and Barto, Reinforcement Learning, 2nd edition, section 12.1; Peng and Williams, 1994.
     """
     goes_on = packed.goes_on
-    now = _beside(rewards[goes_on], one_step).expand_as(one_step[packed.n_episodes :])
-    targets = one_step.index_copy(0, goes_on, torch.lerp(one_step[goes_on], now, td_lambda))
-    at_times = targets.split(packed.point_counts[1:].tolist())
+    now = beside(rewards[goes_on], one_step).expand_as(one_step[packed.n_episodes :])
+    share = torch.full_like(rewards[goes_on], td_lambda)  # of what comes after the first reward
+    if packed.follows is not None:
+        share = share * packed.follows
+    share = beside(share, one_step)
+    targets = one_step.index_copy(0, goes_on, torch.lerp(one_step[goes_on], now, share))
+    counts = packed.point_counts[1:].tolist()
+    at_times, shares = targets.split(counts), share.split(counts[1:])
     for t in range(len(at_times) - 2, -1, -1):  # the longest episodes stand first, so a step's follower beside it
         following = at_times[t + 1]
-        at_times[t][: len(following)].add_(following, alpha=td_lambda * gamma)
+        at_times[t][: len(following)].addcmul_(following, shares[t], value=gamma)
     return targets
-
-
-def _beside(rewards: Tensor, values: Tensor) -> Tensor:
-    """View rewards (K,) so that they broadcast with values (N, *M): every agent has the team's reward."""
-    return rewards.view(-1, *[1] * (values.dim() - 1))

@@ -10,11 +10,10 @@ from typing import Any
 
 import torch
 
-from pyqmix.build import build_info
 from pyqmix.config import Config
+from pyqmix.device import resolve_device
 from pyqmix.display import Display
 from pyqmix.envs import Env, create_env
-from pyqmix.errors import ConfigError
 from pyqmix.interrupt import InterruptFlag
 from pyqmix.learner import Learner
 from pyqmix.replay import describe_memory
@@ -59,13 +58,14 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
         MemoryError: the replay buffer does not fit in the free memory.
         DivergenceError: the loss became NaN or infinite.
     """
-    device = resolve_device(config.device)
     env = create_env(config.env, config.task, config.env_options())
     env.close()
     require_workers_are_of_use(config, env)
     config = config.replace(task=_task_name(config, env))
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
+        device, reason = resolve_device(config, env.spec)
+        display.message(reason)
         display.message(describe_memory(env.spec, config.buffer_size))
         run = Run(config, env.spec, device, display, resume)
         try:
@@ -79,20 +79,6 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
             raise
         finally:
             run.close()
-
-
-def resolve_device(name: str) -> torch.device:
-    """Turn the option ``--device`` into a device.
-
-    Raises:
-        ConfigError: there is no such device here.
-    """
-    if name == "cuda":
-        if not torch.cuda.is_available():
-            raise ConfigError("device: expected a device of this machine, got 'cuda', but torch finds no GPU")
-        if build_info()["cuda"] is None:
-            raise ConfigError("device: this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
-    return torch.device("cuda" if name == "cuda" else "cpu")
 
 
 @contextmanager

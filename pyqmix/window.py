@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from pyqmix.learner import UpdateStats
 from pyqmix.rollout import Played
+from pyqmix.step import UpdateStats
 
 
 class Window:

@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import pytest
 import torch
+from random_episodes import SPEC, make_batch
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
-from pyqmix import _C, ops, train
+from pyqmix import _C, Config, ops, train
+from pyqmix.batch import EpisodeBatch
+from pyqmix.learner import Learner
 from pyqmix.ops import late_errors, mixing, reference, target
 
 needs_gpu = pytest.mark.skipif(
@@ -178,10 +181,88 @@ def test_compiles_whole_on_the_gpu():
     torch.library.opcheck(torch.ops.pyqmix.mix, [x.requires_grad_() for x in tensors])
 
 
+LEARNERS = [
+    {},
+    {"agent": "gru", "double_q": True},
+    {"mixer": "iql", "standardise_rewards": "padded"},
+    {"mixer": "vdn", "loss": "transitions", "standardise_rewards": "masked", "optimizer": "rmsprop"},
+    {"n_step": 3, "batch_size": 4},
+    {"td_lambda": 0.6, "agent": "gru", "share_parameters": False},
+    {"batch_transitions": 24},
+]
+
+
+def trained(options, device, updates=12):
+    """A learner and its losses; batches of two lengths, in page-locked memory before a GPU."""
+    learner = Learner(SPEC, Config(hidden_dim=16, lr=1e-3, target_update=5, **options), torch.device(device))
+    losses = []
+    for update in range(updates):
+        batch = make_batch((6, 4) if update % 2 else (2, 1), seed=update, garbage=0.0)
+        floats = {k: v.float() if v.is_floating_point() else v for k, v in vars(batch).items()}
+        if device == "cuda":
+            floats = {k: v.pin_memory() for k, v in floats.items()}
+        importance = torch.tensor([0.4, 1.0])
+        learner.set_learning_rate(1e-3 / (1 + update // 4))
+        losses.append(learner.update(EpisodeBatch(**floats), importance).loss)
+    return learner, torch.stack(losses).cpu()
+
+
 @gpu
-def test_a_whole_run_trains_on_the_gpu(tiny_config, tmp_path):
-    result = train(tiny_config(run_dir=str(tmp_path / "run"), device="cuda"), quiet=True)
+@pytest.mark.parametrize("options", LEARNERS, ids=str)
+def test_captured_steps_learn_what_the_cpus_do(options, monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
+    ours, losses = trained(options, "cuda")
+    truth, expected = trained(options, "cpu")
+    torch.testing.assert_close(losses, expected, rtol=1e-3, atol=1e-5)
+    assert (ours.flat.block.cpu() - truth.flat.block).norm() <= 1e-2 * truth.flat.block.norm()
+    again, same = trained(options, "cuda")
+    assert torch.equal(losses, same)
+    assert torch.equal(ours.flat.block, again.flat.block)
+
+
+@gpu
+@pytest.mark.filterwarnings("ignore:Synchronization debug mode")
+@pytest.mark.parametrize("options", LEARNERS, ids=str)
+def test_replayed_steps_do_not_wait(options):
+    learner, _ = trained(options, "cuda")
+    assert all(shape.replay is not None for shape in learner._captured._shapes.values())
+    batch = make_batch((6, 4), garbage=0.0)
+    pinned = {k: (v.float() if v.is_floating_point() else v).pin_memory() for k, v in vars(batch).items()}
+    importance = torch.ones(2).pin_memory()
+    inputs = learner._inputs(EpisodeBatch(**pinned), importance)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        learner._captured.step(inputs)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@gpu
+def test_a_missing_action_is_named_after_a_replay():
+    for mixer in ("qmix", "iql"):
+        learner, _ = trained({"mixer": mixer}, "cuda")
+        batch = make_batch((6, 4), garbage=0.0)
+        batch.avail[1, 2, 1] = False
+        floats = {k: v.float() if v.is_floating_point() else v for k, v in vars(batch).items()}
+        learner.update(EpisodeBatch(**floats), torch.ones(2))
+        with pytest.raises(ops.NoAvailableActionError, match="dim 0 3, agent 1, of an earlier call on the GPU"):
+            ops.raise_late_errors()
+
+
+@gpu
+@pytest.mark.parametrize(
+    "options", [{}, {"replay_device": "cuda"}, {"device": "auto"}, {"prioritised": True}], ids=str
+)
+def test_a_whole_run_trains_on_the_gpu(options, tiny_config, tmp_path):
+    result = train(tiny_config(run_dir=str(tmp_path / "run"), **{"device": "cuda", **options}), quiet=True)
     assert result.summary["total_steps"] >= 300
+
+
+@pytest.mark.parametrize("options", LEARNERS, ids=str)
+def test_what_the_gpus_steps_are_compared_with_repeats(options):
+    (a, losses), (b, same) = trained(options, "cpu"), trained(options, "cpu")
+    assert torch.equal(losses, same)
+    assert torch.equal(a.flat.block, b.flat.block)
 
 
 def test_bfloat16_is_refused_on_the_cpu_alone():

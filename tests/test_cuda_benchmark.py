@@ -6,6 +6,7 @@ from pathlib import Path
 
 import cuda_clock
 import cuda_ops
+import cuda_update
 import gpu_report
 import pytest
 import torch
@@ -49,6 +50,15 @@ def test_inputs_rotate_beyond_the_cache():
     assert cuda_clock.rotation(clock, 1) == cuda_clock.LARGEST_ROTATION
     assert cuda_clock.rotation(clock, clock.l2_bytes // 8) == 16
     assert cuda_clock.rotation(clock, 100 * clock.l2_bytes) == 2
+
+
+def test_whole_training_steps_agree_and_are_timed(monkeypatch):
+    monkeypatch.setattr(cuda_update, "RUN", 5)
+    monkeypatch.setattr(cuda_update.harness, "WARM_UP", 0)
+    rows, data = cuda_update.measure(torch.device("cpu"), [("mlp", 2, 64), ("gru", 3, 64)], repeats=1)
+    assert [row[0] for row in rows] == ["mlp 64, 2 agents", "gru 64, 3 agents"]
+    assert all(len(row) == len(cuda_update.HEADER) for row in rows)
+    assert all(set(of_row) == {"captured", "kept", "plain", "cpu"} for of_row in data.values())
 
 
 def test_the_floor_is_the_largest_of_its_three():

@@ -244,12 +244,12 @@ TRANSITIONS = (4, 1, 3)  # steps of each episode
 
 def test_transitions_are_drawn_uniformly_from_the_real_steps():
     batch, count = make_batch(TRANSITIONS), sum(TRANSITIONS)
-    draws = (np.arange(800) + 0.5) / 800
+    draws = (torch.arange(800, dtype=torch.float64) + 0.5) / 800
     packed = pack_transitions(batch, draws)
     drawn = list(zip(packed.episodes.tolist(), packed.times.tolist(), strict=True))
     real = [(b, t) for b, length in enumerate(TRANSITIONS) for t in range(length)]
     assert drawn == [step for step in real for _ in range(800 // count)]
-    assert pack_transitions(batch, np.array([np.nextafter(1.0, 0.0)])).episodes.item() == 2
+    assert pack_transitions(batch, torch.tensor([np.nextafter(1.0, 0.0)])).episodes.item() == 2
     for row, (episode, time) in list(enumerate(drawn))[::7]:
         assert torch.equal(packed.obs[packed.now[row]], batch.obs[episode, time])
         assert torch.equal(packed.obs[packed.n_episodes + row], batch.obs[episode, time + 1])
@@ -271,7 +271,7 @@ def test_the_loss_of_transitions_is_that_of_the_drawn_steps(mixer, double_q, los
     batch = make_batch(TRANSITIONS)
     value, q, _ = learner.loss(batch)
     assert len(q) == 40
-    packed = learner._pack(batch)
+    packed = learner._pack(learner._inputs(batch))
     total, weights = 0.0, 0.0
     for episode, time in zip(packed.episodes.tolist(), packed.times.tolist(), strict=True):
         step = {"obs": 2, "avail": 2, "states": 2, "actions": 1, "rewards": 1, "terminated": 1}
@@ -286,13 +286,14 @@ def test_every_update_draws_its_own_transitions():
     learner, batch = make_learner(batch_transitions=40), make_batch((6, 6, 6, 6))
     draws = []
     for _ in range(2):
-        packed = learner._pack(batch)
-        assert torch.equal(learner._pack(batch).times, packed.times)
+        packed = learner._pack(learner._inputs(batch))
+        assert torch.equal(learner._pack(learner._inputs(batch)).times, packed.times)
         draws.append((packed.episodes * 6 + packed.times).tolist())
         learner.update(batch)
     assert draws[0] != draws[1]
     assert len(set(draws[0])) < 40  # with replacement, from 24
-    again = make_learner(batch_transitions=40, seed=1)._pack(batch)
+    other = make_learner(batch_transitions=40, seed=1)
+    again = other._pack(other._inputs(batch))
     assert (again.episodes * 6 + again.times).tolist() != draws[0]
 
 
@@ -321,11 +322,19 @@ def test_the_standardiser_is_the_mean_and_deviation_of_all_it_saw():
         standardiser.update(values)
         seen.append(values)
     everything = torch.cat(seen)
-    assert standardiser.mean == pytest.approx(float(everything.mean()), rel=1e-4)
-    assert standardiser.variance == pytest.approx(float(everything.var(unbiased=False)), rel=1e-4)
-    expected = (everything - standardiser.mean) / standardiser.variance**0.5
+    state = standardiser.state()
+    assert state["mean"] == pytest.approx(float(everything.mean()), rel=1e-4)
+    assert state["variance"] == pytest.approx(float(everything.var(unbiased=False)), rel=1e-4)
+    expected = (everything - state["mean"]) / state["variance"] ** 0.5
     torch.testing.assert_close(standardiser.standardise(everything), expected)
-    assert RewardStandardiser(**standardiser.state()).state() == standardiser.state()
+    again = RewardStandardiser(**state)
+    assert again.state() == state
+    part = torch.arange(17) < 5
+    again.update(torch.where(part, values, torch.nan).nan_to_num(9.0), part)
+    standardiser.update(values[:5])
+    assert again.state() == pytest.approx(standardiser.state())
+    again.load(state)
+    assert again.state() == state
 
 
 def test_constant_rewards_standardise_to_something_finite():

@@ -23,9 +23,13 @@ class PinnedBatch {
     // Pins `batch` episodes and returns their lengths; fewer when no more could be had.
     py::array_t<std::int64_t> pin(std::int64_t batch);
 
-    // Fills arrays whose shapes are those of BatchOut.
+    // Where the batch's episodes lie: (B, 2), slots and generations.
+    py::array_t<std::int64_t> places() const;
+
+    // Fills arrays whose shapes are those of BatchOut, with the whole batch or some rows of it.
     void decode(const py::array& obs, const py::array& avail, const py::object& state,
-                const py::array& actions, const py::array& rewards, const py::array& terminated);
+                const py::array& actions, const py::array& rewards, const py::array& terminated,
+                const py::object& rows);
 
     void release();
 
@@ -36,6 +40,7 @@ class PinnedBatch {
 
    private:
     EpisodeRing& ring() const { return member_.ring(); }
+    std::vector<std::int64_t> slots_at(const py::array& rows) const;
 
     Member member_;
     std::vector<std::int64_t> slots_;

@@ -20,13 +20,24 @@ py::array_t<std::int64_t> PinnedBatch::pin(std::int64_t batch) {
     return lengths;
 }
 
+py::array_t<std::int64_t> PinnedBatch::places() const {
+    auto places = new_array<std::int64_t>({static_cast<std::int64_t>(slots_.size()), 2});
+    std::int64_t* to = places.mutable_data();
+    for (const std::int64_t slot : slots_) {
+        *to++ = slot;
+        *to++ = static_cast<std::int64_t>(ring().control().word(slot) >> SlotWord::kGenerationShift);
+    }
+    return places;
+}
+
 void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py::object& state,
                          const py::array& actions, const py::array& rewards,
-                         const py::array& terminated) {
+                         const py::array& terminated, const py::object& rows) {
     const EpisodeSpec& s = ring().layout().spec;
-    const auto batch = static_cast<std::int64_t>(slots_.size());
+    const std::vector<std::int64_t> slots = rows.is_none() ? slots_ : slots_at(rows);
+    const auto batch = static_cast<std::int64_t>(slots.size());
     BatchOut out;
-    for (const std::int64_t slot : slots_) out.steps = std::max(out.steps, ring().length(slot));
+    for (const std::int64_t slot : slots) out.steps = std::max(out.steps, ring().length(slot));
     const std::int64_t points = out.steps + 1;
     out.obs = data_of<float>("obs", obs, {batch, points, s.n_agents, s.obs_dim});
     out.avail = data_of<bool>("avail", avail, {batch, points, s.n_agents, s.n_actions});
@@ -37,7 +48,20 @@ void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py:
     out.terminated = data_of<bool>("terminated", terminated, {batch, out.steps});
     const py::gil_scoped_release release_gil;
     for (std::int64_t b = 0; b < batch; ++b)
-        ring().decode_episode(slots_[static_cast<std::size_t>(b)], b, out);
+        ring().decode_episode(slots[static_cast<std::size_t>(b)], b, out);
+}
+
+std::vector<std::int64_t> PinnedBatch::slots_at(const py::array& rows) const {
+    const auto* at = data_of<const std::int64_t>("rows", rows, {rows.size()});
+    std::vector<std::int64_t> slots;
+    for (std::int64_t k = 0; k < rows.size(); ++k) {
+        if (at[k] < 0 || at[k] >= static_cast<std::int64_t>(slots_.size()))
+            throw std::invalid_argument("rows: expected some of the batch's " +
+                                        std::to_string(slots_.size()) + ", got " +
+                                        std::to_string(at[k]));
+        slots.push_back(slots_[static_cast<std::size_t>(at[k])]);
+    }
+    return slots;
 }
 
 void PinnedBatch::release() {
@@ -110,7 +134,9 @@ void bind_ring_sampler(py::module_& module) {
     py::class_<PinnedBatch>(module, "PinnedBatch")
         .def("pin", &PinnedBatch::pin, py::arg("batch_size"))
         .def("decode", &PinnedBatch::decode, py::arg("obs"), py::arg("avail"), py::arg("state"),
-             py::arg("actions"), py::arg("rewards"), py::arg("terminated"))
+             py::arg("actions"), py::arg("rewards"), py::arg("terminated"),
+             py::arg("rows") = py::none())
+        .def("places", &PinnedBatch::places)
         .def("release", &PinnedBatch::release);
     py::class_<UniformSampler, PinnedBatch>(module, "EpisodeSampler")
         .def(py::init<std::shared_ptr<EpisodeRing>, std::uint64_t>(), py::arg("ring"),

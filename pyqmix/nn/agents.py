@@ -191,6 +191,9 @@ class GRUAgent(_Agent):
         if can_fuse(features, *parameters):
             return ops.gru(features, batch_sizes, *parameters)
         if self.share_parameters:
+            counts = batch_sizes.tolist()
+            if counts[0] == counts[-1]:  # all of one length, as those that are padded are
+                return cast(Tensor, self.rnn(features.unflatten(0, (len(counts), -1)))[0].flatten(0, 1))
             return cast(Tensor, self.rnn(PackedSequence(features, batch_sizes))[0].data)
         return reference.gru(features, batch_sizes, *parameters)
 

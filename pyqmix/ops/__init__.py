@@ -2,8 +2,8 @@
 
 This package is the only place that takes a tensor's address, after its device, dtype, shape and
 strides were checked. CPU operations take float32 and float64 and use at most
-``torch.get_num_threads()`` threads; their results do not depend on how many. ``mix`` and ``td_target`` run on a
-GPU too, on torch's current stream, and do not wait for it.
+``torch.get_num_threads()`` threads; their results do not depend on how many. ``mix``, ``td_target``
+and ``greedy_next_qs`` run on a GPU too, on torch's current stream, and do not wait for it.
 """
 
 from pyqmix.ops import reference
@@ -15,8 +15,7 @@ from pyqmix.ops.mixing import mix
 from pyqmix.ops.mlp import mlp
 from pyqmix.ops.packing import pack_episodes
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
-from pyqmix.ops.reference import greedy_next_qs
-from pyqmix.ops.target import td_target
+from pyqmix.ops.target import greedy_next_qs, td_target
 from pyqmix.ops.training import QMixShape, qmix_gradients
 
 __all__ = [

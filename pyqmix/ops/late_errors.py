@@ -2,7 +2,8 @@
 
 The target's kernel notes an agent without an available action in a cell of page-locked memory, which the host
 reads without a copy and without waiting: when the target is next computed for such shapes, and in
-:func:`raise_late_errors`. Until then the step's target is NaN, and with it a loss of which it is part.
+:func:`raise_late_errors`. Until then the step's target is NaN, and with it a loss of which it is part. Torch's own
+operations note theirs on the device, and only the latter function reads it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops.errors import NoAvailableActionError, unravel
@@ -25,6 +27,8 @@ class _Shape(NamedTuple):
 
 
 _cells: dict[_Shape, _C.MissingAction] = {}
+_noted: dict[_Shape, Tensor] = {}  # () int64 on the device: as _cells, of what torch's own operations find
+_NOTHING = 2**63 - 1
 
 
 def missing_action_cell(device: torch.device, lead: Sequence[int], n_agents: int) -> _C.MissingAction:
@@ -41,6 +45,18 @@ def missing_action_cell(device: torch.device, lead: Sequence[int], n_agents: int
     return _cells[shape]
 
 
+def note_missing_action(missing: Tensor) -> None:
+    """Note the first agent of ``missing`` (..., n) bool, if any, on its device, for :func:`raise_late_errors`."""
+    *lead, n_agents = missing.shape
+    shape = _Shape(missing.device, (0, *lead[1:]) if lead else (), n_agents)
+    if shape not in _noted:
+        _noted[shape] = torch.full((), _NOTHING, dtype=torch.int64, device=missing.device)
+    flat = missing.flatten()
+    places = torch.arange(len(flat), device=missing.device)
+    first = torch.where(flat, places, _NOTHING).amin() if len(flat) else _noted[shape]
+    _noted[shape].copy_(torch.minimum(_noted[shape], first))
+
+
 def raise_late_errors() -> None:
     """Wait for the GPUs, and raise what operations found there since they were last asked.
 
@@ -53,10 +69,17 @@ def raise_late_errors() -> None:
     for shape in list(_cells):
         torch.cuda.synchronize(shape.device)
         _raise_noted(shape)
+    for shape, cell in _noted.items():
+        found = int(cell)
+        cell.fill_(_NOTHING)
+        _raise(shape, -1 if found == _NOTHING else found)
 
 
 def _raise_noted(shape: _Shape) -> None:
-    found = _cells[shape].take()
+    _raise(shape, _cells[shape].take())
+
+
+def _raise(shape: _Shape, found: int) -> None:
     if found >= 0:
         row, agent = divmod(found, shape.n_agents)
         raise NoAvailableActionError(unravel(row, shape.lead), agent, late=True)

@@ -89,10 +89,20 @@ def greedy_next_qs(
     Raises:
         NoAvailableActionError: an agent of a step that is not terminated has no available action.
     """
-    none_available = ~avail.any(-1) & ~terminated.unsqueeze(-1)
+    none_available = has_no_action(avail, terminated)
     if bool(none_available.any()):
         *index, agent = (int(i) for i in none_available.nonzero()[0])
         raise NoAvailableActionError(tuple(index), agent)
+    return choose_next_qs(next_qs, avail, terminated, online_next_qs)
+
+
+def has_no_action(avail: Tensor, terminated: Tensor) -> Tensor:
+    """Tell which agents (..., n) of steps that are not terminated have no available action."""
+    return ~avail.any(-1) & ~terminated.unsqueeze(-1)
+
+
+def choose_next_qs(next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None) -> Tensor:
+    """Compute :func:`greedy_next_qs` without its check: some value of an agent that has no available action."""
     choosing = next_qs if online_next_qs is None else online_next_qs
     finite = choosing.clamp(min=torch.finfo(choosing.dtype).min)  # an available -inf still wins
     lowest = torch.full_like(choosing, -torch.inf)

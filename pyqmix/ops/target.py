@@ -14,7 +14,7 @@ from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
 from pyqmix.ops.errors import NoAvailableActionError, unravel
-from pyqmix.ops.late_errors import missing_action_cell
+from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
 from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
 
 
@@ -73,6 +73,26 @@ def td_target(
         if not has_storage(next_qs):
             return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
         return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(*inputs)
+
+
+def greedy_next_qs(
+    next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None = None
+) -> Tensor:
+    """Take each agent's value of its greedy available action: :func:`pyqmix.ops.reference.greedy_next_qs`.
+
+    On a GPU, which is not waited for, the value of an agent without an available action is NaN, and a later
+    :func:`pyqmix.ops.raise_late_errors` names it.
+    """
+    if not next_qs.is_cuda or wants_reference():
+        return reference.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
+    return _greedy_unwaited(next_qs, avail, terminated, online_next_qs)
+
+
+@torch.no_grad()
+def _greedy_unwaited(next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None) -> Tensor:
+    missing = reference.has_no_action(avail, terminated)
+    note_missing_action(missing)
+    return reference.choose_next_qs(next_qs, avail, terminated, online_next_qs).masked_fill(missing, torch.nan)
 
 
 def check_td_inputs(

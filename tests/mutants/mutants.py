@@ -393,7 +393,7 @@ MUTANTS = (
         f"{T}targets.py -k has_its_return",
     ),
     Mutant(
-        "TD(lambda) forgets to decay", TARGETS, "alpha=td_lambda * gamma", "alpha=gamma",
+        "TD(lambda) forgets to decay", TARGETS, "following, shares[t], value", "following, shares[t] ** 0, value",
         f"{T}targets.py -k single_episodes",
     ),
     Mutant(
@@ -602,7 +602,7 @@ MUTANTS = (
         f"{T}prioritised.py -k formulas",
     ),
     Mutant(
-        "prioritised: importance stays out of the loss", LEARNER, "weights * importance.to(weights)[packed.episodes]",
+        "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[packed.episodes]",
         "weights", f"{T}prioritised.py -k weighs",
     ),
     Mutant(
@@ -706,7 +706,7 @@ MUTANTS = (
         f"{T}config.py -k learning_rate",
     ),
     Mutant(
-        "transitions: whole episodes are learned from", LEARNER, "if count is None:", "if True:",
+        "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is not None:", "if False:",
         f"{T}learner.py -k transitions",
     ),
     Mutant(
@@ -731,6 +731,48 @@ MUTANTS = (
         "if found >= 0:",
         "if found >= 1 << 62:",
         "tests/test_cuda.py -k noted_missing",
+    ),
+    Mutant(
+        "captured: padding weighs in the loss", LEARNER, "weights * packed.real", "weights + 0.0 * packed.real",
+        f"{T}captured.py -k changes_nothing",
+    ),
+    Mutant(
+        "captured: padding's followers count in n-step targets", TARGETS, "longer, first)", "longer, longer)",
+        f"{T}captured.py -k changes_nothing",
+    ),
+    Mutant(
+        "captured: padding has errors", PRIORITISED, "errors * real", "errors", f"{T}captured.py -k changes_nothing",
+    ),
+    Mutant(
+        "captured: what padding holds is read", "pyqmix/padded.py", "rows = rows.masked_fill(", "rows.masked_fill(",
+        f"{T}captured.py -k changes_nothing",
+    ),
+    Mutant(
+        "captured: inputs are not copied to where the graph reads", "pyqmix/captured.py", "part.copy_(source)",
+        "part.shape", f"{T}captured.py -k ordinary",
+    ),
+    Mutant(
+        "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}captured.py -k ordinary",
+    ),
+    Mutant(
+        "captured: stats are the next step's", "pyqmix/captured.py", "shape.stats.copy()", "shape.stats",
+        f"{T}captured.py -k callers_own",
+    ),
+    Mutant(
+        "an agent without action goes unnoticed on a GPU", "pyqmix/ops/target.py", "    note_missing_action(missing)",
+        "    missing", f"{T}captured.py -k somebody_asks",
+    ),
+    Mutant(
+        "a device's store keeps what was overwritten", "pyqmix/device_store.py",
+        "self._generations[slots] != generations", "self._generations[slots] == 0", f"{T}device.py -k store",
+    ),
+    Mutant(
+        "auto takes the slower device", "pyqmix/device.py", "theirs.seconds < ours.seconds",
+        "theirs.seconds > ours.seconds", f"{T}device.py -k faster",
+    ),
+    Mutant(
+        "auto takes a GPU that learns something else", "pyqmix/device.py", "rtol=_SAME", "rtol=1e3",
+        f"{T}device.py -k fails",
     ),
     Mutant(
         "bfloat16 reaches the CPU's kernels", "pyqmix/ops/checks.py",

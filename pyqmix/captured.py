@@ -1,0 +1,124 @@
+"""Training steps as replays of CUDA graphs: launched at once, not operation by operation.
+
+A graph repeats the same operations on the same memory, so every shape of inputs has one of its own. Batches are
+padded to a quarter, a half, three quarters or the whole of the episode limit: at most four graphs for each size
+of a batch, and short episodes cost less than long ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from pyqmix.batch import EpisodeBatch
+from pyqmix.cuda_graph import CudaGraphs
+from pyqmix.spec import EpisodeSpec
+from pyqmix.step import StepInputs, UpdateStats
+
+_WARM_UP = 3  # ordinary steps of a shape, in which libraries and optimizer allocate what they keep
+_LENGTHS = 4  # to which episodes are padded, evenly up to the limit
+
+
+@dataclass
+class _Shape:
+    """Inputs of one shape, which lie where the graph reads them.
+
+    Attributes:
+        inputs: where.
+        steps_taken: ordinary ones.
+        replay: repeats the captured step.
+        stats: what it writes.
+    """
+
+    inputs: StepInputs
+    steps_taken: int = 0
+    replay: Callable[[], None] | None = None
+    stats: UpdateStats | None = None
+
+
+@dataclass
+class CapturedSteps:
+    """Takes training steps on a GPU: the first ones of each shape as they are, all later ones by a graph.
+
+    Nothing here waits for the GPU's work, but capturing does.
+
+    Attributes:
+        take: a training step on inputs on the device: the same operations at each call, none of which waits.
+        spec: what the episodes look like.
+        device: where the steps are taken.
+        graphs: what captures and copies.
+    """
+
+    take: Callable[[StepInputs], UpdateStats]
+    spec: EpisodeSpec
+    device: torch.device
+    graphs: CudaGraphs = field(default_factory=CudaGraphs)
+    _shapes: dict[tuple[int, ...], _Shape] = field(default_factory=dict)
+
+    def step(self, inputs: StepInputs) -> UpdateStats:
+        """Take a step; its scalars and errors are the caller's own.
+
+        Args:
+            inputs: on the CPU or on the device. Page-locked memory may still be read when this returns; it may
+                be written again when the next step returns.
+        """
+        shape = self._shape_of(inputs)
+        self._load(shape.inputs, inputs)
+        if shape.replay is None:
+            if shape.steps_taken < _WARM_UP:
+                shape.steps_taken += 1
+                return self.graphs.aside(lambda: self.take(shape.inputs))
+            shape.replay, shape.stats = self.graphs.capture(lambda: self.take(shape.inputs))
+        assert shape.stats is not None
+        shape.replay()
+        return shape.stats.copy()
+
+    def _shape_of(self, inputs: StepInputs) -> _Shape:
+        episodes, steps = inputs.batch.actions.shape[:2]
+        padded = padded_steps(steps, self.spec.episode_limit)
+        of_draws = -1 if inputs.draws is None else len(inputs.draws)
+        key = (episodes, padded, of_draws, inputs.importance is not None)
+        if key not in self._shapes:
+            extra = (
+                None if x is None else torch.empty_like(x, device=self.device)
+                for x in (inputs.importance, inputs.draws)
+            )
+            self._shapes[key] = _Shape(StepInputs(self._room_for(inputs.batch, padded), *extra))
+        return self._shapes[key]
+
+    def _room_for(self, batch: EpisodeBatch, padded: int) -> EpisodeBatch:
+        """Allocate a batch of zeros: what no batch has reached is read, though nothing comes of it."""
+        longer = padded - batch.actions.shape[1]
+        room = {
+            name: torch.zeros(
+                (len(x), *(width + longer for width in x.shape[1:2]), *x.shape[2:]),
+                dtype=x.dtype,
+                device=self.device,
+            )
+            for name, x in vars(batch).items()
+        }
+        if self.spec.concat_state:
+            room["states"] = room["obs"].flatten(2)
+        return EpisodeBatch(**room)
+
+    def _load(self, to: StepInputs, inputs: StepInputs) -> None:
+        """Copy inputs of at most as many steps to where a graph reads them; what lies beyond is padding."""
+        sources, targets = _tensors(inputs, self.spec), _tensors(to, self.spec)
+        for source, target in zip(self.graphs.upload(sources, self.device), targets, strict=True):
+            part = target if source.dim() == 1 else target[:, : source.shape[1]]
+            part.copy_(source)
+
+
+def padded_steps(steps: int, limit: int) -> int:
+    """Return to how many steps a batch is padded whose longest episode has ``steps``, at most ``limit``."""
+    lengths = (-(-limit * k // _LENGTHS) for k in range(1, _LENGTHS + 1))
+    return next(length for length in lengths if steps <= length)
+
+
+def _tensors(inputs: StepInputs, spec: EpisodeSpec) -> list[Tensor]:
+    """List the tensors of inputs; a state that is only a view of the observations is none."""
+    batch = [x for name, x in vars(inputs.batch).items() if name != "states" or not spec.concat_state]
+    return batch + [x for x in (inputs.importance, inputs.draws) if x is not None]

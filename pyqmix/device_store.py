@@ -1,0 +1,95 @@
+"""Decoded episodes on the training device, so that a batch need not be copied there."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyqmix import _C
+from pyqmix.batch import BatchView, EpisodeBatch
+from pyqmix.ring_size import MiB
+from pyqmix.spec import EpisodeSpec
+
+
+class DeviceStore:
+    """Keeps a ring's episodes, as batches have them, on a device; each is copied there when it is first drawn.
+
+    What is drawn is the ring's affair, so the batches are those that would come from the ring itself.
+
+    Args:
+        spec: what the episodes look like.
+        capacity: the ring's.
+        device: where they are kept.
+
+    Raises:
+        MemoryError: they do not fit in the GPU's free memory; the arithmetic is in the message.
+    """
+
+    def __init__(self, spec: EpisodeSpec, capacity: int, device: torch.device) -> None:
+        _require_free_memory(spec, capacity, device)
+        self._spec, self._device = spec, device
+        self._episodes = EpisodeBatch.empty(spec, capacity, device=device)
+        self._generations = np.zeros(capacity, np.int64)  # which episode of its slot each is; 0: none
+        self.fetched = 0
+
+    def batch(self, pinned: _C.PinnedBatch, lengths: NDArray[np.int64]) -> EpisodeBatch:
+        """Gather a batch that is pinned in the ring, after fetching what was not drawn before."""
+        slots, generations = pinned.places().T
+        missing = np.flatnonzero(self._generations[slots] != generations)
+        if len(missing) > 0:
+            _, first = np.unique(slots[missing], return_index=True)  # one may have been drawn twice
+            self._fetch(pinned, missing[first], slots, lengths)
+            self._generations[slots] = generations
+        at, steps = torch.from_numpy(slots.copy()).to(self._device), int(lengths.max())
+        gathered = {}
+        for name, values in vars(self._episodes).items():
+            shown = values if values.dim() == 1 else values[:, : _width(name, steps)]
+            gathered[name] = shown.index_select(0, at)
+        if self._spec.concat_state:
+            gathered["states"] = gathered["obs"].flatten(2)
+        return EpisodeBatch(**gathered)
+
+    def _fetch(
+        self,
+        pinned: _C.PinnedBatch,
+        rows: NDArray[np.int64],
+        slots: NDArray[np.int64],
+        lengths: NDArray[np.int64],
+    ) -> None:
+        steps = int(lengths[rows].max())
+        host = BatchView(EpisodeBatch.empty(self._spec, len(rows), steps))
+        pinned.decode(*host.arrays, rows=rows)
+        host.lengths[:] = lengths[rows]
+        at = torch.from_numpy(slots[rows]).to(self._device)
+        for name, values in vars(self._episodes).items():
+            if name == "states" and self._spec.concat_state:
+                continue  # a view of the observations
+            part = values if values.dim() == 1 else values[:, : _width(name, steps)]
+            part.index_copy_(0, at, getattr(host.batch, name).to(self._device))
+        self.fetched += len(rows)
+
+
+def _width(name: str, steps: int) -> int:
+    """Return how many points or steps in time a batch's tensor has."""
+    return steps + 1 if name in ("obs", "avail", "states") else steps
+
+
+def _require_free_memory(spec: EpisodeSpec, capacity: int, device: torch.device) -> None:
+    if device.type != "cuda":
+        return
+    needed, free = store_bytes(spec, capacity), torch.cuda.mem_get_info(device)[0]
+    if needed > free:
+        raise MemoryError(
+            f"replay_device: {capacity:,} episodes x {needed // capacity:,} bytes = {needed / MiB:,.1f} MiB, but "
+            f"{free / MiB:,.1f} MiB of the GPU's memory are free"
+        )
+
+
+def store_bytes(spec: EpisodeSpec, capacity: int) -> int:
+    """Return the bytes that so many decoded episodes take."""
+    points, steps = spec.episode_limit + 1, spec.episode_limit
+    of_state = 0 if spec.concat_state else 4 * spec.state_dim
+    of_point = spec.n_agents * (4 * spec.obs_dim + spec.n_actions) + of_state
+    of_step = 8 * spec.n_agents + 4 + 1
+    return capacity * (points * of_point + steps * of_step + 8)
