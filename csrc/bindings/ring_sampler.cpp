@@ -25,7 +25,8 @@ py::array_t<std::int64_t> PinnedBatch::places() const {
     std::int64_t* to = places.mutable_data();
     for (const std::int64_t slot : slots_) {
         *to++ = slot;
-        *to++ = static_cast<std::int64_t>(ring().control().word(slot) >> SlotWord::kGenerationShift);
+        *to++ =
+            static_cast<std::int64_t>(ring().control().word(slot) >> SlotWord::kGenerationShift);
     }
     return places;
 }
