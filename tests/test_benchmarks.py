@@ -41,6 +41,7 @@ def test_the_ring_outlives_its_processes():
 
 
 @pytest.mark.usefixtures("_quick_start")
+@pytest.mark.slow
 def test_a_buffer_that_hangs_is_told():
     outcome = killing.trial(Locked, 500, seed=0, patience=5.0)
     assert outcome.kills < 500

@@ -220,6 +220,7 @@ print(error)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", LEVELS)
 def test_every_simd_level_of_this_cpu_equals_the_reference(level, at_simd_level):
     assert float(at_simd_level(level, SCRIPT)) < 1e-12

@@ -92,6 +92,7 @@ def test_the_number_of_threads_changes_no_bit(dtype):
         assert all(torch.equal(a, b) for a, b in zip(result, results[0], strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", _C.build_info()["simd_compiled"])
 def test_every_simd_level(level, at_simd_level):
     program = (

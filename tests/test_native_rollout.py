@@ -241,6 +241,7 @@ def test_hidden_must_fit():
         values_of(gru, obs, np.zeros((2, 2, 7), np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", _C.build_info()["simd_compiled"])
 def test_every_simd_level(level, at_simd_level):
     program = (

@@ -313,6 +313,7 @@ def test_any_shape_stride_and_value(rows, n, state_dim, embed, hyper, layers, dt
             torch.testing.assert_close(got, expected, rtol=close, atol=close * (1 + expected.abs().sum().item()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("level", _C.build_info()["simd_compiled"])
 def test_every_simd_level(level, at_simd_level):
     program = (

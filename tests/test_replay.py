@@ -478,6 +478,7 @@ def test_a_retired_episode_is_not_counted():
     assert numbers(ring, sampler) == [2]
 
 
+@pytest.mark.slow
 def test_every_simd_level_stores_and_reads_the_same(at_simd_level):
     program = """
 import hashlib, numpy as np

@@ -25,7 +25,7 @@ check() {  # sanitizer's library, sanitizer
       >"$work/log" 2>&1) || return 2
   (cd "$work" &&
     LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
-    python -m pytest -q -x -p no:cacheprovider \
+    python -m pytest -m '' -q -x -p no:cacheprovider \
       tests/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix,training_step}.py \
       -k "not simd and not compile" >"$work/log" 2>&1)
 }

@@ -65,7 +65,7 @@ class Plantation:
             sys.exit(f"the tests fail without a planted fault:\n{run.stdout}{run.stderr}")
 
     def _pytest(self, arguments: str) -> subprocess.CompletedProcess[str]:
-        command = f"{sys.executable} -m pytest -x -q -p no:cacheprovider {arguments}"
+        command = f"{sys.executable} -m pytest -m '' -x -q -p no:cacheprovider {arguments}"
         env = {**os.environ, "PYTHONPATH": str(self.package.parent), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(
             command, shell=True, cwd=self.tests, env=env, capture_output=True, text=True, check=False
