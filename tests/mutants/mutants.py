@@ -640,6 +640,14 @@ MUTANTS = (
         f"{T}td_target.py -k equal",
     ),
     Mutant(
+        "threads: workers wait without end and never sleep", "csrc/common/parallel.cpp", "> kSoon) return false;",
+        "> kSoon) continue;", f"{T}parallel.py -k take_no_core",
+    ),
+    Mutant(
+        "threads: the last rows are nobody's", "csrc/common/parallel.cpp", "rows_ * (unit + 1) / units_;",
+        "rows_ * (unit + 1) / (units_ + 1);", f"{T}parallel.py -k get_the_same",
+    ),
+    Mutant(
         "whole step: the online network never chooses", STEP, "if (step.double_q) one_step.online_next_qs",
         "if (false) one_step.online_next_qs", f"{T}training_step.py -k equals_the_reference",
     ),
