@@ -12,7 +12,7 @@ import torch
 
 from pyqmix import Config, EpisodeRing
 from pyqmix.learner import Learner
-from pyqmix.replay import EpisodeSampler
+from pyqmix.replay import EpisodeBatch, EpisodeSampler
 from pyqmix.targets import make_targets
 
 TASKS = {2: "Foraging-8x8-2p-3f-v3", 3: "Foraging-10x10-3p-3f-v3", 4: "Foraging-15x15-4p-5f-v3"}
@@ -49,9 +49,9 @@ def full_ring(spec: Any) -> EpisodeRing:
     return ring
 
 
-def staged(learner: Learner, sampler: EpisodeSampler) -> Iterator[str]:
-    """Take a training step as Learner.update does, and stop behind each of PARTS that it has, with its name."""
-    batch = sampler.sample(EPISODES)
+def staged(learner: Learner, sampler: EpisodeSampler, memory: EpisodeBatch) -> Iterator[str]:
+    """Take a training step as a run does, and stop behind each of PARTS that it has, with its name."""
+    batch = sampler.sample(EPISODES, out=memory)
     yield "sample"
     packed, rewards, weights = learner._prepare(batch, None)
     yield "pack"
