@@ -164,6 +164,7 @@ class Learner:
                 weights,
                 self.config.gamma,
                 self.config.double_q,
+                point_counts=packed.point_counts,
                 out=self.flat.block.grad,
             )
 
@@ -172,7 +173,7 @@ class Learner:
         """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
         spec, config = self.spec, self.config
         one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
-        if not one_step or (config.backend, config.agent, config.mixer) != ("fused", "mlp", "qmix"):
+        if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
             return None
         return ops.QMixShape(
             n_agents=spec.n_agents,
@@ -183,6 +184,7 @@ class Learner:
             state_dim=spec.state_dim,
             embed_dim=config.embed_dim,
             hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
+            recurrent=config.agent == "gru",
         )
 
     def set_learning_rate(self, lr: float) -> None:

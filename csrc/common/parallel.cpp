@@ -78,8 +78,7 @@ class Pool {
 
    private:
     // Does units of a job as long as there are any.
-    bool work_on(std::uint32_t job, bool from_front) {
-        bool worked = false;
+    void work_on(std::uint32_t job, bool from_front) {
         Units left = left_.load();
         while (left.job == job && left.first < left.last) {
             Units after = left;
@@ -88,7 +87,6 @@ class Pool {
             // The job cannot end before this unit does: its description stays.
             const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
             if (begin < end) (*body_)(begin, end);
-            worked = true;
             if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
                 {
                     std::lock_guard lock(mutex_);
@@ -97,7 +95,6 @@ class Pool {
             }
             left = left_.load();
         }
-        return worked;
     }
 
     void grow(int workers) {
@@ -111,15 +108,16 @@ class Pool {
 
     void serve(int index, std::uint32_t seen) {
         const auto next = [&] { return left_.load().job != seen; };
-        for (bool worked = false;;) {
-            if (!worked || !comes_soon(next)) {
+        for (bool wanted = false;;) {
+            if (!wanted || !comes_soon(next)) {
                 std::unique_lock lock(mutex_);
                 sleepers_.fetch_add(1);
                 wake_.wait(lock, next);
                 sleepers_.fetch_sub(1);
             }
             seen = left_.load().job;
-            worked = index < threads_.load(std::memory_order_relaxed) && work_on(seen, false);
+            wanted = index < threads_.load(std::memory_order_relaxed);
+            if (wanted) work_on(seen, false);
         }
     }
 

@@ -146,6 +146,7 @@ def qmix_gradients(
     gamma: float,
     double_q: bool = False,
     *,
+    point_counts: Tensor | None = None,
     out: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute a training step's loss and gradient; see :func:`pyqmix.ops.qmix_gradients`."""
@@ -157,10 +158,15 @@ def qmix_gradients(
         return views[: len(agent)], views[len(agent) :]
 
     def values(agent: Sequence[Tensor]) -> Tensor:
-        if not shape.share_parameters:
-            return mlp(obs, agent)
-        qs = mlp(obs.flatten(0, 1), agent, shape.n_agents if shape.agent_id else 0)
-        return qs.view(*obs.shape[:2], -1)
+        """Values (P, n, A): of rows of one network, or of rows of all agents' networks."""
+        share, n_agents = shape.share_parameters, shape.n_agents
+        rows, one_hot = obs.flatten(0, 1) if share else obs, n_agents if share and shape.agent_id else 0
+        if shape.recurrent:
+            assert point_counts is not None
+            counts = point_counts * n_agents if share else point_counts
+            hidden = gru(mlp(rows, agent[:2], one_hot).relu(), counts, *agent[2:6])
+            return mlp(hidden, agent[6:]).view(*obs.shape[:2], -1)
+        return mlp(rows, agent, one_hot).view(*obs.shape[:2], -1)
 
     steps = len(now)
     block = parameters.detach().clone().requires_grad_()

@@ -519,7 +519,7 @@ MUTANTS = (
         "r % plan.one_hot", f"{T}mlp.py -k values_and_gradients",
     ),
     Mutant(
-        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = from.data;", "",
+        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = positive.data;", "",
         f"{T}mlp.py -k values_and_gradients",
     ),
     Mutant(
@@ -660,11 +660,21 @@ MUTANTS = (
         "mixing.states = {rows.states[0]", f"{T}training_step.py -k equals_the_reference",
     ),
     Mutant(
+        "whole step: a recurrent agent's first layer passes gradients below zero", "csrc/mlp/mlp_cpu.cpp",
+        "out[r][j] > T(0) ? grad_out[r][j] : T(0)", "grad_out[r][j] + T(0) * out[r][j]",
+        f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
+        "whole step: a recurrent agent's points are one episode's", "csrc/training/agent.cpp",
+        "push_back(episodes * rows_of_point(shape, points))", "push_back(rows_of_point(shape, points))",
+        f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
         "whole step: any action is read", STEP, 'require_below("actions"', 'if (false) require_below("actions"',
         f"{T}training_step.py -k are_named",
     ),
     Mutant(
-        "whole step: training never takes it", LEARNER, '!= ("fused", "mlp", "qmix")', '!= ("fused", "", "qmix")',
+        "whole step: training never takes it", LEARNER, '!= ("fused", "qmix")', '!= ("fused", "")',
         f"{T}training_step.py -k in_one_call",
     ),
     Mutant(
