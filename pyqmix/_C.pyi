@@ -186,6 +186,21 @@ def qmix_gradients_cpu(
     is_double: bool,
     threads: int,
 ) -> tuple[float, int]: ...
+def adam_cpu(
+    *,
+    size: int,
+    parameters: int,
+    gradient: int,
+    exp_avg: int,
+    exp_avg_sq: int,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    max_norm: float,
+    is_double: bool,
+) -> float: ...
 
 class GruTensors:
     def __init__(

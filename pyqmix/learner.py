@@ -8,12 +8,13 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pyqmix import ops
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
+from pyqmix.optimizer import clipped_step, make_optimizer
 from pyqmix.packing import PackedEpisodes, pack, pack_transitions
 from pyqmix.prioritised import episode_errors
 from pyqmix.replay import EpisodeBatch
@@ -87,7 +88,7 @@ class Learner:
         self.flat = FlatParameters([self.agent, self.mixer])
         self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
         self.parameters = self.flat.parameters
-        self.optimizer = _make_optimizer(config, self.flat.block)
+        self.optimizer = make_optimizer(config, self.flat)
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
         self.standardiser = RewardStandardiser()
@@ -111,8 +112,7 @@ class Learner:
                 self.flat.set_grads(loss)
             else:
                 loss, q, target = self._gradients(shape, packed, rewards, weights)
-        grad_norm = self.flat.clip_grad_norm(self.config.grad_clip)
-        self.optimizer.step()
+        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.update_targets()
@@ -233,9 +233,3 @@ class Learner:
             return 1.0 / (lengths * (1.0 / lengths).sum())
         per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
         return per_episode[packed.episodes]
-
-
-def _make_optimizer(config: Config, parameters: nn.Parameter) -> torch.optim.Optimizer:
-    if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop([parameters], lr=config.lr, alpha=0.99, eps=1e-5)
-    return torch.optim.Adam([parameters], lr=config.lr, fused=True)

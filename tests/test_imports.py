@@ -14,7 +14,7 @@ LEVELS = (
     {"batch", "episode_slot", "ring_size"},
     {"build", "nn", "envs", "replay"},
     {"config"},
-    {"presets", "packing", "standardiser", "rundir"},
+    {"presets", "packing", "standardiser", "rundir", "optimizer"},
     {"targets", "prioritised"},
     {"learner", "rollout", "metrics"},
     {"checkpoint", "plots", "window", "native_rollout", "worker"},

@@ -7,6 +7,7 @@ GPU too, on torch's current stream, and do not wait for it.
 """
 
 from pyqmix.ops import reference
+from pyqmix.ops.adam import adam
 from pyqmix.ops.backend import use_backend
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
@@ -22,6 +23,7 @@ from pyqmix.ops.training import QMixShape, qmix_gradients
 __all__ = [
     "NoAvailableActionError",
     "QMixShape",
+    "adam",
     "greedy_next_qs",
     "gru",
     "mix",

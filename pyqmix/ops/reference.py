@@ -72,6 +72,29 @@ def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tens
     return (1 - update) * candidate + update * hidden
 
 
+@torch.no_grad()
+def adam(
+    parameters: Tensor,
+    gradient: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: int,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    *,
+    max_norm: float,
+) -> Tensor:
+    """Clip a gradient and take a step of Adam, in place; see :func:`pyqmix.ops.adam`."""
+    norm: Tensor = torch.linalg.vector_norm(gradient)
+    gradient *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    exp_avg.lerp_(gradient, 1 - betas[0])
+    exp_avg_sq.lerp_(gradient.square(), 1 - betas[1])
+    mean, mean_square = exp_avg / (1 - betas[0] ** step), exp_avg_sq / (1 - betas[1] ** step)
+    parameters -= lr * mean / (mean_square.sqrt() + eps)
+    return norm
+
+
 def greedy_next_qs(
     next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None = None
 ) -> Tensor:

@@ -225,11 +225,11 @@ MUTANTS = (
         "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "gradients are not clipped", LEARNER, "clip_grad_norm(self.config.grad_clip)", "clip_grad_norm(1e9)",
+        "gradients are not clipped", LEARNER, "self.flat, self.config.grad_clip)", "self.flat, 1e9)",
         f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "RMSprop is Adam", LEARNER, 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
+        "RMSprop is Adam", "pyqmix/optimizer.py", 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
         "PyMARL's reduction does nothing", LEARNER, 'self.config.loss == "transitions"', "False",
@@ -638,6 +638,14 @@ MUTANTS = (
         "target: of few equal values the last is chosen", "csrc/td_target/td_target_math.h",
         "where = x > most ? a", "where = x >= most ? a",
         f"{T}td_target.py -k equal",
+    ),
+    Mutant(
+        "adam: the gradient is not clipped", "csrc/adam/adam.cpp", "scale > 1.0 ? 1.0 : scale", "1.0",
+        f"{T}adam.py -k equals_the_reference",
+    ),
+    Mutant(
+        "adam: the means are not corrected for their start", "csrc/adam/adam_cpu.cpp",
+        "step.lr / (1.0 - std::pow(step.beta1, steps))", "step.lr", f"{T}adam.py -k equals_the_reference",
     ),
     Mutant(
         "threads: workers wait without end and never sleep", "csrc/common/parallel.cpp", "> kSoon) return false;",
