@@ -29,7 +29,7 @@ template <typename T>
 void adam_step(const AdamStep<T>& step, double scale) {
     const auto steps = static_cast<double>(step.step);
     const auto size = static_cast<T>(step.lr / (1.0 - std::pow(step.beta1, steps)));
-    const auto root = static_cast<T>(std::sqrt(1.0 - std::pow(step.beta2, steps)));
+    const auto root = static_cast<T>(1.0 / std::sqrt(1.0 - std::pow(step.beta2, steps)));
     const auto scaled = static_cast<T>(scale), eps = static_cast<T>(step.eps);
     const auto new1 = static_cast<T>(1.0 - step.beta1), new2 = static_cast<T>(1.0 - step.beta2);
     T* __restrict const parameters = step.parameters;
@@ -43,7 +43,7 @@ void adam_step(const AdamStep<T>& step, double scale) {
         gradient[k] = grad;
         exp_avg[k] = mean;
         exp_avg_sq[k] = square;
-        parameters[k] -= size * mean / (std::sqrt(square) / root + eps);
+        parameters[k] -= size * mean / (std::sqrt(square) * root + eps);
     }
 }
 
