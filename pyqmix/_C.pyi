@@ -143,6 +143,7 @@ def pack_episodes(
     points: Columns,
     next: Columns,
     steps: Columns,
+    threads: int,
 ) -> None: ...
 
 class QMixNetworks:

@@ -91,6 +91,7 @@ class Learner:
         self.optimizer = make_optimizer(config, self.flat)
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
+        self._shape = _networks_shape(spec, config)
         self.standardiser = RewardStandardiser()
         self.updates = 0
 
@@ -171,21 +172,11 @@ class Learner:
     @property
     def whole_step(self) -> ops.QMixShape | None:
         """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
-        spec, config = self.spec, self.config
+        config = self.config
         one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
         if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
             return None
-        return ops.QMixShape(
-            n_agents=spec.n_agents,
-            obs_dim=spec.obs_dim,
-            sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
-            agent_id=config.agent_id,
-            share_parameters=config.share_parameters,
-            state_dim=spec.state_dim,
-            embed_dim=config.embed_dim,
-            hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
-            recurrent=config.agent == "gru",
-        )
+        return self._shape
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""
@@ -233,3 +224,17 @@ class Learner:
             return 1.0 / (lengths * (1.0 / lengths).sum())
         per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
         return per_episode[packed.episodes]
+
+
+def _networks_shape(spec: EpisodeSpec, config: Config) -> ops.QMixShape:
+    return ops.QMixShape(
+        n_agents=spec.n_agents,
+        obs_dim=spec.obs_dim,
+        sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
+        agent_id=config.agent_id,
+        share_parameters=config.share_parameters,
+        state_dim=spec.state_dim,
+        embed_dim=config.embed_dim,
+        hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
+        recurrent=config.agent == "gru",
+    )

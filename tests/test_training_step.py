@@ -232,6 +232,22 @@ def test_packing_equals_its_reference(lengths, longer):
         assert torch.equal(value, expected[name]), name
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("width", [(), (1,), (2,), (3, 5)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.float64], ids=str)
+def test_long_episodes_are_packed_by_threads(threads, width, dtype):
+    lengths, before = torch.randint(1, 61, (9,)), torch.get_num_threads()
+    points, steps = ((torch.rand(9, time, *width) * 9).round().to(dtype) for time in (61, 60))
+    torch.set_num_threads(threads)
+    packed = ops.pack_episodes(lengths, [points], [points], [steps])
+    torch.set_num_threads(before)
+    order = lengths.argsort(descending=True, stable=True)
+    real = [[(t, b) for t in range(61) for b in order if t < lengths[b] + more] for more in (1, 0)]
+    assert torch.equal(packed.points[0], torch.stack([points[b, t] for t, b in real[0]]))
+    assert torch.equal(packed.next_points[0], packed.points[0][9:])
+    assert torch.equal(packed.steps[0], torch.stack([steps[b, t] for t, b in real[1]]))
+
+
 @pytest.mark.parametrize("lengths", [[0, 2], [4, 2], []])
 def test_lengths_that_do_not_fit_are_refused(lengths):
     tensor = torch.zeros(len(lengths), 3)

@@ -71,16 +71,16 @@ void bind_training(py::module_& module) {
         "pack_episodes",
         [](const std::vector<std::int64_t>& lengths, std::int64_t steps_padded,
            const std::array<Address, 4>& rows, const Columns& points, const Columns& next,
-           const Columns& steps) {
+           const Columns& steps, int threads) {
             const PackedRows to{at<std::int64_t>(rows[0]), at<std::int64_t>(rows[1]),
                                 at<std::int64_t>(rows[2]), at<std::int64_t>(rows[3])};
             const auto from_points = columns_of(points), from_next = columns_of(next),
                        from_steps = columns_of(steps);
             py::gil_scoped_release release;
-            pack_episodes(lengths, steps_padded, to, from_points, from_next, from_steps);
+            pack_episodes(lengths, steps_padded, to, from_points, from_next, from_steps, threads);
         },
         py::arg("lengths"), py::arg("steps_padded"), py::arg("rows"), py::arg("points"),
-        py::arg("next"), py::arg("steps"));
+        py::arg("next"), py::arg("steps"), py::arg("threads"));
     py::class_<QMixNetworks>(module, "QMixNetworks")
         .def(
             py::init([](std::int64_t n_agents, std::int64_t obs_dim, bool agent_id,

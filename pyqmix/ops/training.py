@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer, readable
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import check_batch_sizes
 
@@ -129,7 +130,7 @@ def qmix_gradients(
     if shape.recurrent and len(shape.sizes) != 3:
         raise ValueError(f"shape.sizes: expected those of three layers where one is recurrent, got {shape.sizes}")
     counts = check_batch_sizes("point_counts", point_counts, points) if shape.recurrent else []
-    networks = _C.QMixNetworks(**vars(shape))
+    networks = _networks(shape)
     agents, n_actions, size = (steps, shape.n_agents), shape.sizes[-1], networks.parameters
     check_tensor("obs", obs, (points, shape.n_agents, shape.obs_dim), dtype, device)
     check_tensor("states", states, (points, shape.state_dim), dtype, device)
@@ -145,7 +146,7 @@ def qmix_gradients(
     if not out.is_contiguous():
         raise ValueError(f"out: expected contiguous memory, got strides {out.stride()}")
     read = [
-        x.detach().resolve_neg().contiguous()
+        readable(x)
         for x in (obs, now, next_avail, actions, rewards, terminated, weights, parameters, target_parameters)
     ]
     names = ("obs", "now", "next_avail", "actions", "rewards", "terminated", "weights", "online", "target")
@@ -170,3 +171,8 @@ def qmix_gradients(
         step, agent = divmod(unavailable, shape.n_agents)
         raise NoAvailableActionError((step,), agent)
     return torch.tensor(loss, dtype=dtype), q_tot, targets
+
+
+@lru_cache(maxsize=64)
+def _networks(shape: QMixShape) -> _C.QMixNetworks:
+    return _C.QMixNetworks(**vars(shape))

@@ -690,6 +690,10 @@ MUTANTS = (
         "return a < b;", f"{T}training_step.py -k packing",
     ),
     Mutant(
+        "packing: each thread leaves out what is at its first time", "csrc/training/pack.cpp",
+        "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}training_step.py -k by_threads",
+    ),
+    Mutant(
         "features: positions stay absolute", FEATURES, "if (positions == Positions::absolute) return;", "return;",
         f"{T}features.py -k relative_to_the_agent",
     ),
