@@ -61,12 +61,7 @@ class Pool {
         threads_.store(threads, std::memory_order_relaxed);
         left_.store(
             {left_.load(std::memory_order_relaxed).job + 1, 0, static_cast<std::uint16_t>(units)});
-        if (sleepers_.load() > 0) {
-            {
-                std::lock_guard lock(mutex_);
-            }  // a worker that saw the older job waits by now
-            wake_.notify_all();
-        }
+        if (sleepers_.load() > 0) notify(wake_);
         work_on(left_.load(std::memory_order_relaxed).job, true);
         const auto done = [&] { return pending_.load() == 0; };
         if (comes_soon(done)) return;
@@ -87,14 +82,15 @@ class Pool {
             // The job cannot end before this unit does: its description stays.
             const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
             if (begin < end) (*body_)(begin, end);
-            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) {
-                {
-                    std::lock_guard lock(mutex_);
-                }
-                done_.notify_one();
-            }
+            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) notify(done_);
             left = left_.load();
         }
+    }
+
+    // Whoever has seen the older state and will sleep does so by the time the mutex is free.
+    void notify(std::condition_variable& sleeping) {
+        std::unique_lock(mutex_).unlock();
+        sleeping.notify_all();
     }
 
     void grow(int workers) {

@@ -42,13 +42,14 @@ bool visits_all(unsigned seed, int calls) {
     return true;
 }
 
-// How many threads do four units that take some time, behind a pause.
+// How many threads do four units behind a pause. A worker takes so long that the caller sleeps.
 std::size_t threads_of_a_call() {
     pause(20000);
     std::mutex mutex;
     std::set<std::thread::id> seen;
+    const auto caller = std::this_thread::get_id();
     parallel_for(4, 2, 1, [&](std::int64_t, std::int64_t) {
-        pause(20000);
+        pause(std::this_thread::get_id() == caller ? 10000 : 60000);
         const std::lock_guard lock(mutex);
         seen.insert(std::this_thread::get_id());
     });
