@@ -686,8 +686,9 @@ MUTANTS = (
         f"{T}training_step.py -k in_one_call",
     ),
     Mutant(
-        "packing: episodes stay in their order", "csrc/training/pack.cpp", "return length(a) > length(b);",
-        "return a < b;", f"{T}training_step.py -k packing",
+        "packing: episodes of one length change their order", "csrc/training/pack.cpp",
+        "return length(a) > length(b);", "return length(a) > length(b) || (length(a) == length(b) && a > b);",
+        f"{T}training_step.py -k packing",
     ),
     Mutant(
         "packing: each thread leaves out what is at its first time", "csrc/training/pack.cpp",
