@@ -233,7 +233,7 @@ def test_packing_equals_its_reference(lengths, longer):
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
-@pytest.mark.parametrize("width", [(), (1,), (2,), (3, 5)], ids=str)
+@pytest.mark.parametrize("width", [(), (1,), (2,), (3, 5), (40, 50)], ids=str)
 @pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.float64], ids=str)
 def test_long_episodes_are_packed_by_threads(threads, width, dtype):
     lengths, before = torch.randint(1, 61, (9,)), torch.get_num_threads()

@@ -85,13 +85,17 @@ void copy_rows(const Column& column, const Layout& layout, std::int64_t padded, 
 void pack_episodes(const std::vector<std::int64_t>& lengths, std::int64_t steps_padded,
                    const PackedRows& rows, const std::vector<Column>& points,
                    const std::vector<Column>& next, const std::vector<Column>& steps, int threads) {
-    constexpr std::int64_t kTimes = 8;  // are worth a thread
+    constexpr std::int64_t kBytes = 1 << 18;  // are worth a thread: waking one takes as long
     const Layout layout(lengths, steps_padded);
     const auto at = [](const std::vector<std::int64_t>& values, std::int64_t time) {
         return values[static_cast<std::size_t>(time)];
     };
     std::copy(layout.points.begin(), layout.points.end(), rows.point_counts);
-    parallel_for(steps_padded + 1, threads, kTimes, [&](std::int64_t begin, std::int64_t end) {
+    std::int64_t of_time = 1;
+    for (const auto* const columns : {&points, &next, &steps})
+        for (const Column& column : *columns) of_time += column.bytes * layout.episodes();
+    const std::int64_t grain = std::max<std::int64_t>(1, kBytes / of_time);
+    parallel_for(steps_padded + 1, threads, grain, [&](std::int64_t begin, std::int64_t end) {
         for (const Column& column : points)
             for (std::int64_t t = begin; t < end; ++t)
                 copy_rows(column, layout, steps_padded + 1, t, at(layout.points, t),
