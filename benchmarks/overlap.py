@@ -21,6 +21,7 @@ from pyqmix import Config, EpisodeRing
 from pyqmix.envs import create_env
 from pyqmix.learner import Learner
 from pyqmix.overlap import PlayAhead, training_rollout
+from pyqmix.replay import EpisodeBatch
 
 SECONDS, EPSILON = 2.5, 0.5  # of each side
 SIDES = {  # cores, threads, overlap
@@ -55,6 +56,7 @@ class Side:
         self.learner = Learner(spec, config)
         ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.rollout, self.sampler = training_rollout(config, self.learner.agent, ring), ring.sampler(0)
+        self.batch = EpisodeBatch.empty(spec, EPISODES)
         for process in getattr(getattr(self.rollout, "_rollout", self.rollout), "processes", ()):
             os.sched_setaffinity(process, os.sched_getaffinity(0))
         for k in range(2 * EPISODES):
@@ -67,7 +69,7 @@ class Side:
         start = time.perf_counter()
         following = (self.episodes, 1, EPSILON)
         with self.rollout.meanwhile(*following) if isinstance(self.rollout, PlayAhead) else nullcontext():
-            loss = self.learner.update(self.sampler.sample(EPISODES)).loss
+            loss = self.learner.update(self.sampler.sample(EPISODES, out=self.batch)).loss
         played = self.rollout.play(*following)
         self.seconds.append(time.perf_counter() - start)
         self.steps.append(played.steps)

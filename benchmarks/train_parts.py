@@ -12,15 +12,12 @@ import torch
 
 from pyqmix import Config, EpisodeRing
 from pyqmix.learner import Learner
-from pyqmix.replay import EpisodeSampler
-from pyqmix.targets import make_targets
+from pyqmix.optimizer import clipped_step
+from pyqmix.replay import EpisodeBatch, EpisodeSampler
 
 TASKS = {2: "Foraging-8x8-2p-3f-v3", 3: "Foraging-10x10-3p-3f-v3", 4: "Foraging-15x15-4p-5f-v3"}
 EPISODES, STEPS = gru.EPISODES, gru.STEPS
-PARTS = (
-    *("sample", "pack", "agent forward", "target", "mixer, loss", "backward", "all these in one call"),
-    *("clip", "optimizer"),
-)
+PARTS = ("sample", "pack", "loss and gradients", "clip, optimizer")
 Step = Callable[[], object]
 
 
@@ -49,30 +46,17 @@ def full_ring(spec: Any) -> EpisodeRing:
     return ring
 
 
-def staged(learner: Learner, sampler: EpisodeSampler) -> Iterator[str]:
-    """Take a training step as Learner.update does, and stop behind each of PARTS that it has, with its name."""
-    batch = sampler.sample(EPISODES)
+def staged(learner: Learner, sampler: EpisodeSampler, memory: EpisodeBatch) -> Iterator[str]:
+    """Take a training step as a run does, and stop behind each of PARTS that it has, with its name."""
+    batch = sampler.sample(EPISODES, out=memory)
     yield "sample"
     packed, rewards, weights = learner._prepare(learner._inputs(batch))
     yield "pack"
-    if (shape := learner.whole_step) is not None:
-        learner._gradients(shape, packed, rewards, weights)
-        yield "all these in one call"
-    else:
-        online_qs = learner.agent.unroll(packed.obs, packed.point_counts)
-        yield "agent forward"
-        networks = learner.target_agent, learner.target_mixer
-        target = make_targets(packed, rewards, online_qs.detach(), *networks, learner.config)
-        yield "target"
-        chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
-        loss, _ = learner.mixer.loss(chosen, packed.states.index_select(0, packed.now), target, weights)
-        yield "mixer, loss"
-        learner.flat.set_grads(loss)
-        yield "backward"
-    learner.flat.clip_grad_norm(learner.config.grad_clip)
-    yield "clip"
-    learner.optimizer.step()
-    yield "optimizer"
+    assert learner.whole_step is not None
+    learner._gradients(learner.whole_step, packed, rewards, weights)
+    yield "loss and gradients"
+    clipped_step(learner.optimizer, learner.flat, learner.config.grad_clip)
+    yield "clip, optimizer"
 
 
 def floor(agent: str, spec: Any, hidden: int) -> Step:

@@ -143,6 +143,7 @@ def pack_episodes(
     points: Columns,
     next: Columns,
     steps: Columns,
+    threads: int,
 ) -> None: ...
 
 class QMixNetworks:
@@ -154,6 +155,7 @@ class QMixNetworks:
         agent_id: bool,
         share_parameters: bool,
         sizes: list[int],
+        recurrent: bool,
         state_dim: int,
         embed_dim: int,
         hypernet_dim: int,
@@ -166,6 +168,7 @@ def qmix_gradients_cpu(
     *,
     points: int,
     steps: int,
+    point_counts: list[int],
     obs: int,
     states: TensorRows,
     now: int,
@@ -184,6 +187,21 @@ def qmix_gradients_cpu(
     is_double: bool,
     threads: int,
 ) -> tuple[float, int]: ...
+def adam_cpu(
+    *,
+    size: int,
+    parameters: int,
+    gradient: int,
+    exp_avg: int,
+    exp_avg_sq: int,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    max_norm: float,
+    is_double: bool,
+) -> float: ...
 
 class GruTensors:
     def __init__(

@@ -7,13 +7,14 @@ import dataclasses
 from contextlib import AbstractContextManager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from pyqmix import ops
 from pyqmix.captured import CapturedSteps
 from pyqmix.config import Config
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
+from pyqmix.optimizer import clipped_step, make_optimizer
 from pyqmix.packing import PackedEpisodes, pack, pack_transitions
 from pyqmix.padded import pack_padded
 from pyqmix.prioritised import episode_errors
@@ -70,9 +71,10 @@ class Learner:
         self.flat = FlatParameters([self.agent, self.mixer])
         self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
         self.parameters = self.flat.parameters
-        self.optimizer, self._lr = _make_optimizer(config, self.flat.block), config.lr
+        self.optimizer, self._lr = make_optimizer(config, self.flat), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
+        self._shape = _networks_shape(spec, config)
         self.standardiser = RewardStandardiser(device=self.device)
         self.updates = 0
         # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
@@ -113,8 +115,7 @@ class Learner:
                 self.flat.set_grads(loss)
             else:
                 loss, q, target = self._gradients(shape, packed, rewards, weights)
-        grad_norm = self.flat.clip_grad_norm(self.config.grad_clip)
-        self.optimizer.step()
+        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
         errors = None
         if inputs.importance is not None:
             errors = episode_errors(packed, q, target, inputs.batch.actions.shape[:2])
@@ -166,26 +167,18 @@ class Learner:
                 weights,
                 self.config.gamma,
                 self.config.double_q,
+                point_counts=packed.point_counts,
                 out=self.flat.block.grad,
             )
 
     @property
     def whole_step(self) -> ops.QMixShape | None:
         """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
-        spec, config = self.spec, self.config
+        config = self.config
         one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
-        if not one_step or (config.backend, config.agent, config.mixer) != ("fused", "mlp", "qmix"):
+        if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
             return None
-        return ops.QMixShape(
-            n_agents=spec.n_agents,
-            obs_dim=spec.obs_dim,
-            sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
-            agent_id=config.agent_id,
-            share_parameters=config.share_parameters,
-            state_dim=spec.state_dim,
-            embed_dim=config.embed_dim,
-            hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
-        )
+        return self._shape
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""
@@ -242,9 +235,15 @@ class Learner:
         return weights if packed.real is None else weights * packed.real
 
 
-def _make_optimizer(config: Config, parameters: nn.Parameter) -> torch.optim.Optimizer:
-    on_gpu = parameters.is_cuda
-    lr = torch.tensor(config.lr, device=parameters.device) if on_gpu else config.lr
-    if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop([parameters], lr=lr, alpha=0.99, eps=1e-5, capturable=on_gpu)
-    return torch.optim.Adam([parameters], lr=lr, fused=True, capturable=on_gpu)
+def _networks_shape(spec: EpisodeSpec, config: Config) -> ops.QMixShape:
+    return ops.QMixShape(
+        n_agents=spec.n_agents,
+        obs_dim=spec.obs_dim,
+        sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
+        agent_id=config.agent_id,
+        share_parameters=config.share_parameters,
+        state_dim=spec.state_dim,
+        embed_dim=config.embed_dim,
+        hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
+        recurrent=config.agent == "gru",
+    )

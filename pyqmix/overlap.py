@@ -16,12 +16,11 @@ from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 
-import torch
-
 from pyqmix import _C
 from pyqmix.config import Config
 from pyqmix.native_rollout import flat_weights
 from pyqmix.nn.agents import Agent
+from pyqmix.nn.flat import FlatParameters
 from pyqmix.replay import EpisodeRing, RingBusyError
 from pyqmix.rollout import Played
 from pyqmix.rollouts import AnyRollout, create_rollout
@@ -65,6 +64,7 @@ class PlayAhead:
     def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
         self._agent = agent
         self._actor = copy.deepcopy(agent).to("cpu").requires_grad_(False)
+        self._weights = FlatParameters([self._actor]).block.detach()
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self._staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self._staged.native, ring.native)
@@ -116,7 +116,7 @@ class PlayAhead:
         self._thread.end(_GRACE)
 
     def _take_weights(self) -> None:
-        torch.nn.utils.vector_to_parameters(flat_weights(self._agent), self._actor.parameters())
+        self._weights.copy_(flat_weights(self._agent))
 
     def _play(self, first: int, count: int, epsilon: float) -> _Ahead:
         ticket = self._staged.reserve(0)

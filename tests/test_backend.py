@@ -81,6 +81,9 @@ def test_the_reference_backend_calls_nothing_compiled(options, kernels_called):
 
 def test_the_fused_backend_calls_what_is_compiled(kernels_called):
     make_learner(agent="gru").update(make_batch())
+    assert "qmix_gradients_cpu" in kernels_called
+    kernels_called.clear()
+    make_learner(agent="gru", n_step=2).update(make_batch())  # no whole step
     expected = {"gru_forward_cpu", "gru_backward_cpu", "qmixer_loss_cpu", "qmixer_td_target_cpu"}
     assert kernels_called >= expected
 

@@ -51,6 +51,10 @@ def padded_with(batch, value, steps=6):
 def static_twin(learner):
     twin = copy.deepcopy(learner)
     twin.static_shapes = True
+    if learner.config.optimizer == "adam":  # a GPU's is torch's, and reads its learning rate from memory
+        lr = torch.tensor(learner.config.lr, dtype=torch.float64)
+        twin.optimizer = torch.optim.Adam([twin.flat.block], lr=lr, fused=True)
+        twin.optimizer.param_groups[0]["capturable"] = True
     return twin
 
 
@@ -159,10 +163,6 @@ class Graphs:
 
 def captured_twin(learner):
     twin, graphs = static_twin(learner), Graphs()
-    # What a GPU's learner has from the start.
-    (group,) = twin.optimizer.param_groups
-    group["lr"] = torch.tensor(group["lr"], dtype=torch.float64)
-    group["capturable"] = True
     twin._captured = CapturedSteps(twin._step, SPEC, twin.device, graphs)
     return twin, graphs
 

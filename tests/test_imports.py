@@ -15,7 +15,7 @@ LEVELS = (
     {"step", "device_store"},
     {"build", "nn", "envs", "replay", "captured"},
     {"config"},
-    {"presets", "packing", "standardiser", "rundir"},
+    {"presets", "packing", "standardiser", "rundir", "optimizer"},
     {"targets", "prioritised", "padded"},
     {"learner", "rollout", "metrics"},
     {"checkpoint", "plots", "window", "native_rollout", "worker"},

@@ -30,7 +30,23 @@ VARIANTS = [
     {"hypernet_dim": 0},
     {"sizes": (33, 9), "n_agents": 3, "embed_dim": 33, "hypernet_dim": 40, "state_dim": 65},
     {"sizes": (5,), "n_agents": 1, "obs_dim": 1, "state_dim": 1, "embed_dim": 1},
+    {"sizes": (8, 9, 4), "recurrent": True},
+    {"sizes": (8, 8, 4), "recurrent": True, "agent_id": False},
+    {"sizes": (9, 8, 4), "recurrent": True, "share_parameters": False},
+    {"sizes": (32, 64, 33), "recurrent": True, "n_agents": 3, "obs_dim": 32, "agent_id": False},
 ]
+RECURRENT = dataclasses.replace(SHAPE, recurrent=True)
+SHAPES = pytest.mark.parametrize("shape", [SHAPE, RECURRENT], ids=["mlp", "gru"])
+
+
+def make_counts(points, generator):
+    """Numbers of episodes at each time that never rise, of so many points together."""
+    counts, left = [], points
+    while left:
+        most = min(left, counts[-1] if counts else max(1, points // 8))
+        counts.append(max(1, int(most * (0.8 + 0.2 * torch.rand((), generator=generator)))))
+        left -= counts[-1]
+    return torch.tensor(counts)
 
 
 def make_inputs(shape=SHAPE, steps=300, extra=7, dtype=torch.float64, seed=0):
@@ -54,6 +70,7 @@ def make_inputs(shape=SHAPE, steps=300, extra=7, dtype=torch.float64, seed=0):
         "terminated": torch.rand(steps) < 0.2,
         "weights": torch.rand(steps, dtype=dtype) / steps,
         "gamma": 0.9,
+        "point_counts": make_counts(points, torch.Generator().manual_seed(seed)) if shape.recurrent else None,
         "out": torch.full((size,), torch.nan, dtype=dtype),
     }
 
@@ -75,23 +92,25 @@ def test_equals_the_reference(variant, double_q):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
 
 
-@given(st.integers(1, 40), st.integers(0, 9), st.booleans(), st.integers(0, 2**32))
-def test_any_number_of_steps_equals_the_reference(steps, extra, double_q, seed):
-    inputs = make_inputs(steps=steps, extra=extra, seed=seed)
+@given(st.booleans(), st.integers(1, 40), st.integers(0, 9), st.booleans(), st.integers(0, 2**32))
+def test_any_number_of_steps_equals_the_reference(recurrent, steps, extra, double_q, seed):
+    inputs = make_inputs(RECURRENT if recurrent else SHAPE, steps=steps, extra=extra, seed=seed)
     for a, b in zip(*both(inputs, double_q=double_q), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
 
 
-def test_float32_is_as_close_to_the_truth_as_plain_pytorch():
-    inputs = make_inputs(steps=1_000)
+@SHAPES
+def test_float32_is_as_close_to_the_truth_as_plain_pytorch(shape):
+    inputs = make_inputs(shape, steps=1_000)
     narrow = {k: x.float() if torch.is_tensor(x) and x.is_floating_point() else x for k, x in inputs.items()}
     truth = both(inputs)[1][-1]
     ours, plain = ((result[-1].double() - truth).norm() for result in both(narrow))
     assert ours <= 2 * plain
 
 
-def test_the_number_of_threads_changes_no_bit():
-    inputs, before = make_inputs(steps=1_500, dtype=torch.float32), torch.get_num_threads()
+@SHAPES
+def test_the_number_of_threads_changes_no_bit(shape):
+    inputs, before = make_inputs(shape, steps=1_500, dtype=torch.float32), torch.get_num_threads()
     results = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
@@ -155,8 +174,25 @@ def test_unusable_arguments_are_named(name, change, error, message):
         ops.qmix_gradients(**inputs)
 
 
+@pytest.mark.parametrize(
+    ("changes", "error", "message"),
+    [
+        ({"point_counts": None}, TypeError, r"point_counts: expected \(T,\) int64"),
+        ({"point_counts": torch.tensor([200, 106])}, ValueError, "point_counts: expected a sum of 307"),
+        ({"point_counts": torch.tensor([100, 207])}, ValueError, "point_counts: expected .* never rise"),
+        ({"shape": dataclasses.replace(RECURRENT, sizes=(8, 4))}, ValueError, "sizes: expected .* three layers"),
+    ],
+)
+def test_recurrent_agents_need_three_layers_and_counted_points(changes, error, message):
+    with pytest.raises(error, match=message):
+        ops.qmix_gradients(**{**make_inputs(RECURRENT), **changes})
+
+
 OPTIONS = [
     {},
+    {"agent": "gru"},
+    {"agent": "gru", "double_q": True, "agent_id": False},
+    {"agent": "gru", "share_parameters": False},
     {"double_q": True},
     {"agent_id": False, "loss": "transitions"},
     {"share_parameters": False, "reward_scale": 3.0},
@@ -181,7 +217,7 @@ def test_the_learner_takes_the_same_gradient_in_one_call(options):
 
 
 @pytest.mark.parametrize(
-    "options", [{"mixer": "vdn"}, {"agent": "gru"}, {"n_step": 2}, {"td_lambda": 0.5}, {"backend": "reference"}]
+    "options", [{"mixer": "vdn"}, {"mixer": "iql"}, {"n_step": 2}, {"td_lambda": 0.5}, {"backend": "reference"}]
 )
 def test_what_the_one_call_does_not_know_is_left_to_autograd(options):
     assert make_learner(**options).whole_step is None
@@ -194,6 +230,22 @@ def test_packing_equals_its_reference(lengths, longer):
         expected = vars(pack(batch))
     for name, value in vars(pack(batch)).items():
         assert value is expected[name] is None or torch.equal(value, expected[name]), name
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("width", [(), (1,), (2,), (3, 5), (40, 50)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.bool, torch.float32, torch.float64], ids=str)
+def test_long_episodes_are_packed_by_threads(threads, width, dtype):
+    lengths, before = torch.randint(1, 61, (9,)), torch.get_num_threads()
+    points, steps = ((torch.rand(9, time, *width) * 9).round().to(dtype) for time in (61, 60))
+    torch.set_num_threads(threads)
+    packed = ops.pack_episodes(lengths, [points], [points], [steps])
+    torch.set_num_threads(before)
+    order = lengths.argsort(descending=True, stable=True)
+    real = [[(t, b) for t in range(61) for b in order if t < lengths[b] + more] for more in (1, 0)]
+    assert torch.equal(packed.points[0], torch.stack([points[b, t] for t, b in real[0]]))
+    assert torch.equal(packed.next_points[0], packed.points[0][9:])
+    assert torch.equal(packed.steps[0], torch.stack([steps[b, t] for t, b in real[1]]))
 
 
 @pytest.mark.parametrize("lengths", [[0, 2], [4, 2], []])

@@ -42,8 +42,8 @@ void forward(const MlpTensors& in, std::uintptr_t out, Workspace* saved, int thr
 template <typename T>
 void backward(const MlpTensors& in, Workspace* saved, const TensorRows& grad_out,
               const Addresses& grads, int threads) {
-    mlp_backward_cpu(in.as<T>(), static_cast<const T*>(saved->data()), rows_of<const T>(grad_out),
-                     layers_of<T>(grads), threads);
+    mlp_backward_cpu<T>(in.as<T>(), nullptr, static_cast<const T*>(saved->data()),
+                        {rows_of<const T>(grad_out), layers_of<T>(grads)}, threads);
 }
 
 }  // namespace

@@ -34,6 +34,7 @@ std::vector<Column> columns_of(const Columns& columns) {
 struct QMixStepTensors {
     QMixNetworks networks;
     std::int64_t points, steps;
+    std::vector<std::int64_t> point_counts;
     Address obs;
     TensorRows states;
     Address now, next_avail, actions, rewards, terminated, weights, online, target;
@@ -43,18 +44,23 @@ struct QMixStepTensors {
 
     template <typename T>
     QMixStep<T> as() const {
-        return {
-            networks,
-            {points, steps, at<const T>(obs), rows_of<const T>(states), at<const std::int64_t>(now),
-             at<const std::uint8_t>(next_avail), at<const std::int64_t>(actions),
-             at<const T>(rewards), at<const std::uint8_t>(terminated), at<const T>(weights)},
-            at<const T>(online),
-            at<const T>(target),
-            static_cast<T>(gamma),
-            double_q,
-            at<T>(gradients),
-            at<T>(q_tot),
-            at<T>(targets)};
+        return {networks,
+                {{points, networks.mixer.n_agents, at<const T>(obs), point_counts},
+                 steps,
+                 rows_of<const T>(states),
+                 at<const std::int64_t>(now),
+                 at<const std::uint8_t>(next_avail),
+                 at<const std::int64_t>(actions),
+                 at<const T>(rewards),
+                 at<const std::uint8_t>(terminated),
+                 at<const T>(weights)},
+                at<const T>(online),
+                at<const T>(target),
+                static_cast<T>(gamma),
+                double_q,
+                at<T>(gradients),
+                at<T>(q_tot),
+                at<T>(targets)};
     }
 };
 
@@ -65,50 +71,53 @@ void bind_training(py::module_& module) {
         "pack_episodes",
         [](const std::vector<std::int64_t>& lengths, std::int64_t steps_padded,
            const std::array<Address, 4>& rows, const Columns& points, const Columns& next,
-           const Columns& steps) {
+           const Columns& steps, int threads) {
             const PackedRows to{at<std::int64_t>(rows[0]), at<std::int64_t>(rows[1]),
                                 at<std::int64_t>(rows[2]), at<std::int64_t>(rows[3])};
             const auto from_points = columns_of(points), from_next = columns_of(next),
                        from_steps = columns_of(steps);
             py::gil_scoped_release release;
-            pack_episodes(lengths, steps_padded, to, from_points, from_next, from_steps);
+            pack_episodes(lengths, steps_padded, to, from_points, from_next, from_steps, threads);
         },
         py::arg("lengths"), py::arg("steps_padded"), py::arg("rows"), py::arg("points"),
-        py::arg("next"), py::arg("steps"));
+        py::arg("next"), py::arg("steps"), py::arg("threads"));
     py::class_<QMixNetworks>(module, "QMixNetworks")
         .def(
             py::init([](std::int64_t n_agents, std::int64_t obs_dim, bool agent_id,
-                        bool share_parameters, std::vector<std::int64_t> sizes,
+                        bool share_parameters, std::vector<std::int64_t> sizes, bool recurrent,
                         std::int64_t state_dim, std::int64_t embed_dim, std::int64_t hypernet_dim) {
                 const std::int64_t groups = share_parameters ? 1 : n_agents;
                 const std::int64_t one_hot = share_parameters && agent_id ? n_agents : 0;
-                return QMixNetworks{{groups, obs_dim, one_hot, std::move(sizes)},
+                return QMixNetworks{{{groups, obs_dim, one_hot, std::move(sizes)}, recurrent},
                                     {n_agents, state_dim, embed_dim, hypernet_dim}};
             }),
             py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("agent_id"),
-            py::arg("share_parameters"), py::arg("sizes"), py::arg("state_dim"),
-            py::arg("embed_dim"), py::arg("hypernet_dim"))
+            py::arg("share_parameters"), py::arg("sizes"), py::arg("recurrent"),
+            py::arg("state_dim"), py::arg("embed_dim"), py::arg("hypernet_dim"))
         .def_property_readonly("parameters", &QMixNetworks::parameters);
     module.def(
         "qmix_gradients_cpu",
-        [](const QMixNetworks& networks, std::int64_t points, std::int64_t steps, Address obs,
-           TensorRows states, Address now, Address next_avail, Address actions, Address rewards,
-           Address terminated, Address weights, Address online, Address target, double gamma,
-           bool double_q, Address gradients, Address q_tot, Address targets, bool is_double,
-           int threads) {
-            const QMixStepTensors in{networks,   points,  steps,    obs,        states,  now,
-                                     next_avail, actions, rewards,  terminated, weights, online,
-                                     target,     gamma,   double_q, gradients,  q_tot,   targets};
+        [](const QMixNetworks& networks, std::int64_t points, std::int64_t steps,
+           std::vector<std::int64_t> point_counts, Address obs, TensorRows states, Address now,
+           Address next_avail, Address actions, Address rewards, Address terminated,
+           Address weights, Address online, Address target, double gamma, bool double_q,
+           Address gradients, Address q_tot, Address targets, bool is_double, int threads) {
+            const QMixStepTensors in{networks,  points,  steps,      std::move(point_counts),
+                                     obs,       states,  now,        next_avail,
+                                     actions,   rewards, terminated, weights,
+                                     online,    target,  gamma,      double_q,
+                                     gradients, q_tot,   targets};
             py::gil_scoped_release release;
             const QMixLoss out = is_double ? qmix_gradients_cpu(in.as<double>(), threads)
                                            : qmix_gradients_cpu(in.as<float>(), threads);
             return std::pair(out.loss, out.unavailable);
         },
-        py::arg("networks"), py::kw_only(), py::arg("points"), py::arg("steps"), py::arg("obs"),
-        py::arg("states"), py::arg("now"), py::arg("next_avail"), py::arg("actions"),
-        py::arg("rewards"), py::arg("terminated"), py::arg("weights"), py::arg("online"),
-        py::arg("target"), py::arg("gamma"), py::arg("double_q"), py::arg("gradients"),
-        py::arg("q_tot"), py::arg("targets"), py::arg("is_double"), py::arg("threads"));
+        py::arg("networks"), py::kw_only(), py::arg("points"), py::arg("steps"),
+        py::arg("point_counts"), py::arg("obs"), py::arg("states"), py::arg("now"),
+        py::arg("next_avail"), py::arg("actions"), py::arg("rewards"), py::arg("terminated"),
+        py::arg("weights"), py::arg("online"), py::arg("target"), py::arg("gamma"),
+        py::arg("double_q"), py::arg("gradients"), py::arg("q_tot"), py::arg("targets"),
+        py::arg("is_double"), py::arg("threads"));
 }
 
 }  // namespace pyqmix

@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -15,60 +17,103 @@ namespace {
 
 using Body = std::function<void(std::int64_t, std::int64_t)>;
 
+void pause_briefly() {
+#if defined(__x86_64__)
+    for (int k = 0; k < 16; ++k) __builtin_ia32_pause();
+#endif
+}
+
+// Waits for `ready` without sleeping, as long as a job that follows soon may take; true if it came.
+// Whoever else wants the core gets it: nobody need be on another one.
+template <typename Ready>
+bool comes_soon(const Ready& ready) {
+    constexpr std::chrono::microseconds kSoon(60);
+    const auto begin = std::chrono::steady_clock::now();
+    for (;;) {
+        for (int k = 0; k < 8; ++k) {
+            if (ready()) return true;
+            pause_briefly();
+        }
+        if (std::chrono::steady_clock::now() - begin > kSoon) return false;
+        std::this_thread::yield();
+    }
+}
+
+// What is left of a job, in one word that its threads change by compare-and-swap: the units [first,
+// last). The caller takes them from the front, workers from the back, so that two threads have the
+// same rows each time, and who is late takes fewer. A word of an older job equals none of a newer.
+struct Units {
+    std::uint32_t job = 0;
+    std::uint16_t first = 0, last = 0;
+};
+
 class Pool {
    public:
     // One job at a time; the caller holds `in_use` while it runs.
     std::mutex in_use;
 
-    void run(std::int64_t rows, int parts, const Body& body) {
-        grow(parts - 1);
-        {
-            std::lock_guard lock(mutex_);
-            body_ = &body;
-            rows_ = rows;
-            parts_ = parts;
-            pending_ = parts - 1;
-            ++job_;
-        }
-        wake_.notify_all();
-        run_part(rows, parts, 0, body);
+    void run(std::int64_t rows, int threads, std::int64_t units, const Body& body) {
+        grow(threads - 1);
+        body_ = &body;
+        rows_ = rows;
+        units_ = units;
+        pending_.store(units, std::memory_order_relaxed);
+        threads_.store(threads, std::memory_order_relaxed);
+        left_.store(
+            {left_.load(std::memory_order_relaxed).job + 1, 0, static_cast<std::uint16_t>(units)});
+        if (sleepers_.load() > 0) notify(wake_);
+        work_on(left_.load(std::memory_order_relaxed).job, true);
+        const auto done = [&] { return pending_.load() == 0; };
+        if (comes_soon(done)) return;
         std::unique_lock lock(mutex_);
-        done_.wait(lock, [&] { return pending_ == 0; });
+        caller_sleeps_.store(true);
+        done_.wait(lock, done);
+        caller_sleeps_.store(false);
     }
 
    private:
-    static void run_part(std::int64_t rows, int parts, int part, const Body& body) {
-        const std::int64_t begin = rows * part / parts;
-        const std::int64_t end = rows * (part + 1) / parts;
-        if (begin < end) body(begin, end);
+    // Does units of a job as long as there are any.
+    void work_on(std::uint32_t job, bool from_front) {
+        Units left = left_.load();
+        while (left.job == job && left.first < left.last) {
+            Units after = left;
+            const std::int64_t unit = from_front ? after.first++ : --after.last;
+            if (!left_.compare_exchange_weak(left, after)) continue;
+            // The job cannot end before this unit does: its description stays.
+            const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
+            if (begin < end) (*body_)(begin, end);
+            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) notify(done_);
+            left = left_.load();
+        }
+    }
+
+    // Whoever has seen the older state and will sleep does so by the time the mutex is free.
+    void notify(std::condition_variable& sleeping) {
+        std::unique_lock(mutex_).unlock();
+        sleeping.notify_all();
     }
 
     void grow(int workers) {
         while (static_cast<int>(workers_.size()) < workers) {
-            const int part = static_cast<int>(workers_.size()) + 1;
-            std::uint64_t seen;
-            {
-                std::lock_guard lock(mutex_);
-                seen = job_;
-            }
-            workers_.emplace_back([this, part, seen] { work(part, seen); });
+            const int index = static_cast<int>(workers_.size()) + 1;
+            const std::uint32_t seen = left_.load(std::memory_order_relaxed).job;
+            workers_.emplace_back([this, index, seen] { serve(index, seen); });
             workers_.back().detach();  // workers live as long as the process
         }
     }
 
-    void work(int part, std::uint64_t seen) {
-        std::unique_lock lock(mutex_);
-        for (;;) {
-            wake_.wait(lock, [&] { return job_ != seen; });
-            seen = job_;
-            if (part >= parts_) continue;
-            const Body& body = *body_;
-            const std::int64_t rows = rows_;
-            const int parts = parts_;
-            lock.unlock();
-            run_part(rows, parts, part, body);
-            lock.lock();
-            if (--pending_ == 0) done_.notify_one();
+    void serve(int index, std::uint32_t seen) {
+        const auto next = [&] { return left_.load().job != seen; };
+        for (bool wanted = false;;) {
+            if (!wanted || !comes_soon(next)) {
+                std::unique_lock lock(mutex_);
+                sleepers_.fetch_add(1);
+                wake_.wait(lock, next);
+                sleepers_.fetch_sub(1);
+            }
+            seen = left_.load().job;
+            wanted = index < threads_.load(std::memory_order_relaxed);
+            if (wanted) work_on(seen, false);
         }
     }
 
@@ -76,10 +121,12 @@ class Pool {
     std::condition_variable wake_, done_;
     std::vector<std::thread> workers_;
     const Body* body_ = nullptr;
-    std::int64_t rows_ = 0;
-    int parts_ = 0;
-    int pending_ = 0;
-    std::uint64_t job_ = 0;
+    std::int64_t rows_ = 0, units_ = 0;
+    alignas(64) std::atomic<Units> left_{Units{}};
+    std::atomic<int> threads_{0};
+    std::atomic<std::int64_t> pending_{0};
+    std::atomic<int> sleepers_{0};
+    std::atomic<bool> caller_sleeps_{false};
 };
 
 std::atomic<Pool*> current_pool{nullptr};
@@ -103,12 +150,15 @@ Pool& pool() {
 
 void parallel_for(std::int64_t rows, int threads, std::int64_t grain, const Body& body) {
     if (rows <= 0) return;
+    // A few units for each thread: who begins late, or is slower, does fewer of them.
+    constexpr std::int64_t kUnitsOfThread = 4, kMostThreads = 1024;
     const std::int64_t most = std::max<std::int64_t>(1, rows / std::max<std::int64_t>(1, grain));
-    const int parts = static_cast<int>(std::min<std::int64_t>(std::max(1, threads), most));
+    const std::int64_t parts = std::min({std::int64_t{std::max(1, threads)}, most, kMostThreads});
     if (parts > 1) {
         Pool& shared = pool();
         std::unique_lock lock(shared.in_use, std::try_to_lock);
-        if (lock.owns_lock()) return shared.run(rows, parts, body);
+        const std::int64_t units = std::min(kUnitsOfThread * parts, most);
+        if (lock.owns_lock()) return shared.run(rows, static_cast<int>(parts), units, body);
     }
     body(0, rows);
 }

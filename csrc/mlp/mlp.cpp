@@ -51,7 +51,8 @@ void write_gradients(const MlpPlan<T>& plan, const std::unique_ptr<MlpSums<T>>* 
 }  // namespace
 
 template <typename T>
-MlpPlan<T>::MlpPlan(const MlpShape& shape) : features(shape.input_dim), one_hot(shape.one_hot) {
+MlpPlan<T>::MlpPlan(const MlpShape& shape)
+    : features(shape.input_dim), one_hot(shape.one_hot), final_relu(shape.final_relu) {
     std::int64_t inputs = features + one_hot;
     for (const std::int64_t outputs : shape.sizes) {
         layers.push_back({inputs, outputs, padded<T>(inputs), padded<T>(outputs), hidden_width});
@@ -113,9 +114,10 @@ void mlp_forward_cpu(const MlpInputs<T>& in, T* out, T* saved, int threads) {
 }
 
 template <typename T>
-void mlp_backward_cpu(const MlpInputs<T>& in, const T* saved, Rows<const T> grad_out,
-                      const std::vector<MlpLayer<T>>& grads, int threads) {
+void mlp_backward_cpu(const MlpInputs<T>& in, const T* out, const T* saved,
+                      const MlpGradients<T>& grads, int threads) {
     const MlpPlan<T> plan(in.shape);
+    const std::int64_t groups = in.shape.groups, outputs = in.shape.sizes.back();
     const auto weights = weights_of(in, plan, true);
     const std::int64_t chunks = chunks_of(in.rows, kMlpTileRows);
     std::vector<std::unique_ptr<MlpSums<T>>> sums(
@@ -125,27 +127,30 @@ void mlp_backward_cpu(const MlpInputs<T>& in, const T* saved, Rows<const T> grad
                [&](std::int64_t job, std::int64_t group, std::int64_t begin, std::int64_t end) {
                    const MlpChunk<T> chunk{plan, weights[static_cast<std::size_t>(group)], begin,
                                            end, of_group(in.features, group, plan.features)};
-                   const T* const kept = saved + group * in.rows * plan.hidden_width;
-                   const auto grad = of_group(grad_out, group, in.shape.sizes.back());
-                   MlpSums<T>& own = *sums[static_cast<std::size_t>(job)];
-                   const auto run = [&] {
-                       PYQMIX_AT_SIMD_LEVEL(mlp_backward_chunk, chunk, kept, grad, own)
-                   };
+                   MlpBackward<T> to;
+                   to.grad_out = of_group(grads.out, group, outputs);
+                   if (plan.final_relu) to.out = {out + group * outputs, groups * outputs};
+                   to.saved = saved + group * in.rows * plan.hidden_width;
+                   if (grads.features)
+                       to.grad_features = {grads.features + group * plan.features,
+                                           groups * plan.features};
+                   to.sums = sums[static_cast<std::size_t>(job)].get();
+                   const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(mlp_backward_chunk, chunk, to) };
                    run();
                });
     for (std::int64_t group = 0; group < in.shape.groups; ++group)
         write_gradients(plan, &sums[static_cast<std::size_t>(group * chunks)], chunks, group,
-                        grads);
+                        grads.layers);
 }
 
-#define PYQMIX_MLP_OF(T)                                                         \
-    template struct MlpPlan<T>;                                                  \
-    template struct MlpWeights<T>;                                               \
-    template struct MlpSums<T>;                                                  \
-    template std::int64_t mlp_saved<T>(const MlpShape&, std::int64_t);           \
-    template void mlp_forward_cpu(const MlpInputs<T>&, T*, T*, int);             \
-    template void mlp_backward_cpu(const MlpInputs<T>&, const T*, Rows<const T>, \
-                                   const std::vector<MlpLayer<T>>&, int);
+#define PYQMIX_MLP_OF(T)                                                    \
+    template struct MlpPlan<T>;                                             \
+    template struct MlpWeights<T>;                                          \
+    template struct MlpSums<T>;                                             \
+    template std::int64_t mlp_saved<T>(const MlpShape&, std::int64_t);      \
+    template void mlp_forward_cpu(const MlpInputs<T>&, T*, T*, int);        \
+    template void mlp_backward_cpu(const MlpInputs<T>&, const T*, const T*, \
+                                   const MlpGradients<T>&, int);
 PYQMIX_MLP_OF(float)
 PYQMIX_MLP_OF(double)
 

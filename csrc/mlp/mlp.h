@@ -3,8 +3,8 @@
 //
 //     h_0 = [features, one-hot of (row mod one_hot)]    h_k = ReLU(h_{k-1} · W_kᵀ + b_k)
 //
-// and the last layer has no ReLU. G groups of rows have parameters of their own each. T is float or
-// double.
+// and the last layer has a ReLU only where `final_relu` is set. G groups of rows have parameters of
+// their own each. T is float or double.
 //
 // The result does not depend on the number of threads: rows are split into the same chunks whoever
 // computes them, and chunks are added in their order.
@@ -22,6 +22,7 @@ struct MlpShape {
     std::int64_t input_dim = 0;       // I, without the one-hot part
     std::int64_t one_hot = 0;         // width of the one-hot part; 0: there is none
     std::vector<std::int64_t> sizes;  // outputs of each layer, the last one's are O
+    bool final_relu = false;
 };
 
 // A layer's parameters, or their gradients, as PyTorch keeps them, stacked over groups. Contiguous.
@@ -47,9 +48,16 @@ std::int64_t mlp_saved(const MlpShape& shape, std::int64_t rows);
 template <typename T>
 void mlp_forward_cpu(const MlpInputs<T>& in, T* out, T* saved, int threads);
 
-// Writes gradients of all parameters; `saved` is the forward's.
 template <typename T>
-void mlp_backward_cpu(const MlpInputs<T>& in, const T* saved, Rows<const T> grad_out,
-                      const std::vector<MlpLayer<T>>& grads, int threads);
+struct MlpGradients {
+    Rows<const T> out;                // (R, G * O), given: of the last layer
+    std::vector<MlpLayer<T>> layers;  // written
+    T* features = nullptr;            // (R, G * I) contiguous, written unless null
+};
+
+// Writes gradients; `out` and `saved` are the forward's. `out` is read only with `final_relu`.
+template <typename T>
+void mlp_backward_cpu(const MlpInputs<T>& in, const T* out, const T* saved,
+                      const MlpGradients<T>& grads, int threads);
 
 }  // namespace pyqmix

@@ -3,15 +3,13 @@
 
 #include "mlp/plan.h"
 
-#define PYQMIX_DECLARE_MLP_LEVEL(level)                                                 \
-    namespace pyqmix::level {                                                           \
-    /* Writes out (R, O), and saved (R, hidden) unless it is null. */                   \
-    template <typename T>                                                               \
-    void mlp_forward_chunk(const MlpChunk<T>&, Rows<T> out, T* saved);                  \
-    /* Adds to the sums. */                                                             \
-    template <typename T>                                                               \
-    void mlp_backward_chunk(const MlpChunk<T>&, const T* saved, Rows<const T> grad_out, \
-                            MlpSums<T>&);                                               \
+#define PYQMIX_DECLARE_MLP_LEVEL(level)                                 \
+    namespace pyqmix::level {                                           \
+    /* Writes out (R, O), and saved (R, hidden) unless it is null. */   \
+    template <typename T>                                               \
+    void mlp_forward_chunk(const MlpChunk<T>&, Rows<T> out, T* saved);  \
+    template <typename T>                                               \
+    void mlp_backward_chunk(const MlpChunk<T>&, const MlpBackward<T>&); \
     }
 
 PYQMIX_DECLARE_MLP_LEVEL(baseline)

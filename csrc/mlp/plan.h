@@ -24,12 +24,14 @@ struct MlpPlan {
     explicit MlpPlan(const MlpShape& shape);
 
     std::int64_t features, one_hot;
+    bool final_relu;
     std::vector<Layer> layers;
     std::int64_t hidden_width = 0;  // of a row of all hidden layers' activations
 
     std::int64_t input_width() const { return layers.front().input_width; }
     std::int64_t out_width() const { return layers.back().width; }
     std::size_t last() const { return layers.size() - 1; }
+    bool has_relu(std::size_t layer) const { return layer < last() || final_relu; }
 };
 
 // Weights of one group as the products read them, made anew at each call: they change at each
@@ -62,6 +64,14 @@ struct MlpChunk {
     const MlpWeights<T>& weights;
     std::int64_t begin = 0, end = 0;
     Rows<const T> features;  // (R, I)
+};
+
+template <typename T>
+struct MlpBackward {
+    Rows<const T> out, grad_out;  // (R, O); out is null without final_relu
+    const T* saved = nullptr;     // (R, hidden)
+    Rows<T> grad_features;        // (R, I), unless null
+    MlpSums<T>* sums = nullptr;
 };
 
 }  // namespace pyqmix

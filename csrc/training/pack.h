@@ -26,6 +26,6 @@ struct PackedRows {
 // points from the second on.
 void pack_episodes(const std::vector<std::int64_t>& lengths, std::int64_t steps_padded,
                    const PackedRows& rows, const std::vector<Column>& points,
-                   const std::vector<Column>& next, const std::vector<Column>& steps);
+                   const std::vector<Column>& next, const std::vector<Column>& steps, int threads);
 
 }  // namespace pyqmix

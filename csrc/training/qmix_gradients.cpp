@@ -10,18 +10,11 @@
 namespace pyqmix {
 namespace {
 
-// Calls visit(pointer to a layer's weight or bias, its size) for all parameters in their order.
+// Calls visit(pointer to a parameter, its size) for all parameters in their order.
 template <typename P, typename Visit>
-void for_parameters(const QMixNetworks& of, std::vector<MlpLayer<P>>& agent, QMixerLayers<P>& mixer,
+void for_parameters(const QMixNetworks& of, AgentLayers<P>& agent, QMixerLayers<P>& mixer,
                     const Visit& visit) {
-    std::int64_t inputs = of.agent.input_dim + of.agent.one_hot;
-    agent.resize(of.agent.sizes.size());
-    for (std::size_t k = 0; k < agent.size(); ++k) {
-        const std::int64_t outputs = of.agent.groups * of.agent.sizes[k];
-        visit(agent[k].weight, outputs * inputs);
-        visit(agent[k].bias, outputs);
-        inputs = of.agent.sizes[k];
-    }
+    for_parameters(of.agent, agent, visit);
     const auto linear = [&](Linear<P>& layer, std::int64_t outputs, std::int64_t width) {
         visit(layer.weight, outputs * width);
         visit(layer.bias, outputs);
@@ -40,7 +33,7 @@ void for_parameters(const QMixNetworks& of, std::vector<MlpLayer<P>>& agent, QMi
 // Parameters, or their gradients, where they lie in one block.
 template <typename P>
 struct Layers {
-    std::vector<MlpLayer<P>> agent;
+    AgentLayers<P> agent;
     QMixerLayers<P> mixer;
 
     Layers(const QMixNetworks& networks, P* block) {
@@ -60,25 +53,11 @@ void require_below(const char* name, const std::int64_t* values, std::int64_t co
                                         std::to_string(values[k]));
 }
 
-// The agents' network at points [first, first + points).
-template <typename T>
-MlpInputs<T> agent_inputs(const QMixStep<T>& step, const std::vector<MlpLayer<const T>>& layers,
-                          std::int64_t first, std::int64_t points) {
-    const MlpShape& shape = step.networks.agent;
-    const std::int64_t n = step.networks.mixer.n_agents;
-    const std::int64_t rows_of_point = n / shape.groups;  // all agents' rows, or one of all agents
-    const std::int64_t width = shape.groups * shape.input_dim;
-    return {shape,
-            points * rows_of_point,
-            {step.rows.obs + first * n * shape.input_dim, width},
-            layers};
-}
-
 }  // namespace
 
 std::int64_t QMixNetworks::parameters() const {
     std::int64_t count = 0;
-    std::vector<MlpLayer<float>> agent_layers;
+    AgentLayers<float> agent_layers;
     QMixerLayers<float> mixer_layers;
     for_parameters(*this, agent_layers, mixer_layers,
                    [&](float*&, std::int64_t size) { count += size; });
@@ -88,29 +67,29 @@ std::int64_t QMixNetworks::parameters() const {
 template <typename T>
 QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
     const StepRows<T>& rows = step.rows;
-    const std::int64_t n = step.networks.mixer.n_agents, n_actions = step.networks.n_actions();
+    const AgentShape& agents = step.networks.agent;
+    const std::int64_t n = step.networks.mixer.n_agents, n_actions = agents.n_actions();
     const std::int64_t width = n * n_actions, state_dim = step.networks.mixer.state_dim;
-    const std::int64_t next = rows.points - rows.steps;  // the first of o', s'
-    require_below("now", rows.now, rows.steps, rows.points);
+    const std::int64_t points = rows.points.points;
+    const std::int64_t next = points - rows.steps;  // the first of o', s'
+    require_below("now", rows.now, rows.steps, points);
     require_below("actions", rows.actions, rows.steps * n, n_actions);
     const Layers<const T> online(step.networks, step.online), target(step.networks, step.target);
     const Layers<T> gradients(step.networks, step.gradients);
 
-    // Without double-Q the online network need not see the points that are only a step's o'.
-    const std::int64_t seen =
-        step.double_q ? rows.points : *std::max_element(rows.now, rows.now + rows.steps) + 1;
-    const MlpInputs<T> inputs = agent_inputs(step, online.agent, 0, seen);
-    const Scratch<T> values(seen * width), next_values(rows.steps * width);
-    const Scratch<T> saved(mlp_saved<T>(inputs.shape, inputs.rows));
-    mlp_forward_cpu(inputs, values.data(), saved.data(), threads);
-    mlp_forward_cpu(agent_inputs(step, target.agent, next, rows.steps), next_values.data(),
-                    static_cast<T*>(nullptr), threads);
+    // Feed-forward networks without double-Q need not see the points that are only a step's o'.
+    const bool all = step.double_q || agents.recurrent;
+    const std::int64_t seen = all ? points : *std::max_element(rows.now, rows.now + rows.steps) + 1;
+    const auto online_agents = agent_pass<T>(agents, online.agent, rows.points);
+    const auto target_agents = agent_pass<T>(agents, target.agent, rows.points);
+    const T* const values = online_agents->forward(0, seen, true, threads);
+    const T* const next_values = target_agents->forward(next, points, false, threads);
 
     const Scratch<T> chosen(rows.steps * n), states(rows.steps * state_dim);
     TdTarget<T> one_step;
     one_step.n_actions = n_actions;
-    one_step.next_qs = {next_values.data(), width};
-    if (step.double_q) one_step.online_next_qs = {values.data() + next * width, width};
+    one_step.next_qs = {next_values, width};
+    if (step.double_q) one_step.online_next_qs = {values + next * width, width};
     one_step.avail = {rows.next_avail, width};
     one_step.rewards = {rows.rewards, 1};
     one_step.terminated = {rows.terminated, 1};
@@ -131,8 +110,7 @@ QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
             for (std::int64_t i = 0; i < n; ++i)
                 visit(r * n + i, rows.now[r] * width + i * n_actions + rows.actions[r * n + i]);
     };
-    for_chosen(
-        [&](std::int64_t to, std::int64_t from) { chosen.data()[to] = values.data()[from]; });
+    for_chosen([&](std::int64_t to, std::int64_t from) { chosen.data()[to] = values[from]; });
     for (std::int64_t r = 0; r < rows.steps; ++r)
         std::copy_n(rows.states[rows.now[r]], state_dim, states.data() + r * state_dim);
     mixing.agent_qs = {chosen.data(), n};
@@ -145,8 +123,7 @@ QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
     for_chosen([&](std::int64_t from, std::int64_t to) {
         grad_values.data()[to] = grad_chosen.data()[from];
     });
-    const std::int64_t of_row = step.networks.agent.groups * n_actions;
-    mlp_backward_cpu(inputs, saved.data(), {grad_values.data(), of_row}, gradients.agent, threads);
+    online_agents->backward(grad_values.data(), gradients.agent, threads);
     return out;
 }
 

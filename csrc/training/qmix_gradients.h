@@ -1,32 +1,31 @@
-// A whole training step's loss and gradients on the CPU: QMIX with feed-forward agents. The agents'
-// values by the online and by the target network, the one-step target, the mixing network's loss
-// and everything's gradient, without a way back to Python between them.
+// A whole training step's loss and gradients on the CPU: QMIX with feed-forward or recurrent
+// agents. The agents' values by the online and by the target network, the one-step target, the
+// mixing network's loss and everything's gradient, without a way back to Python between them.
 //
 // T is float or double. The result does not depend on the number of threads.
 #pragma once
 
 #include <cstdint>
 
-#include "mlp/mlp.h"
 #include "qmixer/qmixer.h"
+#include "training/agent.h"
 
 namespace pyqmix {
 
 struct QMixNetworks {
-    MlpShape agent;  // one_hot n with an agent id; G = n without shared parameters
+    AgentShape agent;
     QMixerShape mixer;
 
-    std::int64_t n_actions() const { return agent.sizes.back(); }
-    // Of all parameters, which lie one behind the other: weight and bias of each layer, first the
-    // agent's, then the mixing network's in the order of QMixer.parameters().
+    // Of all parameters, which lie one behind the other: first the agent's in the order of its
+    // layers, then the mixing network's in the order of QMixer.parameters().
     std::int64_t parameters() const;
 };
 
 // N steps of several episodes among P points in time; those of the steps' o', s' are the last N.
 template <typename T>
 struct StepRows {
-    std::int64_t points = 0, steps = 0;        // P, N
-    const T* obs = nullptr;                    // (P, n, O)
+    AgentPoints<T> points;                     // P, what the agents see
+    std::int64_t steps = 0;                    // N
     Rows<const T> states;                      // (P, S)
     const std::int64_t* now = nullptr;         // (N,), the point of each step's o, s
     const std::uint8_t* next_avail = nullptr;  // (N, n, A)

@@ -7,6 +7,7 @@ and ``greedy_next_qs`` run on a GPU too, on torch's current stream, and do not w
 """
 
 from pyqmix.ops import reference
+from pyqmix.ops.adam import adam
 from pyqmix.ops.backend import use_backend
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
@@ -21,6 +22,7 @@ from pyqmix.ops.training import QMixShape, qmix_gradients
 __all__ = [
     "NoAvailableActionError",
     "QMixShape",
+    "adam",
     "greedy_next_qs",
     "gru",
     "mix",

@@ -83,6 +83,12 @@ def _describe(value: Tensor) -> str:
     return describe(value.shape, value.dtype, value.device)
 
 
+def readable(value: Tensor) -> Tensor:
+    """Return ``value`` as contiguous memory of its numbers, copying only where it must."""
+    plain = value.is_contiguous() and not value.is_neg()  # asking costs less than asking for what is there
+    return value if plain else value.detach().resolve_neg().contiguous()
+
+
 def as_rows(value: Tensor, rows: int, width: int) -> Tensor:
     """View ``value`` as (rows, width) with contiguous rows, copying only where its strides forbid it."""
     flat = value.detach().resolve_neg().reshape(rows, width)

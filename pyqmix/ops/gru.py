@@ -132,22 +132,28 @@ def _check(features: Tensor, batch_sizes: Tensor, parameters: tuple[Tensor, ...]
     shapes = ((3 * hidden, features.shape[-1]), (3 * hidden, hidden), (3 * hidden,), (3 * hidden,))
     for name, tensor, shape in zip(_NAMES, parameters, shapes, strict=True):
         check_tensor(name, tensor, (*groups, *shape), features.dtype, features.device)
-    return _check_batch_sizes(batch_sizes, features.shape[0])
+    return check_batch_sizes("batch_sizes", batch_sizes, features.shape[0])
 
 
-def _check_batch_sizes(batch_sizes: Tensor, rows: int) -> list[int]:
+def check_batch_sizes(name: str, batch_sizes: object, rows: int) -> list[int]:
+    """Require the numbers of sequences at each step of ``rows`` packed ones; return them.
+
+    Raises:
+        TypeError: they are no int64 tensor.
+        ValueError: shape or device does not fit, or they are not those of packed sequences.
+    """
     if not isinstance(batch_sizes, Tensor) or batch_sizes.dtype != torch.int64:
         got = batch_sizes.dtype if isinstance(batch_sizes, Tensor) else type(batch_sizes).__name__
-        raise TypeError(f"batch_sizes: expected (T,) int64 on the cpu, got {got}")
+        raise TypeError(f"{name}: expected (T,) int64 on the cpu, got {got}")
     if batch_sizes.dim() != 1 or not batch_sizes.is_cpu:
         raise ValueError(
-            f"batch_sizes: expected (T,) int64 on the cpu, got {tuple(batch_sizes.shape)} on {batch_sizes.device}"
+            f"{name}: expected (T,) int64 on the cpu, got {tuple(batch_sizes.shape)} on {batch_sizes.device}"
         )
     sizes: list[int] = batch_sizes.tolist()
     if sizes != sorted(sizes, reverse=True) or (sizes and sizes[-1] < 1):
-        raise ValueError(f"batch_sizes: expected positive numbers that never rise, got {sizes}")
+        raise ValueError(f"{name}: expected positive numbers that never rise, got {sizes}")
     if sum(sizes) != rows:
-        raise ValueError(f"batch_sizes: expected a sum of {rows}, the rows of features, got {sum(sizes)}")
+        raise ValueError(f"{name}: expected a sum of {rows}, the rows of packed sequences, got {sum(sizes)}")
     return sizes
 
 

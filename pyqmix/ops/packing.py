@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import check_tensor
+from pyqmix.ops.checks import check_tensor, readable
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def pack_episodes(
         out, where = [], []
         for tensor in tensors:
             check_tensor(name, tensor, (episodes, time, *tensor.shape[2:]), tensor.dtype, lengths.device)
-            kept.append(tensor.detach().resolve_neg().contiguous())
+            kept.append(readable(tensor))
             out.append(torch.empty(rows, *tensor.shape[2:], dtype=tensor.dtype))
             width = tensor.shape[2:].numel() * tensor.element_size()
             where.append((kept[-1].data_ptr(), out[-1].data_ptr(), width))
@@ -78,5 +78,5 @@ def pack_episodes(
     counts = torch.empty(padded + 1, dtype=torch.int64)
     now, place, times = torch.empty(3, n_steps, dtype=torch.int64)
     rows = (counts.data_ptr(), now.data_ptr(), place.data_ptr(), times.data_ptr())
-    _C.pack_episodes(of_episode, padded, rows, from_points, from_next, from_steps)
+    _C.pack_episodes(of_episode, padded, rows, from_points, from_next, from_steps, torch.get_num_threads())
     return PackedRows(at_points, at_next, at_steps, counts, now, place, times)

@@ -72,6 +72,29 @@ def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tens
     return (1 - update) * candidate + update * hidden
 
 
+@torch.no_grad()
+def adam(
+    parameters: Tensor,
+    gradient: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: int,
+    lr: float,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    *,
+    max_norm: float,
+) -> Tensor:
+    """Clip a gradient and take a step of Adam, in place; see :func:`pyqmix.ops.adam`."""
+    norm: Tensor = torch.linalg.vector_norm(gradient)
+    gradient *= (max_norm / (norm + 1e-6)).clamp(max=1.0)
+    exp_avg.lerp_(gradient, 1 - betas[0])
+    exp_avg_sq.lerp_(gradient.square(), 1 - betas[1])
+    mean, mean_square = exp_avg / (1 - betas[0] ** step), exp_avg_sq / (1 - betas[1] ** step)
+    parameters -= lr * mean / (mean_square.sqrt() + eps)
+    return norm
+
+
 def greedy_next_qs(
     next_qs: Tensor, avail: Tensor, terminated: Tensor, online_next_qs: Tensor | None = None
 ) -> Tensor:
@@ -156,6 +179,7 @@ def qmix_gradients(
     gamma: float,
     double_q: bool = False,
     *,
+    point_counts: Tensor | None = None,
     out: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute a training step's loss and gradient; see :func:`pyqmix.ops.qmix_gradients`."""
@@ -167,10 +191,15 @@ def qmix_gradients(
         return views[: len(agent)], views[len(agent) :]
 
     def values(agent: Sequence[Tensor]) -> Tensor:
-        if not shape.share_parameters:
-            return mlp(obs, agent)
-        qs = mlp(obs.flatten(0, 1), agent, shape.n_agents if shape.agent_id else 0)
-        return qs.view(*obs.shape[:2], -1)
+        """Values (P, n, A): of rows of one network, or of rows of all agents' networks."""
+        share, n_agents = shape.share_parameters, shape.n_agents
+        rows, one_hot = obs.flatten(0, 1) if share else obs, n_agents if share and shape.agent_id else 0
+        if shape.recurrent:
+            assert point_counts is not None
+            counts = point_counts * n_agents if share else point_counts
+            hidden = gru(mlp(rows, agent[:2], one_hot).relu(), counts, *agent[2:6])
+            return mlp(hidden, agent[6:]).view(*obs.shape[:2], -1)
+        return mlp(rows, agent, one_hot).view(*obs.shape[:2], -1)
 
     steps = len(now)
     block = parameters.detach().clone().requires_grad_()

@@ -1,15 +1,17 @@
-"""A whole training step of QMIX with feed-forward agents: loss and gradients in one call of the extension."""
+"""A whole training step of QMIX: loss and gradients in one call of the extension."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer, readable
 from pyqmix.ops.errors import NoAvailableActionError
+from pyqmix.ops.gru import check_batch_sizes
 
 
 @dataclass(frozen=True)
@@ -19,12 +21,14 @@ class QMixShape:
     Attributes:
         n_agents: n.
         obs_dim: O.
-        sizes: the outputs of each of the agent network's layers, the last of which are the A actions.
+        sizes: the outputs of each of the agent network's layers, the last of which are the A actions. There is a
+            ReLU between each two layers, but none behind a recurrent one.
         agent_id: whether a shared agent network is told which agent it acts for.
         share_parameters: one agent network for all; otherwise its parameters have a leading dimension n.
         state_dim: S.
         embed_dim: E.
         hypernet_dim: H; 0 for hypernetworks of one layer.
+        recurrent: whether the agent network's second layer of three is a gated recurrent unit.
     """
 
     n_agents: int
@@ -35,14 +39,20 @@ class QMixShape:
     state_dim: int
     embed_dim: int
     hypernet_dim: int
+    recurrent: bool = False
 
     def agent_parameters(self) -> list[tuple[int, ...]]:
         """Return the shapes of the agent network's parameters in their order."""
         groups = () if self.share_parameters else (self.n_agents,)
         inputs = self.obs_dim + (self.n_agents if self.share_parameters and self.agent_id else 0)
-        shapes = []
-        for outputs in self.sizes:
-            shapes += [(*groups, outputs, inputs), (*groups, outputs)]
+        shapes: list[tuple[int, ...]] = []
+        for k, outputs in enumerate(self.sizes):
+            if self.recurrent and k == 1:
+                gates = 3 * outputs
+                of_layer = [(gates, inputs), (gates, outputs), (gates,), (gates,)]
+            else:
+                of_layer = [(outputs, inputs), (outputs,)]
+            shapes += [(*groups, *shape) for shape in of_layer]
             inputs = outputs
         return shapes
 
@@ -73,6 +83,7 @@ def qmix_gradients(
     gamma: float,
     double_q: bool = False,
     *,
+    point_counts: Tensor | None = None,
     out: Tensor,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Compute the loss of N steps and its gradient with respect to every parameter; on the CPU.
@@ -83,8 +94,8 @@ def qmix_gradients(
     Args:
         shape: sizes of the networks.
         parameters: (K,) float32 or float64, the online networks': each parameter behind the other, first the agent
-            network's (weight and bias of each layer), then the mixing network's in the order of
-            ``QMixer.parameters()``.
+            network's (weight and bias of each layer; of a recurrent one weight_ih, weight_hh, bias_ih, bias_hh, as
+            :func:`pyqmix.ops.gru` has them), then the mixing network's in the order of ``QMixer.parameters()``.
         target_parameters: (K,), the target networks'.
         obs: (P, n, O), the observations.
         states: (P, S), the global states.
@@ -96,6 +107,8 @@ def qmix_gradients(
         weights: (N,), each step's weight in the loss.
         gamma: the discount.
         double_q: whether the online network chooses the target's actions.
+        point_counts: (T,) int64, the number of episodes that have a point at each time: positive and never rising,
+            with a sum of P. Recurrent agents alone need it.
         out: (K,), the gradient, written.
 
     Returns:
@@ -103,7 +116,8 @@ def qmix_gradients(
 
     Raises:
         TypeError: an argument is no tensor or of the wrong dtype.
-        ValueError: a shape or device does not fit, there is no step, or an action or point does not exist.
+        ValueError: a shape or device does not fit, there is no step, or an action or point does not exist; or the
+            points of recurrent agents are not counted.
         NoAvailableActionError: an agent of a step that is not terminated has no available action at o'.
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
@@ -113,7 +127,10 @@ def qmix_gradients(
     dtype, device = obs.dtype, torch.device("cpu")
     if not 0 < steps <= points:
         raise ValueError(f"now: expected (N,) of 1 to {points} steps, got {steps if steps >= 0 else now}")
-    networks = _C.QMixNetworks(**vars(shape))
+    if shape.recurrent and len(shape.sizes) != 3:
+        raise ValueError(f"shape.sizes: expected those of three layers where one is recurrent, got {shape.sizes}")
+    counts = check_batch_sizes("point_counts", point_counts, points) if shape.recurrent else []
+    networks = _networks(shape)
     agents, n_actions, size = (steps, shape.n_agents), shape.sizes[-1], networks.parameters
     check_tensor("obs", obs, (points, shape.n_agents, shape.obs_dim), dtype, device)
     check_tensor("states", states, (points, shape.state_dim), dtype, device)
@@ -129,7 +146,7 @@ def qmix_gradients(
     if not out.is_contiguous():
         raise ValueError(f"out: expected contiguous memory, got strides {out.stride()}")
     read = [
-        x.detach().resolve_neg().contiguous()
+        readable(x)
         for x in (obs, now, next_avail, actions, rewards, terminated, weights, parameters, target_parameters)
     ]
     names = ("obs", "now", "next_avail", "actions", "rewards", "terminated", "weights", "online", "target")
@@ -139,6 +156,7 @@ def qmix_gradients(
         networks,
         points=points,
         steps=steps,
+        point_counts=counts,
         states=pointer(state_rows),
         **{name: x.data_ptr() for name, x in zip(names, read, strict=True)},
         gamma=float(gamma),
@@ -153,3 +171,8 @@ def qmix_gradients(
         step, agent = divmod(unavailable, shape.n_agents)
         raise NoAvailableActionError((step,), agent)
     return torch.tensor(loss, dtype=dtype), q_tot, targets
+
+
+@lru_cache(maxsize=64)
+def _networks(shape: QMixShape) -> _C.QMixNetworks:
+    return _C.QMixNetworks(**vars(shape))

@@ -225,11 +225,11 @@ MUTANTS = (
         "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "gradients are not clipped", LEARNER, "clip_grad_norm(self.config.grad_clip)", "clip_grad_norm(1e9)",
+        "gradients are not clipped", LEARNER, "self.flat, self.config.grad_clip)", "self.flat, 1e9)",
         f"{T}learner.py -k 50_updates",
     ),
     Mutant(
-        "RMSprop is Adam", LEARNER, 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
+        "RMSprop is Adam", "pyqmix/optimizer.py", 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
     ),
     Mutant(
         "PyMARL's reduction does nothing", LEARNER, 'self.config.loss == "transitions"', "False",
@@ -519,7 +519,7 @@ MUTANTS = (
         "r % plan.one_hot", f"{T}mlp.py -k values_and_gradients",
     ),
     Mutant(
-        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = from.data;", "",
+        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = positive.data;", "",
         f"{T}mlp.py -k values_and_gradients",
     ),
     Mutant(
@@ -640,6 +640,22 @@ MUTANTS = (
         f"{T}td_target.py -k equal",
     ),
     Mutant(
+        "adam: the gradient is not clipped", "csrc/adam/adam.cpp", "scale > 1.0 ? 1.0 : scale", "1.0",
+        f"{T}adam.py -k equals_the_reference",
+    ),
+    Mutant(
+        "adam: the means are not corrected for their start", "csrc/adam/adam_cpu.cpp",
+        "step.lr / (1.0 - std::pow(step.beta1, steps))", "step.lr", f"{T}adam.py -k equals_the_reference",
+    ),
+    Mutant(
+        "threads: workers wait without end and never sleep", "csrc/common/parallel.cpp", "> kSoon) return false;",
+        "> kSoon) continue;", f"{T}parallel.py -k take_no_core",
+    ),
+    Mutant(
+        "threads: the last rows are nobody's", "csrc/common/parallel.cpp", "rows_ * (unit + 1) / units_;",
+        "rows_ * (unit + 1) / (units_ + 1);", f"{T}parallel.py -k get_the_same",
+    ),
+    Mutant(
         "whole step: the online network never chooses", STEP, "if (step.double_q) one_step.online_next_qs",
         "if (false) one_step.online_next_qs", f"{T}training_step.py -k equals_the_reference",
     ),
@@ -652,16 +668,31 @@ MUTANTS = (
         "mixing.states = {rows.states[0]", f"{T}training_step.py -k equals_the_reference",
     ),
     Mutant(
+        "whole step: a recurrent agent's first layer passes gradients below zero", "csrc/mlp/mlp_cpu.cpp",
+        "out[r][j] > T(0) ? grad_out[r][j] : T(0)", "grad_out[r][j] + T(0) * out[r][j]",
+        f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
+        "whole step: a recurrent agent's points are one episode's", "csrc/training/agent.cpp",
+        "push_back(episodes * rows_of_point(shape, points))", "push_back(rows_of_point(shape, points))",
+        f"{T}training_step.py -k equals_the_reference",
+    ),
+    Mutant(
         "whole step: any action is read", STEP, 'require_below("actions"', 'if (false) require_below("actions"',
         f"{T}training_step.py -k are_named",
     ),
     Mutant(
-        "whole step: training never takes it", LEARNER, '!= ("fused", "mlp", "qmix")', '!= ("fused", "", "qmix")',
+        "whole step: training never takes it", LEARNER, '!= ("fused", "qmix")', '!= ("fused", "")',
         f"{T}training_step.py -k in_one_call",
     ),
     Mutant(
-        "packing: episodes stay in their order", "csrc/training/pack.cpp", "return length(a) > length(b);",
-        "return a < b;", f"{T}training_step.py -k packing",
+        "packing: episodes of one length change their order", "csrc/training/pack.cpp",
+        "return length(a) > length(b);", "return length(a) > length(b) || (length(a) == length(b) && a > b);",
+        f"{T}training_step.py -k packing",
+    ),
+    Mutant(
+        "packing: each thread leaves out what is at its first time", "csrc/training/pack.cpp",
+        "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}training_step.py -k by_threads",
     ),
     Mutant(
         "features: positions stay absolute", FEATURES, "if (positions == Positions::absolute) return;", "return;",
