@@ -10,7 +10,8 @@ from pyqmix.errors import unknown
 
 # What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a short horizon, a high
 # learning rate that falls, rewards large enough to stand out from the networks' first values, and inputs that tell
-# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update.
+# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update, from
+# a buffer that holds only the newest.
 _FORAGING = {
     "env": "lbf",
     "total_steps": 1_000_000,
@@ -23,6 +24,8 @@ _FORAGING = {
     "lr_end": 1e-4,
     "reward_scale": 10.0,
     "num_envs": 32,
+    "buffer_size": 1_000,
+    "hidden_dim": 128,
     "target_update": 100,
     "eps_steps": 400_000,
     "eps_end": 0.02,
@@ -35,7 +38,6 @@ PRESETS: dict[str, dict[str, Any]] = {
     "lbf": {
         **_FORAGING,
         "total_steps": 2_000_000,
-        "hidden_dim": 128,
         "batch_size": 32,
         "updates_per_episode": 0.40625,
     },
