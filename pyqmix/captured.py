@@ -46,22 +46,22 @@ class CapturedSteps:
     Nothing here waits for the GPU's work, but capturing does.
 
     Attributes:
-        take: a training step on inputs on the device: the same operations at each call, none of which waits.
         spec: what the episodes look like.
         device: where the steps are taken.
         graphs: what captures and copies.
     """
 
-    take: Callable[[StepInputs], UpdateStats]
     spec: EpisodeSpec
     device: torch.device
-    graphs: CudaGraphs = field(default_factory=CudaGraphs)
+    graphs: CudaGraphs
     _shapes: dict[tuple[int, ...], _Shape] = field(default_factory=dict)
 
-    def step(self, inputs: StepInputs) -> UpdateStats:
+    def step(self, take: Callable[[StepInputs], UpdateStats], inputs: StepInputs) -> UpdateStats:
         """Take a step; its scalars and errors are the caller's own.
 
         Args:
+            take: a training step on inputs on the device: the same operations at each call, none of which waits.
+                Not kept, so that a learner and its graphs end at once when nobody uses them any more.
             inputs: on the CPU or on the device. Page-locked memory may still be read when this returns; it may
                 be written again when the next step returns.
         """
@@ -70,11 +70,15 @@ class CapturedSteps:
         if shape.replay is None:
             if shape.steps_taken < _WARM_UP:
                 shape.steps_taken += 1
-                return self.graphs.aside(lambda: self.take(shape.inputs))
-            shape.replay, shape.stats = self.graphs.capture(lambda: self.take(shape.inputs))
+                return self.graphs.aside(lambda: take(shape.inputs))
+            shape.replay, shape.stats = self.graphs.capture(lambda: take(shape.inputs))
         assert shape.stats is not None
         shape.replay()
         return shape.stats.copy()
+
+    def forget(self) -> None:
+        """Capture anew: what the graphs wrote into is no longer what the learner uses."""
+        self._shapes.clear()
 
     def _shape_of(self, inputs: StepInputs) -> _Shape:
         episodes, steps = inputs.batch.actions.shape[:2]
@@ -107,7 +111,7 @@ class CapturedSteps:
     def _load(self, to: StepInputs, inputs: StepInputs) -> None:
         """Copy inputs of at most as many steps to where a graph reads them; what lies beyond is padding."""
         sources, targets = _tensors(inputs, self.spec), _tensors(to, self.spec)
-        for source, target in zip(self.graphs.upload(sources, self.device), targets, strict=True):
+        for source, target in zip(self.graphs.upload(sources), targets, strict=True):
             part = target if source.dim() == 1 else target[:, : source.shape[1]]
             part.copy_(source)
 

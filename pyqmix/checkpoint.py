@@ -118,8 +118,7 @@ def load(folder: Path, learner: Learner) -> Progress:
     if progress.updates and len(values) < len(names):
         raise ConfigError(f"{folder}: the optimizer has state for {len(values)} of {len(names)} parameters")
     state = _joined([values[name] for name in names]) if values else {}
-    groups = learner.optimizer.state_dict()["param_groups"]
-    learner.optimizer.load_state_dict({"state": state, "param_groups": groups})
+    learner.load_optimizer_state(state)
     learner.standardiser.load(_read_state(folder)[1])
     learner.updates = progress.updates
     return progress

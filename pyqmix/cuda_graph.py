@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import gc
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 import torch
@@ -12,28 +15,30 @@ T = TypeVar("T")
 
 
 class CudaGraphs:
-    """Captures functions, and copies their inputs on a stream of its own.
+    """Captures functions on a GPU, and copies their inputs on a stream of its own.
 
-    Used from one thread. Everything is ordered behind the current stream's work.
+    Used from one thread. Everything is ordered behind the work of the device's current stream.
+
+    Args:
+        device: the GPU.
     """
 
-    def __init__(self) -> None:
-        self._uploads: torch.cuda.Stream | None = None
+    def __init__(self, device: torch.device) -> None:
+        self._device = device
+        self._uploads, self._side = torch.cuda.Stream(device), torch.cuda.Stream(device)
         self._uploaded: torch.cuda.Event | None = None
 
-    def upload(self, tensors: Sequence[Tensor], device: torch.device) -> list[Tensor]:
-        """Copy tensors to a device while it works on; those that lie there already are returned as they are.
+    def upload(self, tensors: Sequence[Tensor]) -> list[Tensor]:
+        """Copy tensors to the device while it works on; those that lie there already are returned as they are.
 
         Waits until the copies of the call before are complete, as they long are: their sources may be written
         again.
         """
-        if self._uploads is None:
-            self._uploads = torch.cuda.Stream(device)
         if self._uploaded is not None:
             self._uploaded.synchronize()
-        current = torch.cuda.current_stream(device)
+        current = torch.cuda.current_stream(self._device)
         with torch.cuda.stream(self._uploads):
-            moved = [x if x.is_cuda else x.to(device, non_blocking=True) for x in tensors]
+            moved = [x if x.is_cuda else x.to(self._device, non_blocking=True) for x in tensors]
             self._uploaded = torch.cuda.Event()
             self._uploaded.record(self._uploads)
         current.wait_event(self._uploaded)
@@ -42,12 +47,13 @@ class CudaGraphs:
         return moved
 
     def aside(self, function: Callable[[], T]) -> T:
-        """Call a function on another stream, as PyTorch asks for before a capture."""
-        current, stream = torch.cuda.current_stream(), torch.cuda.Stream()
-        stream.wait_stream(current)
-        with torch.cuda.stream(stream):
+        """Call a function on the stream on which it will be captured, as PyTorch asks for before a capture."""
+        current = torch.cuda.current_stream(self._device)
+        self._side.wait_stream(current)
+        with torch.cuda.stream(self._side), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=".*capturable=True.*without CUDA graph capture")
             result = function()
-        current.wait_stream(stream)
+        current.wait_stream(self._side)
         return result
 
     def capture(self, function: Callable[[], T]) -> tuple[Callable[[], None], T]:
@@ -57,6 +63,21 @@ class CudaGraphs:
             What runs it on the current stream, and where its result will lie.
         """
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
+        # On the stream of the calls before, whose workspaces belong to no graph.
+        on_side = torch.cuda.graph(graph, stream=self._side)
+        with torch.cuda.device(self._device), _no_garbage_collection(), on_side:
             result = function()
         return graph.replay, result
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect garbage now and not meanwhile: another graph that is destroyed in a capture makes it invalid."""
+    gc.collect()
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

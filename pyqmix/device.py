@@ -84,6 +84,7 @@ def _faster(config: Config, spec: EpisodeSpec, gpu: torch.device) -> tuple[torch
     ours = try_out(config, spec, cpu)
     try:
         theirs = try_out(config, spec, gpu)
+        torch.cuda.empty_cache()  # what the trial took is the run's
         torch.testing.assert_close(theirs.losses, ours.losses, rtol=_SAME, atol=0)
     except (RuntimeError, AssertionError) as error:
         return cpu, f"the GPU failed at these training steps: {' '.join(str(error).split())}"

@@ -12,6 +12,7 @@ from torch import Tensor
 from pyqmix import ops
 from pyqmix.captured import CapturedSteps
 from pyqmix.config import Config
+from pyqmix.cuda_graph import CudaGraphs
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.optimizer import clipped_step, make_optimizer
@@ -79,7 +80,9 @@ class Learner:
         self.updates = 0
         # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
         self.static_shapes = self.device.type == "cuda" and config.backend == "fused"
-        self._captured = CapturedSteps(self._step, spec, self.device) if self.static_shapes else None
+        self._captured = None
+        if self.static_shapes:
+            self._captured = CapturedSteps(spec, self.device, CudaGraphs(self.device))
 
     def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
@@ -93,7 +96,7 @@ class Learner:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
         inputs = self._inputs(batch, importance)
-        stats = self._step(inputs) if self._captured is None else self._captured.step(inputs)
+        stats = self._step(inputs) if self._captured is None else self._captured.step(self._step, inputs)
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.update_targets()
@@ -122,7 +125,7 @@ class Learner:
         return UpdateStats(loss.detach(), packed.mean(q), packed.mean(target), grad_norm, errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the loss, the values (N, *M) and their targets (N, *M) of the batch's steps."""
+        """Compute the loss, the values (N, *M) and their targets (N, *M) of the steps; on a GPU of padding too."""
         with self._backend():
             return self._loss(*self._prepare(self._inputs(batch, importance)))
 
@@ -197,6 +200,13 @@ class Learner:
         if self._state_scale is None:
             return packed
         return dataclasses.replace(packed, states=packed.states * self._state_scale)
+
+    def load_optimizer_state(self, state: dict[int, dict[str, Tensor]]) -> None:
+        """Take over what the optimizer's ``state_dict`` holds, but for its options, which stay this run's."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        if self._captured is not None:
+            self._captured.forget()
 
     def is_finite(self) -> bool:
         """Whether every weight is a finite number; waits for the device."""

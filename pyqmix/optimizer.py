@@ -32,13 +32,13 @@ class BlockAdam(torch.optim.Adam):
 
 def make_optimizer(config: Config, flat: FlatParameters) -> torch.optim.Optimizer:
     """Build the optimizer that a run's options name."""
-    on_gpu = flat.block.is_cuda  # where a captured step reads the learning rate from memory
-    lr = torch.tensor(config.lr, device=flat.block.device) if on_gpu else config.lr
+    captured = flat.block.is_cuda and config.backend == "fused"  # its graph reads the learning rate from memory
+    lr = torch.tensor(config.lr, device=flat.block.device) if captured else config.lr
     if config.optimizer == "rmsprop":
-        return torch.optim.RMSprop([flat.block], lr=lr, alpha=0.99, eps=1e-5, capturable=on_gpu)
+        return torch.optim.RMSprop([flat.block], lr=lr, alpha=0.99, eps=1e-5, capturable=captured)
     if config.backend == "fused" and flat.block.is_cpu:
         return BlockAdam([flat.block], lr=lr)
-    return torch.optim.Adam([flat.block], lr=lr, fused=True, capturable=on_gpu)
+    return torch.optim.Adam([flat.block], lr=lr, fused=True, capturable=captured)
 
 
 def clipped_step(optimizer: torch.optim.Optimizer, flat: FlatParameters, max_norm: float) -> Tensor:

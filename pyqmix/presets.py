@@ -8,13 +8,14 @@ from pyqmix.config import FULL_EXPLORATION_ENVS, Config
 from pyqmix.envs import EnvOptions, has_option
 from pyqmix.errors import unknown
 
-# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a short horizon, a high
-# learning rate that falls, rewards large enough to stand out from the networks' first values, and inputs that tell
-# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update, from
-# a buffer that holds only the newest.
+# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a short
+# horizon; a high learning rate that falls; rewards large enough to stand out from the networks' first values;
+# inputs that tell where things are as seen from the agent. Environment steps cost next to nothing: many episodes for
+# each update, from a buffer that holds only the newest.
 _FORAGING = {
     "env": "lbf",
-    "total_steps": 1_000_000,
+    "total_steps": 2_000_000,
+    "agent": "gru",
     "positions": "both",
     "scale_inputs": True,
     "global_state": True,
@@ -24,8 +25,8 @@ _FORAGING = {
     "lr_end": 1e-4,
     "reward_scale": 10.0,
     "num_envs": 32,
+    "batch_size": 16,
     "buffer_size": 1_000,
-    "hidden_dim": 128,
     "target_update": 100,
     "eps_steps": 400_000,
     "eps_end": 0.02,
@@ -35,14 +36,15 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The algorithm's own defaults.
     "none": {},
     # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
-    "lbf": {
-        **_FORAGING,
-        "total_steps": 2_000_000,
-        "batch_size": 32,
-        "updates_per_episode": 0.40625,
-    },
+    "lbf": {**_FORAGING, "updates_per_episode": 0.40625},
     # Sooner, by the loss over all transitions.
-    "lbf-fast": {**_FORAGING, "batch_size": 16, "updates_per_episode": 0.1875, "loss": "transitions"},
+    "lbf-fast": {
+        **_FORAGING,
+        "total_steps": 600_000,
+        "eps_steps": 240_000,
+        "updates_per_episode": 0.1875,
+        "loss": "transitions",
+    },
     # EPyMARL's defaults for QMIX (arXiv:2006.07869): schedule, network and reductions.
     "epymarl": {
         "env": "lbf",

@@ -1,6 +1,8 @@
 """Training steps of one shape, as a GPU's graph repeats them; all that can be known without one."""
 
 import copy
+import gc
+import weakref
 
 import pytest
 import torch
@@ -139,7 +141,7 @@ class Graphs:
     def __init__(self):
         self.captured, self.replayed, self.plain = 0, 0, 0
 
-    def upload(self, tensors, device):
+    def upload(self, tensors):
         return [x.clone() for x in tensors]
 
     def aside(self, function):
@@ -163,7 +165,7 @@ class Graphs:
 
 def captured_twin(learner):
     twin, graphs = static_twin(learner), Graphs()
-    twin._captured = CapturedSteps(twin._step, SPEC, twin.device, graphs)
+    twin._captured = CapturedSteps(SPEC, twin.device, graphs)
     return twin, graphs
 
 
@@ -202,6 +204,30 @@ def test_what_a_replay_tells_is_the_callers_own():
     twin, _ = captured_twin(make_learner())
     stats = [twin.update(make_batch((3, 2), seed)) for seed in range(6)]
     assert len({float(s.loss) for s in stats}) == 6
+
+
+def test_a_learner_with_graphs_ends_when_nobody_uses_it():
+    twin, _ = captured_twin(make_learner())
+    for seed in range(3):  # a stand-in's replay keeps what a graph does not
+        twin.update(make_batch((3, 2), seed))
+    gc.collect()
+    gc.disable()
+    try:
+        gone = weakref.ref(twin)
+        del twin
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_a_loaded_optimizer_is_captured_anew():
+    twin, graphs = captured_twin(make_learner())
+    for seed in range(5):
+        twin.update(make_batch((3, 2), seed))
+    before = twin.optimizer.state_dict()["state"]
+    twin.load_optimizer_state(copy.deepcopy(before))
+    twin.update(make_batch((3, 2), 5))
+    assert (graphs.captured, graphs.plain, graphs.replayed) == (1, 4, 2)
 
 
 def test_batches_are_padded_to_quarters_of_the_limit():

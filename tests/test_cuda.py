@@ -232,7 +232,7 @@ def test_replayed_steps_do_not_wait(options):
     inputs = learner._inputs(EpisodeBatch(**pinned), importance)
     torch.cuda.set_sync_debug_mode("error")
     try:
-        learner._captured.step(inputs)
+        learner._captured.step(learner._step, inputs)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

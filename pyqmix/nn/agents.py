@@ -9,7 +9,9 @@ length, as ``torch.nn.utils.rnn.PackedSequence`` has it, so that padding costs n
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import cast
 
 import torch
@@ -161,7 +163,8 @@ class GRUAgent(_Agent):
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
         features = F.relu(self.fc1(self.read(obs)))
         if self.share_parameters:
-            _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
+            with _parameters_may_lie_in_a_block(features):
+                _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
             last = last.squeeze(0).view_as(hidden)
         else:
             weight_ih, weight_hh, bias_ih, bias_hh = self._recurrent()
@@ -192,13 +195,25 @@ class GRUAgent(_Agent):
             return ops.gru(features, batch_sizes, *parameters)
         if self.share_parameters:
             counts = batch_sizes.tolist()
-            if counts[0] == counts[-1]:  # all of one length, as those that are padded are
-                return cast(Tensor, self.rnn(features.unflatten(0, (len(counts), -1)))[0].flatten(0, 1))
-            return cast(Tensor, self.rnn(PackedSequence(features, batch_sizes))[0].data)
+            with _parameters_may_lie_in_a_block(features):
+                if counts[0] == counts[-1]:  # all of one length, as those that are padded are
+                    return cast(Tensor, self.rnn(features.unflatten(0, (len(counts), -1)))[0].flatten(0, 1))
+                return cast(Tensor, self.rnn(PackedSequence(features, batch_sizes))[0].data)
         return reference.gru(features, batch_sizes, *parameters)
 
     def _recurrent(self) -> list[Tensor]:
         return [cast(Tensor, getattr(self.rnn, name)) for name in _GRU_PARAMETERS]
+
+
+@contextmanager
+def _parameters_may_lie_in_a_block(inputs: Tensor) -> Iterator[None]:
+    """Silence the complaint that cuDNN must copy the weights: they lie where the optimizer needs them."""
+    if not inputs.is_cuda:
+        yield
+        return
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
+        yield
 
 
 Agent = MLPAgent | GRUAgent
