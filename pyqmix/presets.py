@@ -10,8 +10,8 @@ from pyqmix.errors import unknown
 
 # What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a short
 # horizon; a high learning rate that falls; rewards large enough to stand out from the networks' first values;
-# inputs that tell where things are as seen from the agent. Environment steps cost next to nothing: many episodes for
-# each update, from a buffer that holds only the newest.
+# inputs that tell where things are as seen from the agent. Environment steps cost next to nothing: many episodes
+# for each update, from a buffer that holds only the newest.
 _FORAGING = {
     "env": "lbf",
     "total_steps": 2_000_000,
