@@ -40,8 +40,8 @@ PRESETS: dict[str, dict[str, Any]] = {
     # Sooner, by the loss over all transitions.
     "lbf-fast": {
         **_FORAGING,
-        "total_steps": 600_000,
-        "eps_steps": 240_000,
+        "total_steps": 900_000,
+        "eps_steps": 360_000,
         "updates_per_episode": 0.1875,
         "loss": "transitions",
     },
