@@ -252,7 +252,7 @@ MUTANTS = (
     ),
     Mutant(
         "a resumed run starts with a fresh optimizer", "pyqmix/checkpoint.py",
-        "learner.optimizer.load_state_dict(", "dict(", f"{T}trainer.py -k resume",
+        "learner.load_optimizer_state(", "dict(", f"{T}trainer.py -k resume",
     ),
     # Level-Based Foraging and native rollouts.
     Mutant(
