@@ -202,8 +202,8 @@ class Config:
     backend: Annotated[str, _metavar("backend")] = "fused"
     """What takes the training steps: pyqmix's compiled operations, or the same in plain PyTorch (reference)."""
     threads: int = 1
-    """Threads of torch and of pyqmix's kernels. Networks of this size gain nothing from more, and lose much
-    where other work keeps a core busy."""
+    """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
+    of one where a second core is free, and nothing where other work keeps it busy."""
 
     def __post_init__(self) -> None:
         if self.eps_end is None:
