@@ -43,7 +43,7 @@ _NAMES = ("task", "run_dir")
 _POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
 _FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta")
 _BOOLS = (
-    *("truncate_at_limit", "action_mask", "global_state", "scale_inputs"),
+    *("truncate_at_limit", "action_mask", "global_state", "last_action", "scale_inputs"),
     *("agent_id", "share_parameters", "double_q", "overlap", "prioritised"),
 )
 LARGEST_INT = 2**63 - 1
@@ -106,6 +106,8 @@ class Config:
     """lbf: the team's reward is the sum or the mean of its players'."""
     positions: Annotated[str, _metavar("positions")] = "absolute"
     """lbf: agents see food and each other by row and column, relative to themselves, or both ways."""
+    last_action: bool = False
+    """lbf: agents see which action they chose last, as recurrent agents need to know where they have been."""
     scale_inputs: bool = False
     """lbf: networks read observations and states scaled to [-1, 1], by the largest coordinate and level."""
 

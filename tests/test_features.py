@@ -75,6 +75,47 @@ def test_a_batch_shows_the_same_positions(task, positions):
         np.testing.assert_array_equal(ours[-1]["state"], theirs[-1]["state"])
 
 
+@pytest.mark.parametrize("positions", ["absolute", "relative", "both"])
+@pytest.mark.parametrize("task", [*TASKS, "Foraging-grid-2s-6x5-2p-2f-v3"])
+def test_the_last_action_stands_behind_all_else(task, positions):
+    view = {"positions": "absolute" if "grid" in task else positions}
+    without, env = LbfEnv(task, **view), LbfEnv(task, last_action=True, **view)
+    assert env.spec.obs_dim == without.spec.obs_dim + 6
+    random = np.random.default_rng(1)
+    for seed in range(3):
+        expected, shown = without.reset(seed).obs, env.reset(seed).obs
+        taken = np.zeros((env.spec.n_agents, 6))
+        for _ in range(30):
+            np.testing.assert_array_equal(shown, np.concatenate([expected, taken], -1))
+            actions = random.integers(6, size=env.spec.n_agents)
+            step, taken = env.step(actions), np.eye(6)[actions]
+            expected, shown = without.step(actions).point.obs, step.point.obs
+            if step.terminated:
+                break
+
+
+def test_a_batch_shows_the_last_action_until_its_episode_ends():
+    view = {"last_action": True, "positions": "both"}
+    native = LbfVectorEnv(LbfEnv(TASKS[0], step_limit=4, **view), num_envs=3, seed=7)
+    python = SyncVectorEnv([LbfEnv(TASKS[0], step_limit=4, **view) for _ in range(3)], seed=7)
+    random = np.random.default_rng(0)
+    np.testing.assert_array_equal(native.reset()[0], python.reset()[0])
+    for _ in range(15):
+        actions = random.integers(6, size=native.action_space.shape)
+        ours, theirs = native.step(actions), python.step(actions)
+        np.testing.assert_array_equal(ours[0], theirs[0])
+        np.testing.assert_array_equal(ours[-1]["state"], theirs[-1]["state"])
+
+
+def test_the_concatenated_state_shows_what_agents_see():
+    env = LbfEnv(TASKS[0], last_action=True, scale_inputs=True)
+    assert env.spec.state_dim == 3 * env.spec.obs_dim
+    assert env.spec.obs_scale[-6:] == (1.0,) * 6
+    assert env.spec.state_scale == env.spec.obs_scale * 3
+    with pytest.raises(ConfigError, match="last_action: expected true or false, got 1"):
+        LbfEnv(last_action=1)
+
+
 def test_grids_show_no_positions():
     for positions in ("relative", "both"):
         with pytest.raises(ConfigError, match="positions: expected absolute, because grids show no coordinates"):
@@ -177,7 +218,7 @@ def test_a_trained_policy_is_evaluated_as_it_was_trained(tiny_config, tmp_path):
         load_weights(latest(tmp_path / "run"), other)
 
 
-@pytest.mark.parametrize("option", [{"positions": "relative"}, {"scale_inputs": True}])
+@pytest.mark.parametrize("option", [{"positions": "relative"}, {"last_action": True}, {"scale_inputs": True}])
 def test_only_native_foraging_has_features(option):
     with pytest.raises(ConfigError, match=f"{next(iter(option))}: two_step has no such option"):
         make_env("two_step", options=EnvOptions(**option))

@@ -28,6 +28,8 @@ BOARDS = {
     "grid": {"task": "Foraging-grid-2s-6x5-2p-2f-v3"},
     "relative": {"positions": "relative", "scale_inputs": True},
     "both, scaled": {"positions": "both", "scale_inputs": True, "global_state": True},
+    "last action": {"last_action": True, "positions": "relative", "scale_inputs": True},
+    "grid, last action": {"task": "Foraging-grid-2s-6x5-2p-2f-v3", "last_action": True},
     "float32": {"options": {"max_player_level": 40_000, "min_player_level": 1}},
 }
 

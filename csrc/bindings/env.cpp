@@ -169,23 +169,24 @@ void bind_env(py::module_& module) {
     py::class_<LbfEnv>(module, "LbfEnv")
         .def(py::init([](const LbfRules& rules, bool truncate_at_limit, bool action_mask,
                          bool global_state, const std::string& team_reward,
-                         const std::string& positions) {
-                 return LbfEnv(rules,
-                               LbfView{truncate_at_limit, action_mask, global_state,
-                                       team_reward_named(team_reward), positions_named(positions)});
+                         const std::string& positions, bool last_action) {
+                 return LbfEnv(rules, LbfView{truncate_at_limit,
+                                              action_mask,
+                                              global_state,
+                                              team_reward_named(team_reward),
+                                              {positions_named(positions), last_action}});
              }),
              py::arg("rules"), py::kw_only(), py::arg("truncate_at_limit") = false,
              py::arg("action_mask") = true, py::arg("global_state") = false,
-             py::arg("team_reward") = "sum", py::arg("positions") = "absolute")
-        .def(
-            "seed", [](LbfEnv& env, std::uint64_t seed) { env.world().seed(seed); },
-            py::arg("seed"))
-        .def("reset", [](LbfEnv& env) { env.world().reset(); })
+             py::arg("team_reward") = "sum", py::arg("positions") = "absolute",
+             py::arg("last_action") = false)
+        .def("seed", &LbfEnv::seed, py::arg("seed"))
+        .def("reset", &LbfEnv::reset)
         .def("start", &LbfEnv::start, py::arg("seed"))
         .def(
             "step",
             [](LbfEnv& env, const py::array& actions) {
-                env.world().step(actions_of(actions, {players_of(env)}).data());
+                env.step(actions_of(actions, {players_of(env)}).data());
             },
             py::arg("actions"))
         .def("observation", &observation)
@@ -205,7 +206,7 @@ void bind_env(py::module_& module) {
         .def_property_readonly("obs_scale",
                                [](const LbfEnv& env) {
                                    return observation_scale(env.world().rules(),
-                                                            env.view().positions);
+                                                            env.view().features);
                                })
         .def_property_readonly("state_scale",
                                [](const LbfEnv& env) { return state_scale(env.world().rules()); })

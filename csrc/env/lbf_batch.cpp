@@ -18,7 +18,7 @@ void LbfBatch::step(const std::uint8_t* actions, const LbfBatchOut& out) {
     for (std::size_t k = 0; k < envs_.size(); ++k) {
         LbfEnv& env = envs_[k];
         const bool restart = ended_[k] != 0;
-        restart ? start(env) : env.world().step(actions + k * n);
+        restart ? start(env) : env.step(actions + k * n);
         if (individual)
             for (std::size_t i = 0; i < n; ++i)
                 out.rewards[k * n + i] = restart ? 0.0 : env.world().reward(static_cast<int>(i));

@@ -30,14 +30,13 @@ Storage storage_of(const LbfRules& rules) {
     return highest <= 32'767 ? Storage::int16 : Storage::float32;
 }
 
-LbfEnv::LbfEnv(const LbfRules& rules, const LbfView& view) : world_(rules), view_(view) {
-    if (rules.grid_observation && view.positions != Positions::absolute)
+LbfEnv::LbfEnv(const LbfRules& rules, const LbfView& view)
+    : world_(rules),
+      view_(view),
+      last_actions_(static_cast<std::size_t>(rules.players()), kNoAction) {
+    if (rules.grid_observation && view.features.positions != Positions::absolute)
         throw std::invalid_argument(
             "positions: expected absolute, because grids show no coordinates");
-}
-
-int LbfEnv::obs_dim() const {
-    return observation_width(world_.rules(), world_.obs_dim(), view_.positions);
 }
 
 EpisodeSpec LbfEnv::spec() const {

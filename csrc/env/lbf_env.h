@@ -2,8 +2,10 @@
 // what the team is paid, and how an episode ends. The defaults are the original's.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "env/lbf_features.h"
 #include "env/lbf_world.h"
@@ -18,7 +20,7 @@ struct LbfView {
     bool action_mask = true;         // only valid actions are available; otherwise all
     bool global_state = false;       // the state is the world's; otherwise all observations
     TeamReward team_reward = TeamReward::sum;
-    Positions positions = Positions::absolute;
+    Features features;
 };
 
 class LbfEnv {
@@ -26,18 +28,28 @@ class LbfEnv {
     // Throws std::invalid_argument where the view does not go with the rules.
     LbfEnv(const LbfRules& rules, const LbfView& view);
 
-    LbfWorld& world() { return world_; }
     const LbfWorld& world() const { return world_; }
     const LbfView& view() const { return view_; }
     EpisodeSpec spec() const;
-    int obs_dim() const;
+    int obs_dim() const { return observation_width(world_, view_.features); }
 
     // Starts an episode as a new world would: whatever was played before does not matter. Throws
     // std::runtime_error as LbfWorld::reset does.
     void start(std::uint64_t seed) {
         world_.forget();
         world_.seed(seed);
+        reset();
+    }
+    void seed(std::uint64_t seed) { world_.seed(seed); }
+    // Starts the next episode of the same world.
+    void reset() {
+        std::fill(last_actions_.begin(), last_actions_.end(), kNoAction);
         world_.reset();
+    }
+    // As LbfWorld::step.
+    void step(const std::uint8_t* actions) {
+        world_.step(actions);
+        std::copy_n(actions, last_actions_.size(), last_actions_.begin());
     }
 
     std::uint8_t available(int i) const {
@@ -57,7 +69,7 @@ class LbfEnv {
     // Writes observations (n, O).
     template <typename T>
     void observe(T* out) const {
-        pyqmix::observe(world_, view_.positions, out);
+        pyqmix::observe(world_, view_.features, last_actions_.data(), out);
     }
     // Write observations, or the state (S), as a storage type.
     void observe(Storage type, std::byte* out) const;
@@ -66,6 +78,7 @@ class LbfEnv {
    private:
     LbfWorld world_;
     LbfView view_;
+    std::vector<std::uint8_t> last_actions_;  // kNoAction before an episode's first step
 };
 
 // The narrowest type that holds all that these rules let anybody see.

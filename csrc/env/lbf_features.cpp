@@ -57,42 +57,22 @@ struct Factors {
               *std::max_element(rules.max_player_level.begin(), rules.max_player_level.end()))) {}
 };
 
-}  // namespace
-
-int observation_width(const LbfRules& rules, int absolute_width, Positions positions) {
-    const int distances = 2 * (rules.max_num_food + rules.players() - 1);
-    return absolute_width + (positions == Positions::both ? distances : 0);
+Factors observed_factors(const LbfRules& rules) {
+    return Factors(rules, 2 * std::min(rules.sight, std::max(rules.rows, rules.cols)));
 }
 
-template <typename T>
-void observe(const LbfWorld& world, Positions positions, T* out) {
-    world.observe(out);
-    if (positions == Positions::absolute) return;
-    const LbfRules& rules = world.rules();
-    const Layout layout(rules);
-    const bool replace = positions == Positions::relative;
-    const int width = observation_width(rules, layout.width, positions);
-    for (int i = rules.players() - 1; i >= 0; --i) {  // wider rows: the last moves first
-        T* const to = out + std::ptrdiff_t{i} * width;
-        if (!replace)
-            std::copy_backward(out + std::ptrdiff_t{i} * layout.width,
-                               out + std::ptrdiff_t{i + 1} * layout.width, to + layout.width);
-        show_distances(layout, replace, to);
-    }
+std::vector<float> grid_scale(const LbfRules& rules) {
+    const Factors by = observed_factors(rules);
+    const int cells = (2 * rules.sight + 1) * (2 * rules.sight + 1);
+    std::vector<float> scale(cells, rules.observe_agent_levels ? by.player_level : 1.0f);
+    scale.insert(scale.end(), cells, by.food_level);
+    scale.insert(scale.end(), cells, 1.0f);
+    return scale;
 }
 
-std::vector<float> observation_scale(const LbfRules& rules, Positions positions) {
-    const int sight = std::min(rules.sight, std::max(rules.rows, rules.cols));
-    const Factors by(rules, 2 * sight);
+std::vector<float> vector_scale(const LbfRules& rules, Positions positions) {
+    const Factors by = observed_factors(rules);
     std::vector<float> scale;
-    if (rules.grid_observation) {
-        const int cells = (2 * rules.sight + 1) * (2 * rules.sight + 1);
-        const float level = rules.observe_agent_levels ? by.player_level : 1.0f;
-        scale.insert(scale.end(), cells, level);
-        scale.insert(scale.end(), cells, by.food_level);
-        scale.insert(scale.end(), cells, 1.0f);
-        return scale;
-    }
     for (int k = 0; k < rules.max_num_food; ++k)
         scale.insert(scale.end(), {by.row, by.col, by.food_level});
     for (int k = 0; k < rules.players(); ++k) {
@@ -102,6 +82,41 @@ std::vector<float> observation_scale(const LbfRules& rules, Positions positions)
     if (positions == Positions::both)
         for (int k = 1; k < rules.max_num_food + rules.players(); ++k)
             scale.insert(scale.end(), {by.row, by.col});
+    return scale;
+}
+
+}  // namespace
+
+int observation_width(const LbfWorld& world, const Features& features) {
+    const LbfRules& rules = world.rules();
+    const int distances = 2 * (rules.max_num_food + rules.players() - 1);
+    return world.obs_dim() + (features.positions == Positions::both ? distances : 0) +
+           (features.last_action ? LbfWorld::kActions : 0);
+}
+
+template <typename T>
+void observe(const LbfWorld& world, const Features& features, const std::uint8_t* last_actions,
+             T* out) {
+    world.observe(out);
+    const int width = observation_width(world, features), original = world.obs_dim();
+    const bool replace = features.positions == Positions::relative;
+    if (width == original && !replace) return;
+    const Layout layout(world.rules());
+    for (int i = world.rules().players() - 1; i >= 0; --i) {  // wider rows: the last moves first
+        const T* const from = out + std::ptrdiff_t{i} * original;
+        T* const to = out + std::ptrdiff_t{i} * width;
+        std::copy_backward(from, from + original, to + original);
+        if (features.positions != Positions::absolute) show_distances(layout, replace, to);
+        if (features.last_action)
+            for (int action = 0; action < LbfWorld::kActions; ++action)
+                to[width - LbfWorld::kActions + action] = T(last_actions[i] == action);
+    }
+}
+
+std::vector<float> observation_scale(const LbfRules& rules, const Features& features) {
+    std::vector<float> scale =
+        rules.grid_observation ? grid_scale(rules) : vector_scale(rules, features.positions);
+    if (features.last_action) scale.insert(scale.end(), LbfWorld::kActions, 1.0f);
     return scale;
 }
 
@@ -115,7 +130,8 @@ std::vector<float> state_scale(const LbfRules& rules) {
     return scale;
 }
 
-#define PYQMIX_FEATURES_OF(T) template void observe<T>(const LbfWorld&, Positions, T*);
+#define PYQMIX_FEATURES_OF(T) \
+    template void observe<T>(const LbfWorld&, const Features&, const std::uint8_t*, T*);
 PYQMIX_FEATURES_OF(std::int8_t)
 PYQMIX_FEATURES_OF(std::int16_t)
 PYQMIX_FEATURES_OF(float)

@@ -100,7 +100,7 @@ class LbfRollout::Worker {
     void advance(std::int64_t k, double epsilon) {
         Lane& at = lane(k);
         choose(k, epsilon);
-        at.env.world().step(actions_.data());
+        at.env.step(actions_.data());
         const double reward = at.env.reward();
         at.reward_sum += reward;
         if (all_.ring_)

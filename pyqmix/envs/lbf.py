@@ -38,6 +38,8 @@ class LbfEnv:
         team_reward: sum or mean of the players' rewards; "individual" is for batches, where each counts.
         positions: how an agent sees food and other players: absolute, as the original shows rows and columns;
             relative, as distances from itself, 0, 0 for what is unseen; or both, the distances behind the rest.
+        last_action: an agent sees, behind all else, which of the six actions it chose last (1, the others 0; all 0
+            in an episode's first step), as PyMARL's agents do.
         scale_inputs: networks multiply observations and states by factors that bring them into [-1, 1]: one over
             the largest coordinate or level that can be. Observations themselves stay whole numbers.
 
@@ -56,6 +58,7 @@ class LbfEnv:
         global_state: bool = False,
         team_reward: str = "sum",
         positions: str = "absolute",
+        last_action: bool = False,
         scale_inputs: bool = False,
     ) -> None:
         if not isinstance(task, str):
@@ -63,7 +66,7 @@ class LbfEnv:
         if options is not None and not isinstance(options, Mapping):
             raise ConfigError(f"env_args: expected named options, got {options!r}")
         views = {"truncate_at_limit": truncate_at_limit, "action_mask": action_mask, "global_state": global_state}
-        for name, flag in {**views, "scale_inputs": scale_inputs}.items():
+        for name, flag in {**views, "last_action": last_action, "scale_inputs": scale_inputs}.items():
             if not isinstance(flag, bool):
                 raise ConfigError(f"{name}: expected true or false, got {flag!r}")
         if step_limit is not None:
@@ -78,7 +81,9 @@ class LbfEnv:
         self.rules = rules_of(task, options or {})
         self.team_reward = team_reward
         try:
-            self.native = _C.LbfEnv(self.rules, team_reward=team_reward, positions=positions, **views)
+            self.native = _C.LbfEnv(
+                self.rules, team_reward=team_reward, positions=positions, last_action=last_action, **views
+            )
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self._global_state = global_state

@@ -24,6 +24,7 @@ _USERS = {
     "global_state": ("lbf",),
     "team_reward": ("lbf",),
     "positions": ("lbf",),
+    "last_action": ("lbf",),
     "scale_inputs": ("lbf",),
     "payoff": ("matrix",),
 }
@@ -42,6 +43,7 @@ class EnvOptions:
         global_state: lbf: the state is positions and levels of all players and food.
         team_reward: lbf: sum or mean of the players' rewards; in a batch also "individual".
         positions: lbf: an agent sees rows and columns, distances from itself, or both.
+        last_action: lbf: an agent sees which action it chose last.
         scale_inputs: lbf: networks read observations and states scaled to [-1, 1].
         payoff: matrix: the payoffs, a nested list with one dimension for each agent.
     """
@@ -53,6 +55,7 @@ class EnvOptions:
     global_state: bool = False
     team_reward: str = "sum"
     positions: str = "absolute"
+    last_action: bool = False
     scale_inputs: bool = False
     payoff: object = None
 
@@ -95,6 +98,7 @@ def create_lbf(task: str | None, options: EnvOptions) -> LbfEnv:
         global_state=options.global_state,
         team_reward=options.team_reward,
         positions=options.positions,
+        last_action=options.last_action,
         scale_inputs=options.scale_inputs,
     )
 

@@ -27,7 +27,7 @@ void play(const LbfRules& rules) {
     for (unsigned step = 0; step < 4; ++step) {
         for (std::size_t i = 0; i < actions.size(); ++i)
             actions[i] = static_cast<std::uint8_t>((step * 5 + i) % 6);
-        env.world().step(actions.data());
+        env.step(actions.data());
         env.observe(spec.obs_storage, obs.data());
     }
 }

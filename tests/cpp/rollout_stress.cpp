@@ -88,14 +88,15 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
 
 bool check(std::mt19937_64& random) {
     const LbfRules rules = random_rules(random);
-    const auto positions =
-        rules.grid_observation ? Positions::absolute : static_cast<Positions>(random() % 3);
+    const Features features{
+        rules.grid_observation ? Positions::absolute : static_cast<Positions>(random() % 3),
+        random() % 2 == 0};
     const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum,
-                       positions};
+                       features};
     const LbfEnv env(rules, view);
     const EpisodeSpec spec = env.spec();
     PolicySizes sizes{spec.n_agents, spec.obs_dim, 9, spec.n_actions, true, random() % 2 == 0, {}};
-    if (random() % 2 == 0) sizes.obs_scale = observation_scale(rules, positions);
+    if (random() % 2 == 0) sizes.obs_scale = observation_scale(rules, features);
     std::shared_ptr<Policy> policy;
     if (random() % 2 == 0)
         policy = std::make_shared<MlpPolicy>(sizes);

@@ -695,7 +695,8 @@ MUTANTS = (
         "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}training_step.py -k by_threads",
     ),
     Mutant(
-        "features: positions stay absolute", FEATURES, "if (positions == Positions::absolute) return;", "return;",
+        "features: positions stay absolute", FEATURES,
+        "if (features.positions != Positions::absolute)", "if (false)",
         f"{T}features.py -k relative_to_the_agent",
     ),
     Mutant(
@@ -704,8 +705,22 @@ MUTANTS = (
     ),
     Mutant(
         "features: distances overwrite the next agent's observation", FEATURES,
-        "for (int i = rules.players() - 1; i >= 0; --i) {", "for (int i = 0; i < rules.players(); ++i) {",
+        "for (int i = world.rules().players() - 1; i >= 0; --i) {",
+        "for (int i = 0; i < world.rules().players(); ++i) {",
         f"{T}features.py -k relative_to_the_agent",
+    ),
+    Mutant(
+        "features: an episode starts with the last action of the one before", "csrc/env/lbf_env.h",
+        "std::fill(last_actions_.begin(), last_actions_.end(), kNoAction);", "", f"{T}features.py -k last_action",
+    ),
+    Mutant(
+        "features: a batch does not keep the last action", "csrc/env/lbf_batch.cpp", "env.step(actions + k * n)",
+        "const_cast<LbfWorld&>(env.world()).step(actions + k * n)", f"{T}features.py -k last_action",
+    ),
+    Mutant(
+        "features: native episodes do not keep the last action", "csrc/rollout/lbf_rollout.cpp",
+        "at.env.step(actions_.data())", "const_cast<LbfWorld&>(at.env.world()).step(actions_.data())",
+        f"{T}native_rollout.py -k last",
     ),
     Mutant(
         "features: a batch shows absolute positions", "csrc/env/lbf_batch.cpp", "env.observe(out.obs",
