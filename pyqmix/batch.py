@@ -91,6 +91,19 @@ class EpisodeBatch:
             lengths=_fit("lengths", self.lengths, torch.int64, (batch_size,)),
         )
 
+    def up_to(self, steps: int) -> EpisodeBatch:
+        """Return a view of each episode's first ``steps`` steps and the points around them."""
+        points, joint = slice(steps + 1), slice(steps)
+        return EpisodeBatch(
+            obs=self.obs[:, points],
+            avail=self.avail[:, points],
+            states=self.states[:, points],
+            actions=self.actions[:, joint],
+            rewards=self.rewards[:, joint],
+            terminated=self.terminated[:, joint],
+            lengths=self.lengths,
+        )
+
     @property
     def mask(self) -> Tensor:
         """(B, T) bool: True for real steps, False for padding."""

@@ -41,11 +41,9 @@ class DeviceStore:
             _, first = np.unique(slots[missing], return_index=True)  # one may have been drawn twice
             self._fetch(pinned, missing[first], slots, lengths)
             self._generations[slots] = generations
-        at, steps = torch.from_numpy(slots.copy()).to(self._device), int(lengths.max())
-        gathered = {}
-        for name, values in vars(self._episodes).items():
-            shown = values if values.dim() == 1 else values[:, : _width(name, steps)]
-            gathered[name] = shown.index_select(0, at)
+        at = torch.from_numpy(slots.copy()).to(self._device)
+        shown = self._episodes.up_to(int(lengths.max()))
+        gathered = {name: values.index_select(0, at) for name, values in vars(shown).items()}
         if self._spec.concat_state:
             gathered["states"] = gathered["obs"].flatten(2)
         return EpisodeBatch(**gathered)
@@ -62,17 +60,11 @@ class DeviceStore:
         pinned.decode(*host.arrays, rows=rows)
         host.lengths[:] = lengths[rows]
         at = torch.from_numpy(slots[rows]).to(self._device)
-        for name, values in vars(self._episodes).items():
+        for name, values in vars(self._episodes.up_to(steps)).items():
             if name == "states" and self._spec.concat_state:
                 continue  # a view of the observations
-            part = values if values.dim() == 1 else values[:, : _width(name, steps)]
-            part.index_copy_(0, at, getattr(host.batch, name).to(self._device))
+            values.index_copy_(0, at, getattr(host.batch, name).to(self._device))
         self.fetched += len(rows)
-
-
-def _width(name: str, steps: int) -> int:
-    """Return how many points or steps in time a batch's tensor has."""
-    return steps + 1 if name in ("obs", "avail", "states") else steps
 
 
 def _require_free_memory(spec: EpisodeSpec, capacity: int, device: torch.device) -> None:
