@@ -8,19 +8,17 @@ from pyqmix.config import FULL_EXPLORATION_ENVS, Config
 from pyqmix.envs import EnvOptions, has_option
 from pyqmix.errors import unknown
 
-# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a short
-# horizon; a high learning rate that falls; rewards large enough to stand out from the networks' first values;
-# inputs that tell where things are as seen from the agent. Environment steps cost next to nothing: many episodes
-# for each update, from a buffer that holds only the newest.
+# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a high
+# learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell where
+# things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update, from a
+# buffer that holds only the newest.
 _FORAGING = {
     "env": "lbf",
-    "total_steps": 2_000_000,
     "agent": "gru",
     "positions": "both",
     "scale_inputs": True,
     "global_state": True,
     "truncate_at_limit": True,
-    "gamma": 0.85,
     "lr": 3e-3,
     "lr_end": 1e-4,
     "reward_scale": 10.0,
@@ -28,7 +26,6 @@ _FORAGING = {
     "batch_size": 16,
     "buffer_size": 1_000,
     "target_update": 100,
-    "eps_steps": 400_000,
     "eps_end": 0.02,
 }
 
@@ -36,11 +33,20 @@ PRESETS: dict[str, dict[str, Any]] = {
     # The algorithm's own defaults.
     "none": {},
     # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
-    "lbf": {**_FORAGING, "updates_per_episode": 0.40625},
-    # Sooner, by the loss over all transitions.
+    # One set of options for small and large boards, full and short sight.
+    "lbf": {
+        **_FORAGING,
+        "total_steps": 2_000_000,
+        "last_action": True,
+        "gamma": 0.95,
+        "eps_steps": 800_000,
+        "updates_per_episode": 0.5,
+    },
+    # Small boards sooner: the loss over all transitions, a shorter horizon, fewer steps and updates.
     "lbf-fast": {
         **_FORAGING,
         "total_steps": 900_000,
+        "gamma": 0.85,
         "eps_steps": 360_000,
         "updates_per_episode": 0.1875,
         "loss": "transitions",
@@ -50,6 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "env": "lbf",
         "total_steps": 2_000_000,
         "action_mask": False,
+        "last_action": False,
         "num_envs": 1,
         "updates_per_episode": 1.0,
         "batch_size": 32,
