@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,41 +11,10 @@ from typing import Annotated, Any
 import tyro
 from tyro.constructors import PrimitiveConstructorSpec
 
-from pyqmix.envs import ENV_NAMES, EnvOptions
-from pyqmix.errors import ConfigError, unknown
-from pyqmix.ops.backend import BACKENDS
+from pyqmix.envs import EnvOptions
+from pyqmix.errors import ConfigError
+from pyqmix.option_checks import CHOICES, check_each, require_number
 
-CHOICES: dict[str, tuple[str, ...]] = {
-    "env": ENV_NAMES,
-    "mixer": ("qmix", "vdn", "iql"),
-    "agent": ("mlp", "gru"),
-    "optimizer": ("adam", "rmsprop"),
-    "loss": ("episodes", "transitions"),
-    "team_reward": ("sum", "mean"),
-    "positions": ("absolute", "relative", "both"),
-    "standardise_rewards": ("off", "masked", "padded"),
-    "device": ("auto", "cpu", "cuda"),
-    "replay_device": ("cpu", "cuda"),
-    "backend": BACKENDS,
-}
-_POSITIVE_INTS = (
-    *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
-    *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every", "threads"),
-    "n_step",
-)
-_OPTIONAL_POSITIVE_INTS = ("episode_limit", "batch_transitions", "episodes_per_update", "per_beta_steps")
-_MOST = {
-    **dict.fromkeys(("hidden_dim", "embed_dim", "hypernet_dim"), 16_384),
-    **{"num_envs": 8_192, "threads": 1_024, "episode_limit": 2**31 - 1},
-}
-_NAMES = ("task", "run_dir")
-_POSITIVE_NUMBERS = ("lr", "grad_clip", "updates_per_episode", "reward_scale")
-_FRACTIONS = ("gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta")
-_BOOLS = (
-    *("truncate_at_limit", "action_mask", "global_state", "last_action", "scale_inputs"),
-    *("agent_id", "share_parameters", "double_q", "overlap", "prioritised"),
-)
-LARGEST_INT = 2**63 - 1
 FULL_EXPLORATION_ENVS = ("two_step", "matrix")
 _JSON = PrimitiveConstructorSpec[Any](
     nargs=1,
@@ -210,39 +178,15 @@ class Config:
     def __post_init__(self) -> None:
         if self.eps_end is None:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
-        for name, known in CHOICES.items():
-            if getattr(self, name) not in known:
-                raise unknown(name, getattr(self, name), known)
-        for name in _NAMES:
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, str) and value):
-                raise ConfigError(f"{name}: expected a name that is not empty, got {value!r}")
-        for name in (*_POSITIVE_INTS, *_OPTIONAL_POSITIVE_INTS):
-            if name in _POSITIVE_INTS or getattr(self, name) is not None:
-                require_int(name, getattr(self, name), 1, _MOST.get(name, LARGEST_INT))
-        require_int("seed", self.seed, 0)
-        require_int("num_workers", self.num_workers, 0, 8_192)
+        check_each(vars(self))
+        self._check_together()
+
+    def _check_together(self) -> None:
         if self.num_workers > self.num_envs:
             raise ConfigError(
                 f"num_workers: expected at most num_envs = {self.num_envs}, the episodes that are played between "
                 f"updates, got {self.num_workers}"
             )
-        require_int("hypernet_layers", self.hypernet_layers, 1, 2)
-        for name in _POSITIVE_NUMBERS:
-            _require_number(name, getattr(self, name), above=0.0)
-        for name in _FRACTIONS:
-            _require_number(name, getattr(self, name), low=0.0, high=1.0)
-        for name in _BOOLS:
-            if not isinstance(getattr(self, name), bool):
-                raise ConfigError(f"{name}: expected true or false, got {getattr(self, name)!r}")
-        if self.env_args is not None and not isinstance(self.env_args, dict):
-            raise ConfigError(f"env_args: expected a JSON object of options, got {self.env_args!r}")
-        try:
-            json.dumps(self.env_args)
-        except (TypeError, ValueError):
-            raise ConfigError(f"env_args: expected what JSON can hold, got {self.env_args!r}") from None
-        if self.target_tau == 0:
-            raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
         if self.td_lambda > 0 and self.n_step > 1:
             raise ConfigError(
                 f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {self.n_step} "
@@ -254,7 +198,7 @@ class Config:
                 f"{self.episodes_per_update} and updates_per_episode {self.updates_per_episode:g}"
             )
         if self.lr_end is not None:
-            _require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
+            require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
         if self.batch_transitions is not None and (self.agent == "gru" or self.td_lambda > 0 or self.n_step > 1):
             raise ConfigError(
                 "batch_transitions: expected agent mlp, n_step 1 and td_lambda 0, which need no more than single "
@@ -321,35 +265,6 @@ class Config:
             surplus = sorted(set(values) - names) if isinstance(values, dict) else type(values).__name__
             raise ConfigError(f"{path}: expected the options of a run, got {surplus}")
         return cls(**values)
-
-
-def require_int(name: str, value: object, low: int, high: int = LARGEST_INT) -> None:
-    """Check an integer option.
-
-    Raises:
-        ConfigError: it is none, or lies outside [low, high].
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise ConfigError(f"{name}: expected an integer of at least {low}, got {value!r}")
-    if value > high:
-        raise ConfigError(f"{name}: expected an integer of at most {high:,}, got {value!r}")
-
-
-def _is_finite(value: float) -> bool:
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond every float
-        return False
-
-
-def _require_number(
-    name: str, value: object, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
-) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
-        raise ConfigError(f"{name}: expected a finite number, got {value!r}")
-    if not low <= value <= high or value <= above:
-        expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"
-        raise ConfigError(f"{name}: expected {expected}, got {value!r}")
 
 
 def _default_eps_end(env: str) -> float:

@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import checkpoint
-from pyqmix.config import Config, require_int
+from pyqmix.config import Config
 from pyqmix.envs import create_env
 from pyqmix.learner import Learner
 from pyqmix.nn.agents import Agent
+from pyqmix.option_checks import require_int
 from pyqmix.rollouts import create_rollout
 from pyqmix.seeding import Stream
 

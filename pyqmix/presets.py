@@ -9,9 +9,9 @@ from pyqmix.envs import EnvOptions, has_option
 from pyqmix.errors import unknown
 
 # What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a high
-# learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell where
-# things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update, from a
-# buffer that holds only the newest.
+# learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell
+# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update,
+# from a buffer that holds only the newest.
 _FORAGING = {
     "env": "lbf",
     "agent": "gru",

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyqmix import Config, ConfigError
-from pyqmix.config import CHOICES
 from pyqmix.envs import create_env
+from pyqmix.option_checks import CHOICES
 from pyqmix.presets import PRESETS, from_preset
 
 POSITIVE_INTS = [

@@ -14,6 +14,7 @@ LEVELS = (
     {"batch", "episode_slot", "ring_size"},
     {"step", "device_store"},
     {"build", "nn", "envs", "replay", "captured"},
+    {"option_checks"},
     {"config"},
     {"presets", "packing", "standardiser", "rundir", "optimizer"},
     {"targets", "prioritised", "padded"},
