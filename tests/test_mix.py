@@ -158,6 +158,19 @@ def test_second_derivatives_are_refused(mix):
         differentiate_twice()
 
 
+def test_registered_operators_check_their_inputs():
+    inputs = make_inputs((6,), 3, 8)
+    grad = torch.ones(6, dtype=torch.float64)
+    half = [x.half() for x in inputs]
+    for call in (lambda: torch.ops.pyqmix.mix(*half), lambda: torch.ops.pyqmix.mix_backward(grad.half(), *half)):
+        with pytest.raises(TypeError, match=r"agent_qs: expected .* float32 or float64, got \(6, 3\) float16"):
+            call()
+    with pytest.raises(ValueError, match=r"w1: expected \(6, 24\) .*, got \(6, 23\)"):
+        torch.ops.pyqmix.mix(inputs[0], inputs[1][:, 1:], *inputs[2:])
+    with pytest.raises(ValueError, match=r"grad_q_tot: expected \(6,\) .*, got \(5,\)"):
+        torch.ops.pyqmix.mix_backward(grad[1:], *inputs)
+
+
 def test_opcheck_of_the_registered_operators():
     inputs = make_inputs((6,), 3, 8)
     torch.library.opcheck(torch.ops.pyqmix.mix_backward, (torch.ones(6, dtype=torch.float64), *inputs))

@@ -203,6 +203,14 @@ def test_an_available_action_of_minus_infinity_beats_unavailable_ones(target):
     assert torch.equal(target(**inputs), plain)
 
 
+def test_the_registered_operator_checks_its_inputs():
+    inputs = make_inputs(double_q=True)
+    assert torch.equal(torch.ops.pyqmix.td_target(*inputs.values()), ops.td_target(**inputs))
+    inputs["rewards"] = inputs["rewards"].half()
+    with pytest.raises(TypeError, match=r"rewards: expected .* float64 .*, got .* float16"):
+        torch.ops.pyqmix.td_target(*inputs.values())
+
+
 def test_opcheck_of_the_registered_operator():
     inputs = make_inputs(double_q=True)
     torch.library.opcheck(torch.ops.pyqmix.td_target, tuple(inputs.values()))

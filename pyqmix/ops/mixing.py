@@ -154,14 +154,27 @@ class _Mix(torch.autograd.Function):
         return _backward(grad_q_tot, *ctx.saved_tensors)
 
 
-# The same through torch.library, which torch.compile and torch.library.opcheck understand.
+def _forward_by_name(*inputs: Tensor) -> Tensor:
+    check_mix_inputs(*inputs)
+    return _forward(*inputs)
+
+
+def _backward_by_name(grad_q_tot: Tensor, *inputs: Tensor) -> Five:
+    check_mix_inputs(*inputs)
+    v = inputs[-1]
+    check_tensor("grad_q_tot", grad_q_tot, tuple(v.shape), v.dtype, v.device)
+    return _backward(grad_q_tot, *inputs)
+
+
+# The same through torch.library, which torch.compile and torch.library.opcheck understand; whoever calls
+# torch.ops.pyqmix.mix passes no other check.
 _INPUTS = "Tensor agent_qs, Tensor w1, Tensor b1, Tensor w_final, Tensor v"
 _library = torch.library.Library("pyqmix", "FRAGMENT")
 _library.define(f"mix({_INPUTS}) -> Tensor")
 _library.define(f"mix_backward(Tensor grad_q_tot, {_INPUTS}) -> (Tensor, Tensor, Tensor, Tensor, Tensor)")
 for _key in ("CPU", "CUDA"):
-    _library.impl("mix", _forward, _key)
-    _library.impl("mix_backward", _backward, _key)
+    _library.impl("mix", _forward_by_name, _key)
+    _library.impl("mix_backward", _backward_by_name, _key)
 
 
 @torch.library.register_fake("pyqmix::mix", lib=_library)  # type: ignore[untyped-decorator]

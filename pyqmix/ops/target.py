@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -62,11 +62,8 @@ def td_target(
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
     """
-    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    check_floating("b1", b1, 1, "(..., E)", bfloat16=True)
-    lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
-    check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
-    inputs = (next_qs, avail, rewards, terminated, float(gamma), w1, b1, w_final, v, online_next_qs)
+    inputs = (next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs)
+    _check_inputs(*inputs)
     with torch.no_grad():
         if wants_reference():
             return reference.td_target(*inputs)
@@ -93,6 +90,24 @@ def _greedy_unwaited(next_qs: Tensor, avail: Tensor, terminated: Tensor, online_
     missing = reference.has_no_action(avail, terminated)
     note_missing_action(missing)
     return reference.choose_next_qs(next_qs, avail, terminated, online_next_qs).masked_fill(missing, torch.nan)
+
+
+def _check_inputs(
+    next_qs: Tensor,
+    avail: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    gamma: float,
+    w1: Tensor,
+    b1: Tensor,
+    w_final: Tensor,
+    v: Tensor,
+    online_next_qs: Tensor | None,
+) -> None:
+    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    check_floating("b1", b1, 1, "(..., E)", bfloat16=True)
+    lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
+    check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
 
 
 def check_td_inputs(
@@ -202,13 +217,23 @@ def _td_target_cuda(
         )
 
 
+def _by_name(kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """Let whoever calls torch.ops.pyqmix.td_target pass the checks of :func:`td_target`."""
+
+    def checked(*inputs: Any) -> Tensor:
+        _check_inputs(*inputs)
+        return kernel(*inputs)
+
+    return checked
+
+
 _library = torch.library.Library("pyqmix", "FRAGMENT")
 _library.define(
     "td_target(Tensor next_qs, Tensor avail, Tensor rewards, Tensor terminated, float gamma, "
     "Tensor w1, Tensor b1, Tensor w_final, Tensor v, Tensor? online_next_qs) -> Tensor"
 )
-_library.impl("td_target", _td_target_cpu, "CPU")
-_library.impl("td_target", _td_target_cuda, "CUDA")
+_library.impl("td_target", _by_name(_td_target_cpu), "CPU")
+_library.impl("td_target", _by_name(_td_target_cuda), "CUDA")
 
 
 @torch.library.register_fake("pyqmix::td_target", lib=_library)  # type: ignore[untyped-decorator]

@@ -805,6 +805,14 @@ MUTANTS = (
         f"{T}captured.py -k callers_own",
     ),
     Mutant(
+        "by name, mixing takes anything", "pyqmix/ops/mixing.py", "    check_mix_inputs(*inputs)\n    return _forward",
+        "    return _forward", f"{T}mix.py -k registered",
+    ),
+    Mutant(
+        "by name, the target takes anything", "pyqmix/ops/target.py", "        _check_inputs(*inputs)\n        return",
+        "        return", f"{T}td_target.py -k registered",
+    ),
+    Mutant(
         "an agent without action goes unnoticed on a GPU", "pyqmix/ops/target.py", "    note_missing_action(missing)",
         "    missing", f"{T}captured.py -k somebody_asks",
     ),
