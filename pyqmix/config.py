@@ -75,7 +75,7 @@ class Config:
     positions: Annotated[str, _metavar("positions")] = "absolute"
     """lbf: agents see food and each other by row and column, relative to themselves, or both ways."""
     last_action: bool = False
-    """lbf: agents see which action they chose last, as recurrent agents need to know where they have been."""
+    """lbf: agents see which action they chose last; recurrent ones can tell from it where they have been."""
     scale_inputs: bool = False
     """lbf: networks read observations and states scaled to [-1, 1], by the largest coordinate and level."""
 

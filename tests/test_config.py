@@ -1,5 +1,6 @@
 """Every value is checked when it is set, and an error names the option, what was expected and what came."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -20,10 +21,7 @@ POSITIVE_INTS = [
 OPTIONAL = ["episode_limit", "batch_transitions"]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta"]
-BOOLS = [
-    *("truncate_at_limit", "action_mask", "scale_inputs", "agent_id", "share_parameters", "double_q"),
-    *("overlap", "prioritised"),
-]
+BOOLS = [field.name for field in dataclasses.fields(Config) if field.type == "bool"]
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),

@@ -33,7 +33,7 @@ Storage storage_of(const LbfRules& rules) {
 LbfEnv::LbfEnv(const LbfRules& rules, const LbfView& view)
     : world_(rules),
       view_(view),
-      last_actions_(static_cast<std::size_t>(rules.players()), kNoAction) {
+      last_actions_(static_cast<std::size_t>(rules.players()), kNoLastAction) {
     if (rules.grid_observation && view.features.positions != Positions::absolute)
         throw std::invalid_argument(
             "positions: expected absolute, because grids show no coordinates");

@@ -43,7 +43,7 @@ class LbfEnv {
     void seed(std::uint64_t seed) { world_.seed(seed); }
     // Starts the next episode of the same world.
     void reset() {
-        std::fill(last_actions_.begin(), last_actions_.end(), kNoAction);
+        std::fill(last_actions_.begin(), last_actions_.end(), kNoLastAction);
         world_.reset();
     }
     // As LbfWorld::step.
@@ -78,7 +78,7 @@ class LbfEnv {
    private:
     LbfWorld world_;
     LbfView view_;
-    std::vector<std::uint8_t> last_actions_;  // kNoAction before an episode's first step
+    std::vector<std::uint8_t> last_actions_;  // kNoLastAction before an episode's first step
 };
 
 // The narrowest type that holds all that these rules let anybody see.

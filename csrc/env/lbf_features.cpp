@@ -105,7 +105,7 @@ void observe(const LbfWorld& world, const Features& features, const std::uint8_t
     for (int i = world.rules().players() - 1; i >= 0; --i) {  // wider rows: the last moves first
         const T* const from = out + std::ptrdiff_t{i} * original;
         T* const to = out + std::ptrdiff_t{i} * width;
-        std::copy_backward(from, from + original, to + original);
+        if (to != from) std::copy_backward(from, from + original, to + original);
         if (features.positions != Positions::absolute) show_distances(layout, replace, to);
         if (features.last_action)
             for (int action = 0; action < LbfWorld::kActions; ++action)

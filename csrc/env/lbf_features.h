@@ -20,7 +20,7 @@ struct Features {
 };
 
 // Stands for the last action where an episode has just started.
-constexpr std::uint8_t kNoAction = LbfWorld::kActions;
+inline constexpr std::uint8_t kNoLastAction = LbfWorld::kActions;
 
 // Numbers that an agent sees, O.
 int observation_width(const LbfWorld& world, const Features& features);

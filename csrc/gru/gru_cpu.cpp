@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "common/column_sums.h"
-#include "qmixer/gemm.h"
+#include "gemm/gemm.h"
 
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {

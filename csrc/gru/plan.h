@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "common/zero_block.h"
+#include "gemm/panels.h"
 #include "gru/gates.h"
 #include "gru/gru.h"
-#include "qmixer/panels.h"
 
 namespace pyqmix {
 

@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "common/zero_block.h"
+#include "gemm/panels.h"
 #include "mlp/mlp.h"
-#include "qmixer/panels.h"
 
 namespace pyqmix {
 

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "common/workspace.h"
-#include "qmixer/panels.h"
+#include "gemm/panels.h"
 #include "qmixer/qmixer.h"
 
 namespace pyqmix {

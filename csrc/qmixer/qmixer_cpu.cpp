@@ -3,8 +3,8 @@
 #include <utility>
 
 #include "common/column_sums.h"
+#include "gemm/gemm.h"
 #include "mixer/mixer_math.h"
-#include "qmixer/gemm.h"
 #include "td_target/td_target_math.h"
 
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {

@@ -419,11 +419,11 @@ MUTANTS = (
     ),
     # The mixing network in one pass.
     Mutant(
-        "network: a tile's gradients overwrite the last one's", "csrc/qmixer/gemm.h",
+        "network: a tile's gradients overwrite the last one's", "csrc/gemm/gemm.h",
         "    else if (!finish.overwrite)", "    else if (finish.positive && !finish.overwrite)", f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: ReLU passes gradients below zero", "csrc/qmixer/gemm.h", "sum = other > T(0) ? sum : Vector{};", "",
+        "network: ReLU passes gradients below zero", "csrc/gemm/gemm.h", "sum = other > T(0) ? sum : Vector{};", "",
         f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
@@ -440,7 +440,7 @@ MUTANTS = (
         f"{T}qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: only a piece of the states' products is added", "csrc/qmixer/gemm.h",
+        "network: only a piece of the states' products is added", "csrc/gemm/gemm.h",
         "for (std::int64_t k = 0; k < depth; k += kDepth)\n                rows_of_panel",
         "for (std::int64_t k = 0; k < std::min(depth, kDepth); k += kDepth)\n                rows_of_panel",
         f"{T}qmixer.py -k values_and_gradients",
@@ -711,7 +711,7 @@ MUTANTS = (
     ),
     Mutant(
         "features: an episode starts with the last action of the one before", "csrc/env/lbf_env.h",
-        "std::fill(last_actions_.begin(), last_actions_.end(), kNoAction);", "", f"{T}features.py -k last_action",
+        "std::fill(last_actions_.begin(), last_actions_.end(), kNoLastAction);", "", f"{T}features.py -k last_action",
     ),
     Mutant(
         "features: a batch does not keep the last action", "csrc/env/lbf_batch.cpp", "env.step(actions + k * n)",

@@ -1,4 +1,4 @@
-// Matrix products on tiles that stay in cache, for the mixing network: register-blocked sums of
+// Matrix products on tiles that stay in cache, for the networks: register-blocked sums of
 // kBlockRows x kPanel elements, written with the compiler's vectors. In an unnamed namespace for
 // the reason given in mixer_math.h.
 //
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <type_traits>
 
-#include "qmixer/panels.h"
+#include "gemm/panels.h"
 
 namespace pyqmix {
 namespace {
