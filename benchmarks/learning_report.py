@@ -120,6 +120,7 @@ def draw_bars(name: str, lines: list[str], groups: dict[str, Rows]) -> None:
     axis.barh(lines, [float(interquartile_mean(np.array(values))) for values in finals], color="lightsteelblue")
     for place, values in enumerate(finals):
         axis.plot(values, [place] * len(values), ".", color="navy", markersize=4)
+    axis.margins(y=0.01)
     axis.invert_yaxis()
     axis.set(xlabel="greedy return over 1,000 episodes", xlim=(0, 1.02))
     axis.tick_params(labelsize=7)
@@ -132,8 +133,9 @@ def draw_line(axes: Any, label: str, points: Rows) -> None:
     seeds = sorted({p["seed"] for p in points})
     runs = [[p for p in points if p["seed"] == seed] for seed in seeds]
     for axis, column in zip(axes, ("steps", "wall_seconds"), strict=True):
+        first = max(numbers(run, column)[0] for run in runs)
         most = min(numbers(run, column)[-1] for run in runs)
-        grid = np.linspace(0, most, 60)
+        grid = np.linspace(first, most, 60)
         values = [np.interp(grid, numbers(run, column), numbers(run, "greedy_return")) for run in runs]
         (drawn,) = axis.plot(grid, np.mean(values, 0), label=label, linewidth=1.4)
         low, high = np.min(values, 0), np.max(values, 0)
