@@ -60,19 +60,22 @@ def test_positions_are_relative_to_the_agent(task, levels):
     np.testing.assert_array_equal(points(task, options=levels, positions="both"), both)
 
 
-@pytest.mark.parametrize("positions", ["relative", "both"])
-@pytest.mark.parametrize("task", TASKS)
-def test_a_batch_shows_the_same_positions(task, positions):
-    view = {"positions": positions, "global_state": True}
+def assert_a_batch_shows_the_same(task, steps, **view):
     native = LbfVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
     python = SyncVectorEnv([LbfEnv(task, **view) for _ in range(3)], seed=7)
     random = np.random.default_rng(0)
     np.testing.assert_array_equal(native.reset()[0], python.reset()[0])
-    for _ in range(60):
+    for _ in range(steps):
         actions = random.integers(6, size=native.action_space.shape)
         ours, theirs = native.step(actions), python.step(actions)
         np.testing.assert_array_equal(ours[0], theirs[0])
         np.testing.assert_array_equal(ours[-1]["state"], theirs[-1]["state"])
+
+
+@pytest.mark.parametrize("positions", ["relative", "both"])
+@pytest.mark.parametrize("task", TASKS)
+def test_a_batch_shows_the_same_positions(task, positions):
+    assert_a_batch_shows_the_same(task, steps=60, positions=positions, global_state=True)
 
 
 @pytest.mark.parametrize("positions", ["absolute", "relative", "both"])
@@ -95,16 +98,7 @@ def test_the_last_action_stands_behind_all_else(task, positions):
 
 
 def test_a_batch_shows_the_last_action_until_its_episode_ends():
-    view = {"last_action": True, "positions": "both"}
-    native = LbfVectorEnv(LbfEnv(TASKS[0], step_limit=4, **view), num_envs=3, seed=7)
-    python = SyncVectorEnv([LbfEnv(TASKS[0], step_limit=4, **view) for _ in range(3)], seed=7)
-    random = np.random.default_rng(0)
-    np.testing.assert_array_equal(native.reset()[0], python.reset()[0])
-    for _ in range(15):
-        actions = random.integers(6, size=native.action_space.shape)
-        ours, theirs = native.step(actions), python.step(actions)
-        np.testing.assert_array_equal(ours[0], theirs[0])
-        np.testing.assert_array_equal(ours[-1]["state"], theirs[-1]["state"])
+    assert_a_batch_shows_the_same(TASKS[0], steps=15, last_action=True, positions="both", step_limit=4)
 
 
 def test_the_concatenated_state_shows_what_agents_see():
