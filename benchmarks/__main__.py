@@ -12,7 +12,7 @@ from types import ModuleType
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Run by name only; a file cuda.py would hide NVIDIA's package of that name.
-ON_GPU = {"cuda": "cuda_ops", "cuda_update": "cuda_update"}
+ON_GPU = {"cuda": "cuda_ops", "cuda_update": "cuda_update", "cuda_acting": "cuda_acting"}
 BENCHMARKS = (
     "gru",
     "mixing",

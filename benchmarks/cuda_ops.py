@@ -5,7 +5,8 @@ for every parameter and the agents' values. `mix`: its fused operation alone, on
 `td_target`: the masked maximum, double-Q, mixing and bootstrap alone; eager leaves out the check for agents
 without an action, which would wait for the GPU. The floor is the largest of bytes over the bandwidth of a copy,
 FLOPs over the rate of torch.mm, and the time of a graph of as many empty nodes: two for `mix`, one for
-`td_target`, ten for `mixing` (eight products and the two fused kernels).
+`td_target`, ten for `mixing` (eight products and the two fused kernels). torch.compile tunes itself to the utmost
+(max-autotune) where there are few rows, and is as it comes elsewhere.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from pyqmix.ops import reference
 SHAPES = ((1_600, 2, 30), (1_600, 4, 72), (15_360, 8, 168), (15_360, 10, 322), (15_360, 27, 1170))  # rows, n, S
 ACTIONS = {2: 6, 4: 6, 8: 14, 10: 18, 27: 36}
 EMBED, HYPERNET = mixing.EMBED, mixing.HYPERNET
-COMPILED = "max-autotune-no-cudagraphs"  # max-autotune's own graphs would stand within ours
+FEW_ROWS = 1_600
 Calls = dict[str, Sequence[Callable[[], object]]]
 
 
@@ -81,14 +82,20 @@ def _tensors(result: object) -> list[Tensor]:
     return [result] if isinstance(result, Tensor) else list(result)  # type: ignore[call-overload]
 
 
+def compiled(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
+    """Compile as max-autotune does where there are few rows, whose own graphs would stand within ours."""
+    torch._dynamo.reset()
+    tuned = rows <= FEW_ROWS
+    return torch.compile(function, mode="max-autotune-no-cudagraphs" if tuned else "default")
+
+
 def mixing_case(clock: Clock, rows: int, n: int, state_dim: int) -> Case:
     """Build the whole mixing network."""
     torch.manual_seed(0)
     ours = QMixer(n, state_dim, EMBED, HYPERNET).to(clock.device)
     eager = mixing.EagerMixer(n, state_dim, EMBED, HYPERNET).to(clock.device)
     eager.load_state_dict(ours.state_dict())
-    torch._dynamo.reset()
-    compiled = torch.compile(eager, mode=COMPILED)
+    by_compiler = compiled(eager, rows)
     copies = rotation(clock, 4 * rows * (n + state_dim))
     draws = [torch.randn(rows, n + state_dim, device=clock.device).split([n, state_dim], 1) for _ in range(copies)]
     inputs = [(agent_qs.clone().requires_grad_(), states.clone()) for agent_qs, states in draws]
@@ -96,7 +103,7 @@ def mixing_case(clock: Clock, rows: int, n: int, state_dim: int) -> Case:
     steps = {
         "ours": lambda *x: gradients(ours, x, of_ours),
         "eager": lambda *x: gradients(eager, x, of_eager),
-        "compiled": lambda *x: gradients(compiled, x, of_eager),
+        "compiled": lambda *x: gradients(by_compiler, x, of_eager),
     }
     wide, out = 2 * HYPERNET + 2 * EMBED, (n + 1) * EMBED
     products = 2 * rows * (2 * state_dim * wide + 3 * HYPERNET * out)
@@ -115,9 +122,7 @@ def mix_case(clock: Clock, rows: int, n: int) -> Case:
     torch.manual_seed(0)
     of_inputs = 4 * rows * (n + n * EMBED + 2 * EMBED + 1)
     inputs = [mix_inputs(clock, rows, n) for _ in range(rotation(clock, of_inputs))]
-    torch._dynamo.reset()
-    compiled = torch.compile(reference.mix, mode=COMPILED)
-    mixers = {"ours": ops.mix, "eager": reference.mix, "compiled": compiled}
+    mixers = {"ours": ops.mix, "eager": reference.mix, "compiled": compiled(reference.mix, rows)}
     steps = {name: lambda *x, mixer=mixer: gradients(mixer, x, ()) for name, mixer in mixers.items()}
     return Case(rotated(steps, inputs), 3 * of_inputs + 8 * rows, 0, 2)
 
@@ -155,12 +160,7 @@ def target_case(clock: Clock, rows: int, n: int, n_actions: int) -> Case:
         return [next_qs, avail, torch.randn(rows, device=clock.device), terminated, 0.99, *weights, online]
 
     inputs = [draw() for _ in range(rotation(clock, moved))]
-    torch._dynamo.reset()
-    targets = {
-        "ours": ops.td_target,
-        "eager": eager_target,
-        "compiled": torch.compile(eager_target, mode=COMPILED),
-    }
+    targets = {"ours": ops.td_target, "eager": eager_target, "compiled": compiled(eager_target, rows)}
     return Case(rotated(targets, inputs), moved, 0, 1)
 
 

@@ -75,17 +75,27 @@ run_memcheck() { sanitize memcheck && must_fail memcheck out-of-bounds; }
 run_racecheck() { sanitize racecheck; }
 run_initcheck() { sanitize initcheck && must_fail initcheck uninitialised; }
 run_synccheck() { sanitize synccheck; }
-run_benchmark() { python3 benchmarks cuda cuda_update; }
+run_benchmark() { python3 benchmarks cuda_update cuda_acting cuda; }
 
-failed=0
-for stage in "${stages[@]}"; do
-  printf '\n== %s (%s s)\n' "$stage" "$SECONDS"
-  began=$SECONDS
-  "run_$stage" 2>&1 | tee "$work/stages/$stage.log"
-  status=${PIPESTATUS[0]}
-  [ "$status" = 0 ] || failed=1
-  printf '%s\t%s\t%s\n' "$stage" "$status" "$((SECONDS - began))" >"$work/stages/$stage.tsv"
+take() {  # stage
+  local began=$SECONDS status
+  "run_$1" >"$work/stages/$1.log" 2>&1
+  status=$?
+  printf '%s\t%s\t%s\n' "$1" "$status" "$((SECONDS - began))" >"$work/stages/$1.tsv"
+  printf '\n== %s: %s s\n' "$1" "$((SECONDS - began))"
+  tail -n 40 "$work/stages/$1.log"
+  return "$status"
+}
+
+# The checks run beside one another; the benchmark has the machine to itself.
+failed=0 checks=()
+wanted() { [[ " ${stages[*]} " == *" $1 "* ]]; }
+if wanted build; then take build || failed=1; fi
+for stage in tests memcheck racecheck initcheck synccheck; do
+  if wanted "$stage"; then take "$stage" & checks+=($!); fi
 done
+for check in "${checks[@]}"; do wait "$check" || failed=1; done
+if wanted benchmark; then take benchmark || failed=1; fi
 
 printf '\n== results (%s s)\n' "$SECONDS"
 python3 benchmarks/gpu_report.py "$work/stages" || failed=1

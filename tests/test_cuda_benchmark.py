@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cuda_acting
 import cuda_clock
 import cuda_ops
 import cuda_update
@@ -59,6 +60,15 @@ def test_whole_training_steps_agree_and_are_timed(monkeypatch):
     assert [row[0] for row in rows] == ["mlp 64, 2 agents", "gru 64, 3 agents"]
     assert all(len(row) == len(cuda_update.HEADER) for row in rows)
     assert all(set(of_row) == {"captured", "kept", "plain", "cpu"} for of_row in data.values())
+
+
+def test_acting_agrees_and_is_timed(monkeypatch):
+    monkeypatch.setattr(cuda_acting.harness, "WARM_UP", 0)
+    shapes = [("mlp", 2, 64), ("gru", 3, 64)]
+    rows, data = cuda_acting.measure(cuda_clock.HostClock(), shapes, counts=(1, 5), repeats=1)
+    assert [row[:2] for row in rows[1:3]] == [["mlp 64, 2 agents", "5"], ["gru 64, 3 agents", "1"]]
+    assert all(len(row) == len(cuda_acting.HEADER) for row in rows)
+    assert all(set(of_row) == {"cpu", "captured", "plain"} for of_row in data.values())
 
 
 def test_the_floor_is_the_largest_of_its_three():

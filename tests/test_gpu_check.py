@@ -25,8 +25,8 @@ PROGRAMS = {
           *gpu_report.py*) exec {sys.executable} "$@" ;;
           "-P -m pytest"*) echo "$PYTEST" ;;
           *out-of-bounds | *uninitialised) exit 1 ;;
-          "benchmarks cuda cuda_update")
-            for name in cuda cuda_update; do
+          "benchmarks cuda_update cuda_acting cuda")
+            for name in cuda cuda_update cuda_acting; do
               printf '# cuda\\n\\n| a table |\\n' >benchmarks/results/$name.md
             done ;;
         esac""",
