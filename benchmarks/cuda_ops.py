@@ -5,8 +5,8 @@ for every parameter and the agents' values. `mix`: its fused operation alone, on
 `td_target`: the masked maximum, double-Q, mixing and bootstrap alone; eager leaves out the check for agents
 without an action, which would wait for the GPU. The floor is the largest of bytes over the bandwidth of a copy,
 FLOPs over the rate of torch.mm, and the time of a graph of as many empty nodes: two for `mix`, one for
-`td_target`, ten for `mixing` (eight products and the two fused kernels). torch.compile tunes itself to the utmost
-(max-autotune) where there are few rows, and is as it comes elsewhere.
+`td_target`, ten for `mixing` (eight products and the two fused kernels). torch.compile is compared for `mixing`; it
+tunes itself to the utmost (max-autotune, minutes) in the smallest shape, and is as it comes in the others.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pyqmix.ops import reference
 SHAPES = ((1_600, 2, 30), (1_600, 4, 72), (15_360, 8, 168), (15_360, 10, 322), (15_360, 27, 1170))  # rows, n, S
 ACTIONS = {2: 6, 4: 6, 8: 14, 10: 18, 27: 36}
 EMBED, HYPERNET = mixing.EMBED, mixing.HYPERNET
-FEW_ROWS = 1_600
+TUNED = (1_600, 2, 30)  # to the utmost
 Calls = dict[str, Sequence[Callable[[], object]]]
 
 
@@ -82,20 +82,15 @@ def _tensors(result: object) -> list[Tensor]:
     return [result] if isinstance(result, Tensor) else list(result)  # type: ignore[call-overload]
 
 
-def compiled(function: Callable[..., Any], rows: int) -> Callable[..., Any]:
-    """Compile as max-autotune does where there are few rows, whose own graphs would stand within ours."""
-    torch._dynamo.reset()
-    tuned = rows <= FEW_ROWS
-    return torch.compile(function, mode="max-autotune-no-cudagraphs" if tuned else "default")
-
-
 def mixing_case(clock: Clock, rows: int, n: int, state_dim: int) -> Case:
     """Build the whole mixing network."""
     torch.manual_seed(0)
     ours = QMixer(n, state_dim, EMBED, HYPERNET).to(clock.device)
     eager = mixing.EagerMixer(n, state_dim, EMBED, HYPERNET).to(clock.device)
     eager.load_state_dict(ours.state_dict())
-    by_compiler = compiled(eager, rows)
+    torch._dynamo.reset()  # max-autotune's own graphs would stand within ours
+    mode = "max-autotune-no-cudagraphs" if (rows, n, state_dim) == TUNED else "default"
+    compiled = torch.compile(eager, mode=mode)
     copies = rotation(clock, 4 * rows * (n + state_dim))
     draws = [torch.randn(rows, n + state_dim, device=clock.device).split([n, state_dim], 1) for _ in range(copies)]
     inputs = [(agent_qs.clone().requires_grad_(), states.clone()) for agent_qs, states in draws]
@@ -103,7 +98,7 @@ def mixing_case(clock: Clock, rows: int, n: int, state_dim: int) -> Case:
     steps = {
         "ours": lambda *x: gradients(ours, x, of_ours),
         "eager": lambda *x: gradients(eager, x, of_eager),
-        "compiled": lambda *x: gradients(by_compiler, x, of_eager),
+        "compiled": lambda *x: gradients(compiled, x, of_eager),
     }
     wide, out = 2 * HYPERNET + 2 * EMBED, (n + 1) * EMBED
     products = 2 * rows * (2 * state_dim * wide + 3 * HYPERNET * out)
@@ -122,7 +117,7 @@ def mix_case(clock: Clock, rows: int, n: int) -> Case:
     torch.manual_seed(0)
     of_inputs = 4 * rows * (n + n * EMBED + 2 * EMBED + 1)
     inputs = [mix_inputs(clock, rows, n) for _ in range(rotation(clock, of_inputs))]
-    mixers = {"ours": ops.mix, "eager": reference.mix, "compiled": compiled(reference.mix, rows)}
+    mixers = {"ours": ops.mix, "eager": reference.mix}
     steps = {name: lambda *x, mixer=mixer: gradients(mixer, x, ()) for name, mixer in mixers.items()}
     return Case(rotated(steps, inputs), 3 * of_inputs + 8 * rows, 0, 2)
 
@@ -160,7 +155,7 @@ def target_case(clock: Clock, rows: int, n: int, n_actions: int) -> Case:
         return [next_qs, avail, torch.randn(rows, device=clock.device), terminated, 0.99, *weights, online]
 
     inputs = [draw() for _ in range(rotation(clock, moved))]
-    targets = {"ours": ops.td_target, "eager": eager_target, "compiled": compiled(eager_target, rows)}
+    targets = {"ours": ops.td_target, "eager": eager_target}
     return Case(rotated(targets, inputs), moved, 0, 1)
 
 
@@ -189,11 +184,12 @@ def measure(
         require_agreement(case.calls)
         times = interleave(clock, case.calls, repeats)
         floor = machine.floor(case.moved_bytes, case.flops, case.nodes)
-        ours = times["ours"]
-        ratios = [harness.ratio(times[name], ours) for name in ("eager", "compiled")]
-        ratios.append(floor / (ours.median / 1e3))
-        micro = [f"{1e3 * times[name].median:.1f}" for name in ("ours", "eager", "compiled")]
-        lines.append([label, *micro, f"{1e6 * floor:.1f}", *map("{:.2f}".format, ratios)])
+        ours, micro, ratios = times["ours"], [], []
+        for name in ("ours", "eager", "compiled"):
+            micro.append(f"{1e3 * times[name].median:.1f}" if name in times else "-")
+            ratios.append(f"{harness.ratio(times[name], ours):.2f}" if name in times else "-")
+        of_floor = f"{floor / (ours.median / 1e3):.2f}"
+        lines.append([label, *micro, f"{1e6 * floor:.1f}", *ratios[1:], of_floor])
         data[label] = {
             "seconds": {name: timing.seconds for name, timing in times.items()},
             "floor": floor,

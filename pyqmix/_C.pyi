@@ -203,6 +203,51 @@ def adam_cpu(
     is_double: bool,
 ) -> float: ...
 
+ADAM_SCRATCH: int
+
+def adam_cuda(
+    *,
+    size: int,
+    parameters: int,
+    gradient: int,
+    exp_avg: int,
+    exp_avg_sq: int,
+    step: int,
+    lr: int,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    max_norm: float,
+    scratch: int,
+    norm: int,
+    is_double: bool,
+    stream: int,
+) -> None: ...
+def bias_relu_parts(rows: int, width: int) -> int: ...
+def bias_relu_cuda(
+    *, rows: int, width: int, values: TensorRows, bias: int, relu: bool, is_double: bool, stream: int
+) -> None: ...
+def bias_relu_backward_cuda(
+    *,
+    rows: int,
+    width: int,
+    grad: TensorRows,
+    relu: tuple[TensorRows, TensorRows] | None,
+    parts: int,
+    sums: int,
+    grad_bias: int,
+    is_double: bool,
+    stream: int,
+) -> None: ...
+def pad_episodes_cuda(
+    *,
+    episodes: int,
+    times: int,
+    lengths: int,
+    columns: list[tuple[int, int, int, int, int, int, int]],
+    stream: int,
+) -> None: ...
+
 class GruTensors:
     def __init__(
         self,

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -42,8 +44,9 @@ class EpisodeBatch:
         steps: int | None = None,
         pin_memory: bool = False,
         device: torch.device | None = None,
+        dtype: torch.dtype = torch.float32,
     ) -> EpisodeBatch:
-        """Allocate a batch without filling it.
+        """Allocate a batch without filling it, all in one piece of memory.
 
         Args:
             spec: what the episodes look like.
@@ -51,22 +54,32 @@ class EpisodeBatch:
             steps: T; the spec's episode limit without it, so that any batch fits.
             pin_memory: page-locked memory, from which copies to a GPU can overlap with other work.
             device: where; the CPU without it.
+            dtype: of the floating-point tensors.
         """
         steps = spec.episode_limit if steps is None else steps
+        parts, size = _layout(spec, batch_size, steps, dtype)
+        memory = torch.empty(size, dtype=torch.uint8, pin_memory=pin_memory, device=device)
+        tensors = {p.name: memory[p.offset : p.offset + p.size].view(p.dtype).view(p.shape) for p in parts}
+        if spec.concat_state:
+            tensors["states"] = tensors["obs"].flatten(2)
+        return cls(**tensors)
 
-        def tensor(*shape: int, dtype: torch.dtype = torch.float32) -> Tensor:
-            return torch.empty(batch_size, *shape, dtype=dtype, pin_memory=pin_memory, device=device)
+    def memory(self, spec: EpisodeSpec) -> Tensor | None:
+        """Return all of a batch's memory (bytes,) uint8, of which one copy moves every tensor.
 
-        obs = tensor(steps + 1, spec.n_agents, spec.obs_dim)
-        return cls(
-            obs=obs,
-            avail=tensor(steps + 1, spec.n_agents, spec.n_actions, dtype=torch.bool),
-            states=obs.flatten(2) if spec.concat_state else tensor(steps + 1, spec.state_dim),
-            actions=tensor(steps, spec.n_agents, dtype=torch.int64),
-            rewards=tensor(steps),
-            terminated=tensor(steps, dtype=torch.bool),
-            lengths=tensor(dtype=torch.int64),
-        )
+        None if it is not the whole of what :meth:`empty` allocated for B episodes with room for the episode limit.
+        """
+        storage = self.obs.untyped_storage()
+        parts, size = _layout(spec, len(self.lengths), spec.episode_limit, self.rewards.dtype)
+        if storage.nbytes() != size:
+            return None
+        for part in parts:
+            tensor: Tensor = getattr(self, part.name)
+            begin, stride = tensor.storage_offset() * part.dtype.itemsize, tensor.stride(0) * part.dtype.itemsize
+            laid_out = begin == part.offset and stride * part.shape[0] == part.size and tensor.dtype == part.dtype
+            if not laid_out or tensor.untyped_storage()._cdata != storage._cdata:  # the same memory, not as large
+                return None
+        return torch.empty(0, dtype=torch.uint8, device=self.obs.device).set_(storage)
 
     def fitted(self, spec: EpisodeSpec, batch_size: int, steps: int) -> EpisodeBatch:
         """Return the beginning of each tensor's memory as a smaller batch, contiguous like this one.
@@ -115,6 +128,42 @@ class EpisodeBatch:
         if self.obs.device == device:
             return self
         return EpisodeBatch(**{name: value.to(device) for name, value in vars(self).items()})
+
+
+class _Part(NamedTuple):
+    """One tensor of a batch, and where it begins in the batch's memory; sizes are in bytes."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+    offset: int
+    size: int
+
+
+_ALIGNMENT = 64  # bytes
+
+
+@lru_cache(maxsize=256)
+def _layout(spec: EpisodeSpec, batch_size: int, steps: int, dtype: torch.dtype) -> tuple[tuple[_Part, ...], int]:
+    """Lay out the tensors that have memory of their own; return with them the bytes of all."""
+    points, joint = (batch_size, steps + 1), (batch_size, steps, spec.n_agents)
+    kinds: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+        "obs": ((*points, spec.n_agents, spec.obs_dim), dtype),
+        "states": ((*points, spec.state_dim), dtype),
+        "avail": ((*points, spec.n_agents, spec.n_actions), torch.bool),
+        "actions": (joint, torch.int64),
+        "rewards": (joint[:2], dtype),
+        "terminated": (joint[:2], torch.bool),
+        "lengths": (joint[:1], torch.int64),
+    }
+    if spec.concat_state:
+        del kinds["states"]  # a view of the observations
+    parts, offset = [], 0
+    for name, (shape, kind) in kinds.items():
+        size = torch.Size(shape).numel() * kind.itemsize
+        parts.append(_Part(name, shape, kind, offset, size))
+        offset += -(-size // _ALIGNMENT) * _ALIGNMENT
+    return tuple(parts), offset
 
 
 class BatchView:

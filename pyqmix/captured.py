@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,6 +40,13 @@ class _Shape:
     stats: UpdateStats | None = None
 
 
+class _Room(NamedTuple):
+    """A batch with room for the episode limit, and all of its memory."""
+
+    batch: EpisodeBatch
+    memory: Tensor
+
+
 @dataclass
 class CapturedSteps:
     """Takes training steps on a GPU: the first ones of each shape as they are, all later ones by a graph.
@@ -55,6 +63,8 @@ class CapturedSteps:
     device: torch.device
     graphs: CudaGraphs
     _shapes: dict[tuple[int, ...], _Shape] = field(default_factory=dict)
+    _rooms: dict[int, _Room] = field(default_factory=dict)  # by episodes; shapes are parts of them
+    _gathering: dict[int, _Room] = field(default_factory=dict)  # where the batches come from
 
     def step(self, take: Callable[[StepInputs], UpdateStats], inputs: StepInputs) -> UpdateStats:
         """Take a step; its scalars and errors are the caller's own.
@@ -90,39 +100,41 @@ class CapturedSteps:
                 None if x is None else torch.empty_like(x, device=self.device)
                 for x in (inputs.importance, inputs.draws)
             )
-            self._shapes[key] = _Shape(StepInputs(self._room_for(inputs.batch, padded), *extra))
+            room = self._room(self._rooms, inputs.batch, self.device)
+            self._shapes[key] = _Shape(StepInputs(room.batch.up_to(padded), *extra))
         return self._shapes[key]
 
-    def _room_for(self, batch: EpisodeBatch, padded: int) -> EpisodeBatch:
-        """Allocate a batch of zeros: what no batch has reached is read, though nothing comes of it."""
-        longer = padded - batch.actions.shape[1]
-        room = {
-            name: torch.zeros(
-                (len(x), *(width + longer for width in x.shape[1:2]), *x.shape[2:]),
-                dtype=x.dtype,
-                device=self.device,
-            )
-            for name, x in vars(batch).items()
-        }
-        if self.spec.concat_state:
-            room["states"] = room["obs"].flatten(2)
-        return EpisodeBatch(**room)
-
     def _load(self, to: StepInputs, inputs: StepInputs) -> None:
-        """Copy inputs of at most as many steps to where a graph reads them; what lies beyond is padding."""
-        sources, targets = _tensors(inputs, self.spec), _tensors(to, self.spec)
-        for source, target in zip(self.graphs.upload(sources), targets, strict=True):
-            part = target if source.dim() == 1 else target[:, : source.shape[1]]
-            part.copy_(source)
+        """Copy inputs of at most as many steps to where a graph reads them, the whole of their memory at once."""
+        memory = inputs.batch.memory(self.spec)
+        if memory is None:
+            memory = self._gather(inputs.batch)
+        target = self._rooms[len(inputs.batch.lengths)].memory
+        pairs = [(memory, target), (inputs.importance, to.importance), (inputs.draws, to.draws)]
+        self.graphs.upload([(a, b) for a, b in pairs if a is not None and b is not None])
+
+    def _gather(self, batch: EpisodeBatch) -> Tensor:
+        """Bring a batch whose tensors lie here and there into one piece of memory."""
+        room = self._room(self._gathering, batch, batch.obs.device)
+        self.graphs.wait_for_uploads()  # of what it held before
+        for name, part in vars(room.batch.up_to(batch.actions.shape[1])).items():
+            if name != "states" or not self.spec.concat_state:  # a view of the observations
+                part.copy_(getattr(batch, name))
+        return room.memory
+
+    def _room(self, rooms: dict[int, _Room], batch: EpisodeBatch, device: torch.device) -> _Room:
+        """Return memory for as many episodes, of zeros at first: what no batch has reached is read."""
+        episodes = len(batch.lengths)
+        if episodes not in rooms:
+            pinned, dtype = device.type == "cpu" and self.device.type == "cuda", batch.rewards.dtype
+            empty = EpisodeBatch.empty(self.spec, episodes, None, pinned, device, dtype)
+            memory = empty.memory(self.spec)
+            assert memory is not None
+            rooms[episodes] = _Room(empty, memory.zero_())
+        return rooms[episodes]
 
 
 def padded_steps(steps: int, limit: int) -> int:
     """Return to how many steps a batch is padded whose longest episode has ``steps``, at most ``limit``."""
     lengths = (-(-limit * k // _LENGTHS) for k in range(1, _LENGTHS + 1))
     return next(length for length in lengths if steps <= length)
-
-
-def _tensors(inputs: StepInputs, spec: EpisodeSpec) -> list[Tensor]:
-    """List the tensors of inputs; a state that is only a view of the observations is none."""
-    batch = [x for name, x in vars(inputs.batch).items() if name != "states" or not spec.concat_state]
-    return batch + [x for x in (inputs.importance, inputs.draws) if x is not None]

@@ -26,25 +26,41 @@ class CudaGraphs:
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._uploads, self._side = torch.cuda.Stream(device), torch.cuda.Stream(device)
-        self._uploaded: torch.cuda.Event | None = None
+        self._uploaded, self._taken_over = torch.cuda.Event(), torch.cuda.Event()
+        self._landings: dict[Tensor, Tensor] = {}  # of each target, from where it is copied there
 
-    def upload(self, tensors: Sequence[Tensor]) -> list[Tensor]:
-        """Copy tensors to the device while it works on; those that lie there already are returned as they are.
+    def upload(self, copies: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Copy each first tensor to the second, which stays on the device, while the device works on.
 
         Waits until the copies of the call before are complete, as they long are: their sources may be written
         again.
         """
-        if self._uploaded is not None:
-            self._uploaded.synchronize()
+        self.wait_for_uploads()
         current = torch.cuda.current_stream(self._device)
+        landed: list[tuple[Tensor, Tensor]] = []
         with torch.cuda.stream(self._uploads):
-            moved = [x if x.is_cuda else x.to(self._device, non_blocking=True) for x in tensors]
-            self._uploaded = torch.cuda.Event()
+            self._uploads.wait_event(self._taken_over)  # of where the last ones landed
+            for source, target in copies:
+                if source.is_cuda:
+                    landed.append((source, target))
+                    continue
+                landing = self._landing(target)
+                landing.copy_(source, non_blocking=True)
+                landed.append((landing, target))
             self._uploaded.record(self._uploads)
         current.wait_event(self._uploaded)
-        for tensor in moved:
-            tensor.record_stream(current)
-        return moved
+        for landing, target in landed:
+            target.copy_(landing)
+        self._taken_over.record(current)
+
+    def wait_for_uploads(self) -> None:
+        """Wait until the last upload has read its sources."""
+        self._uploaded.synchronize()
+
+    def _landing(self, target: Tensor) -> Tensor:
+        if target not in self._landings:
+            self._landings[target] = torch.empty_like(target)
+        return self._landings[target]
 
     def aside(self, function: Callable[[], T]) -> T:
         """Call a function on the stream on which it will be captured, as PyTorch asks for before a capture."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.batch import BatchView, EpisodeBatch
@@ -41,12 +42,24 @@ class DeviceStore:
             _, first = np.unique(slots[missing], return_index=True)  # one may have been drawn twice
             self._fetch(pinned, missing[first], slots, lengths)
             self._generations[slots] = generations
-        at = torch.from_numpy(slots.copy()).to(self._device)
-        shown = self._episodes.up_to(int(lengths.max()))
-        gathered = {name: values.index_select(0, at) for name, values in vars(shown).items()}
-        if self._spec.concat_state:
-            gathered["states"] = gathered["obs"].flatten(2)
-        return EpisodeBatch(**gathered)
+        gathered = EpisodeBatch.empty(self._spec, len(lengths), device=self._device)
+        self._gather(slots, gathered)
+        gathered.lengths.copy_(self._sent(lengths), non_blocking=True)
+        return gathered.up_to(int(lengths.max()))
+
+    def _gather(self, slots: NDArray[np.int64], to: EpisodeBatch) -> None:
+        at = self._sent(slots)
+        for name, values in vars(self._episodes).items():
+            if name == "lengths" or (name == "states" and self._spec.concat_state):
+                continue  # told by the ring; a view of the observations
+            torch.index_select(values, 0, at, out=getattr(to, name))
+
+    def _sent(self, values: NDArray[np.int64]) -> Tensor:
+        """Copy values to the device without waiting for what it still does."""
+        on_host = torch.from_numpy(values.copy())
+        if self._device.type == "cuda":
+            on_host = on_host.pin_memory()
+        return on_host.to(self._device, non_blocking=True)
 
     def _fetch(
         self,
@@ -56,14 +69,15 @@ class DeviceStore:
         lengths: NDArray[np.int64],
     ) -> None:
         steps = int(lengths[rows].max())
-        host = BatchView(EpisodeBatch.empty(self._spec, len(rows), steps))
+        pinned_memory = self._device.type == "cuda"
+        host = BatchView(EpisodeBatch.empty(self._spec, len(rows), steps, pinned_memory))
         pinned.decode(*host.arrays, rows=rows)
         host.lengths[:] = lengths[rows]
-        at = torch.from_numpy(slots[rows]).to(self._device)
+        at = self._sent(slots[rows])
         for name, values in vars(self._episodes.up_to(steps)).items():
             if name == "states" and self._spec.concat_state:
                 continue  # a view of the observations
-            values.index_copy_(0, at, getattr(host.batch, name).to(self._device))
+            values.index_copy_(0, at, getattr(host.batch, name).to(self._device, non_blocking=True))
         self.fetched += len(rows)
 
 

@@ -84,6 +84,11 @@ class Learner:
         if self.static_shapes:
             self._captured = CapturedSteps(spec, self.device, CudaGraphs(self.device))
 
+    @property
+    def batch_room(self) -> int | None:
+        """With room for how many steps :meth:`pyqmix.EpisodeSampler.sample` had best lay episodes out for this."""
+        return self.spec.episode_limit if self.static_shapes else None
+
     def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
 
@@ -122,7 +127,8 @@ class Learner:
         errors = None
         if inputs.importance is not None:
             errors = episode_errors(packed, q, target, inputs.batch.actions.shape[:2])
-        return UpdateStats(loss.detach(), packed.mean(q), packed.mean(target), grad_norm, errors)
+        scalars = torch.stack([loss.detach(), packed.mean(q), packed.mean(target), grad_norm])
+        return UpdateStats(scalars, errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss, the values (N, *M) and their targets (N, *M) of the steps; on a GPU of padding too."""
@@ -145,9 +151,8 @@ class Learner:
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
         networks = self.target_agent, self.target_mixer
         target = make_targets(packed, rewards, online_qs.detach(), *networks, self.config)
-        chosen = online_qs.index_select(0, packed.now).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
-        states = packed.states.index_select(0, packed.now)
-        loss, q = self.mixer.loss(chosen, states, target, weights)
+        chosen = packed.at_steps(online_qs).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
+        loss, q = self.mixer.loss(chosen, packed.at_steps(packed.states), target, weights)
         return loss, q, target
 
     def _gradients(
@@ -220,13 +225,14 @@ class Learner:
 
     def _learned_rewards(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
         """Scale and standardise the rewards (N,) of the real steps."""
-        rewards = packed.rewards * self.config.reward_scale
+        scale = self.config.reward_scale
+        rewards = packed.rewards if scale == 1.0 else packed.rewards * scale
         if self.config.standardise_rewards == "off":
             return rewards
         if self.config.standardise_rewards == "masked":
             self.standardiser.update(rewards, packed.real)
         else:  # padding to the longest episode counts as rewards of zero
-            padded = torch.where(batch.mask, batch.rewards, 0.0) * self.config.reward_scale
+            padded = torch.where(batch.mask, batch.rewards, 0.0) * scale
             times = torch.arange(padded.shape[1], device=padded.device)
             self.standardiser.update(padded, (times < batch.lengths.max()).expand_as(padded))
         return self.standardiser.standardise(rewards)
@@ -234,15 +240,11 @@ class Learner:
     def _weights(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
         """Weights (N,) of the steps' errors in the loss; they sum to 1."""
         if self.config.loss == "transitions":
-            if packed.real is None:
-                return torch.full_like(packed.rewards, 1.0 / packed.rewards.shape[0])
-            return packed.real.to(packed.rewards) / packed.real.sum()
+            return packed.share
         if self.config.batch_transitions is not None:
             lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
             return 1.0 / (lengths * (1.0 / lengths).sum())
-        per_episode = 1.0 / (batch.lengths.to(packed.rewards.dtype) * packed.n_episodes)
-        weights = per_episode[packed.episodes]
-        return weights if packed.real is None else weights * packed.real
+        return packed.of_episodes(1.0 / (batch.lengths * packed.n_episodes).to(packed.rewards.dtype))
 
 
 def _networks_shape(spec: EpisodeSpec, config: Config) -> ops.QMixShape:

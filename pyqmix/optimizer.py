@@ -11,9 +11,10 @@ from pyqmix.nn.flat import FlatParameters
 
 
 class BlockAdam(torch.optim.Adam):
-    """``torch.optim.Adam`` of one block on the CPU, whose state it keeps, with clipping and step in one call.
+    """``torch.optim.Adam`` of one block, whose state it keeps, with clipping and step in one call.
 
-    torch's own step takes six times as long for a block of the usual size, and longer with two threads.
+    On the CPU torch's own step takes six times as long for a block of the usual size, and longer with two threads;
+    on a GPU it is ten launches in place of three.
     """
 
     def clipped_step(self, max_norm: float) -> Tensor:
@@ -22,12 +23,12 @@ class BlockAdam(torch.optim.Adam):
         (block,) = group["params"]
         state = self.state[block]
         if not state:
-            state["step"] = torch.zeros((), dtype=torch.float32)
+            state["step"] = torch.zeros((), dtype=torch.float32, device=block.device)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(block), torch.zeros_like(block)
         state["step"] += 1
         blocks = (block.detach(), block.grad, state["exp_avg"], state["exp_avg_sq"])
-        step, betas = int(state["step"].item()), group["betas"]
-        return ops.adam(*blocks, step, group["lr"], betas, group["eps"], max_norm=max_norm)
+        step = state["step"] if block.is_cuda else int(state["step"].item())
+        return ops.adam(*blocks, step, group["lr"], group["betas"], group["eps"], max_norm=max_norm)
 
 
 def make_optimizer(config: Config, flat: FlatParameters) -> torch.optim.Optimizer:
@@ -36,9 +37,9 @@ def make_optimizer(config: Config, flat: FlatParameters) -> torch.optim.Optimize
     lr = torch.tensor(config.lr, device=flat.block.device) if captured else config.lr
     if config.optimizer == "rmsprop":
         return torch.optim.RMSprop([flat.block], lr=lr, alpha=0.99, eps=1e-5, capturable=captured)
-    if config.backend == "fused" and flat.block.is_cpu:
-        return BlockAdam([flat.block], lr=lr)
-    return torch.optim.Adam([flat.block], lr=lr, fused=True, capturable=captured)
+    if config.backend == "fused":
+        return BlockAdam([flat.block], lr=lr, capturable=captured)
+    return torch.optim.Adam([flat.block], lr=lr, fused=True)
 
 
 def clipped_step(optimizer: torch.optim.Optimizer, flat: FlatParameters, max_norm: float) -> Tensor:

@@ -9,6 +9,7 @@ holds, it contributes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -66,12 +67,31 @@ class PackedEpisodes:
         """(N - B,) bool, which of the rows of :attr:`goes_on` another step does follow; None: all of them."""
         return None if self.real is None else self.real[self.n_episodes :]
 
+    def at_steps(self, points: Tensor) -> Tensor:
+        """Take of points (P, ...) those of the steps' o, s (N, ...)."""
+        if self.real is not None:  # every time has a row of each episode
+            return points[: len(self.now)]
+        return points.index_select(0, self.now)
+
+    def of_episodes(self, values: Tensor) -> Tensor:
+        """Give every step (N,) its episode's value of (B,); zero what is padding."""
+        if self.real is None:
+            return values[self.episodes]
+        return (self.real.view(-1, len(values)) * values).flatten()
+
+    @cached_property
+    def share(self) -> Tensor:
+        """(N,) of the rewards' dtype, each real step's part of all of them: what means are weighted by."""
+        if self.real is None:
+            return torch.full_like(self.rewards, 1.0 / len(self.rewards))
+        real = self.real.to(self.rewards.dtype)
+        return real / real.sum()
+
     def mean(self, values: Tensor) -> Tensor:
         """Average values (N, *M) of the steps."""
         if self.real is None:
             return values.mean()
-        real = beside(self.real, values).expand_as(values)
-        return torch.where(real, values, 0.0).sum() / real.sum()
+        return torch.dot(values.flatten(1).mean(1) if values.dim() > 1 else values, self.share.to(values.dtype))
 
 
 def beside(rows: Tensor, values: Tensor) -> Tensor:

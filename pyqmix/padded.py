@@ -6,38 +6,42 @@ an episode's reads zeros, ends by itself, and is not ``real``.
 
 from __future__ import annotations
 
+from functools import cache
+
 import torch
 from torch import Tensor
 
+from pyqmix import ops
 from pyqmix.batch import EpisodeBatch
 from pyqmix.packing import PackedEpisodes
 
 
 def pack_padded(batch: EpisodeBatch) -> PackedEpisodes:
-    """Lay a batch of B episodes padded to T steps out as B·T steps; waits for no device."""
+    """Lay a batch of B episodes padded to T steps out as B*T steps; waits for no device."""
     episodes, points = batch.obs.shape[:2]
-    device = batch.lengths.device
-    time = torch.arange(points, device=device).unsqueeze(1)
-    is_point, is_step = time <= batch.lengths, time[:-1] < batch.lengths  # (T+1, B), (T, B)
-    real = is_step.flatten()
-    places = torch.arange(episodes, device=device)
+    concat_state = batch.states.is_set_to(batch.obs.flatten(2))  # a view of the observations
+    of_points = [batch.obs] if concat_state else [batch.obs, batch.states]
+    steps = [batch.actions, batch.rewards, batch.terminated]
+    rows = ops.pad_episodes(batch.lengths, of_points, [batch.avail], steps)
+    actions, rewards, terminated = rows.steps
+    now, places, times = _places(episodes, points - 1, batch.lengths.device)
+    obs = rows.points[0]
     return PackedEpisodes(
-        obs=_rows(batch.obs, is_point),
-        states=_rows(batch.states, is_point),
+        obs=obs,
+        states=obs.flatten(1) if concat_state else rows.points[1],
         point_counts=torch.full((points,), episodes),
-        now=torch.arange(len(real), device=device),
-        next_avail=_rows(batch.avail[:, 1:], is_step),
-        actions=_rows(batch.actions, is_step),
-        rewards=_rows(batch.rewards, is_step),
-        terminated=_rows(batch.terminated, is_step) | ~real,
-        episodes=places.expand(points - 1, -1).flatten(),
-        times=time[:-1].expand(-1, episodes).flatten(),
-        real=real,
+        now=now,
+        next_avail=rows.next_points[0],
+        actions=actions,
+        rewards=rewards,
+        terminated=terminated.ge(rows.real),  # what is not real ends
+        episodes=places,
+        times=times,
+        real=rows.real,
     )
 
 
-def _rows(values: Tensor, kept: Tensor) -> Tensor:
-    """Bring values (B, K, ...) to (K·B, ...), zero where not ``kept`` (K, B): padding may hold anything."""
-    rows = values.transpose(0, 1)
-    rows = rows.masked_fill(~kept.view(*kept.shape, *[1] * (rows.dim() - 2)), 0)
-    return rows.flatten(0, 1)
+@cache  # a captured step reads them as long as the program lives
+def _places(episodes: int, times: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    rows = torch.arange(episodes * times, device=device)
+    return rows, rows % episodes, rows // episodes

@@ -54,7 +54,7 @@ class PrioritisedSampler(EpisodeSampler):
         self._probabilities = np.empty(0)
         self._learned: deque[_Learned] = deque()
 
-    def sample(self, batch_size: int, out: EpisodeBatch | None = None) -> EpisodeBatch:
+    def sample(self, batch_size: int, out: EpisodeBatch | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes by their priorities, with replacement; see :class:`EpisodeSampler`.
 
         Raises:
@@ -64,7 +64,7 @@ class PrioritisedSampler(EpisodeSampler):
         """
         while len(self._learned) > 1:
             self._set_errors(self._learned.popleft())
-        batch = super().sample(batch_size, out)
+        batch = super().sample(batch_size, out, room)
         self._places, self._probabilities = self._prioritised.drawn()
         return batch
 

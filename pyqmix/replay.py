@@ -246,7 +246,7 @@ class EpisodeSampler:
         # The last two, which callers use in turns; and their views, by batch size and steps.
         self._outs: deque[tuple[EpisodeBatch, dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
 
-    def sample(self, batch_size: int, out: EpisodeBatch | None = None) -> EpisodeBatch:
+    def sample(self, batch_size: int, out: EpisodeBatch | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
 
         Args:
@@ -255,6 +255,8 @@ class EpisodeSampler:
                 returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
                 a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
                 a store has no use for it.
+            room: lay every episode out with room for so many steps, and return a view of as many as the longest
+                has; without it the batch is contiguous.
 
         Raises:
             ValueError: batch_size is not positive, or exceeds the published episodes; or out does not fit.
@@ -268,7 +270,7 @@ class EpisodeSampler:
             if len(lengths) == batch_size:
                 if self._store is not None:
                     return self._store.batch(self._sampler, lengths)
-                return self._decode(lengths, out)
+                return self._decode(lengths, out, room)
         finally:
             self._sampler.release()
         held = len(self._ring)
@@ -276,15 +278,16 @@ class EpisodeSampler:
             raise ValueError(f"batch_size: the ring holds {held} episodes, {batch_size} were asked for")
         raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
 
-    def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None) -> EpisodeBatch:
-        steps = max(lengths.tolist())
+    def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
+        longest = max(lengths.tolist())
+        steps = longest if room is None else room
         if out is None:
             view = BatchView(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
         else:
             view = self._view(out, len(lengths), steps)
         self._sampler.decode(*view.arrays)
         view.lengths[:] = lengths
-        return view.batch
+        return view.batch if longest == steps else view.batch.up_to(longest)
 
     def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
         """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""

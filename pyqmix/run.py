@@ -160,7 +160,8 @@ class Run:
         self.evaluator.close()
 
     def _update(self) -> UpdateStats:
-        batch = self.sampler.sample(self.config.batch_size, out=next(self._batches))
+        out, room = next(self._batches), self.learner.batch_room
+        batch = self.sampler.sample(self.config.batch_size, out, room)
         if not isinstance(self.sampler, PrioritisedSampler):
             return self.learner.update(batch)
         beta = self.config.importance_exponent(self.progress.steps)

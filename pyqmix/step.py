@@ -32,25 +32,37 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class UpdateStats:
-    """What an update saw: detached scalars on the training device, which nobody has waited for.
+    """What an update saw, on the training device, which nobody has waited for.
 
     Attributes:
-        loss: the loss.
-        q_mean: mean of the values that the targets were compared with.
-        target_mean: mean of the targets.
-        grad_norm: norm of the whole gradient before clipping.
+        scalars: (4,), detached: the following four.
         episode_errors: (B,), the mean absolute error of each episode's steps, where sampling is prioritised.
     """
 
-    loss: Tensor
-    q_mean: Tensor
-    target_mean: Tensor
-    grad_norm: Tensor
+    scalars: Tensor
     episode_errors: Tensor | None = None
+
+    @property
+    def loss(self) -> Tensor:
+        """The loss."""
+        return self.scalars[0]
+
+    @property
+    def q_mean(self) -> Tensor:
+        """Mean of the values that the targets were compared with."""
+        return self.scalars[1]
+
+    @property
+    def target_mean(self) -> Tensor:
+        """Mean of the targets."""
+        return self.scalars[2]
+
+    @property
+    def grad_norm(self) -> Tensor:
+        """Norm of the whole gradient before clipping."""
+        return self.scalars[3]
 
     def copy(self) -> UpdateStats:
         """Return the same in memory of its own."""
-        errors = None if self.episode_errors is None else self.episode_errors.clone()
-        return UpdateStats(
-            self.loss.clone(), self.q_mean.clone(), self.target_mean.clone(), self.grad_norm.clone(), errors
-        )
+        errors = self.episode_errors
+        return UpdateStats(self.scalars.clone(), None if errors is None else errors.clone())

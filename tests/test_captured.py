@@ -141,8 +141,12 @@ class Graphs:
     def __init__(self):
         self.captured, self.replayed, self.plain = 0, 0, 0
 
-    def upload(self, tensors):
-        return [x.clone() for x in tensors]
+    def upload(self, copies):
+        for source, to in copies:
+            to.copy_(source)
+
+    def wait_for_uploads(self):
+        pass
 
     def aside(self, function):
         self.plain += 1
@@ -150,15 +154,13 @@ class Graphs:
 
     def capture(self, function):
         self.captured += 1
-        result = UpdateStats(*(torch.full((), torch.nan, dtype=torch.float64) for _ in range(4)), None)
+        result = UpdateStats(torch.full((4,), torch.nan, dtype=torch.float64))
 
         def replay():
             self.replayed += 1
-            for name, value in vars(function()).items():
-                if name == "episode_errors":
-                    object.__setattr__(result, name, value)
-                else:
-                    getattr(result, name).copy_(value)
+            stats = function()
+            result.scalars.copy_(stats.scalars)
+            object.__setattr__(result, "episode_errors", stats.episode_errors)
 
         return replay, result
 

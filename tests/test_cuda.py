@@ -155,6 +155,72 @@ def test_the_target_does_not_wait_and_can_be_captured():
     torch.testing.assert_close(y, truth)
 
 
+def linear_and_grads(layer, tensors):
+    leaves = [x.detach().clone().requires_grad_() for x in tensors]
+    out = layer(*leaves)
+    return [out.detach(), *torch.autograd.grad(out.square().sum(), leaves)]
+
+
+LAYERS = [
+    ((1600,), 30, 192, ()),
+    ((3264, 2), 15, 64, (2,)),
+    ((300, 27), 64, 36, ()),
+    ((7,), 5, 333, ()),
+    ((0,), 3, 4, ()),
+]
+
+
+@gpu
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(("rows", "inputs", "outputs", "groups"), LAYERS)
+def test_linear_equals_the_cpu_and_repeats(rows, inputs, outputs, groups, relu, monkeypatch):
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", False)
+    random = torch.Generator().manual_seed(0)
+    shapes = ((*rows, inputs), (outputs, inputs), (*groups, outputs))
+    tensors = [torch.randn(shape, generator=random, dtype=torch.float64) for shape in shapes]
+    truths = linear_and_grads(lambda *x: ops.linear(*x, relu), tensors)
+    for ours, truth in zip(linear_and_grads(lambda *x: ops.linear(*x, relu), moved(tensors)), truths, strict=True):
+        torch.testing.assert_close(ours.cpu(), truth, rtol=1e-10, atol=1e-9)
+    single = moved([x.float() for x in tensors])
+    ours, again = (linear_and_grads(lambda *x: ops.linear(*x, relu), single) for _ in range(2))
+    eager = linear_and_grads(lambda *x: reference.linear(*x, relu), single)
+    for a, b, same, truth in zip(ours, eager, again, truths, strict=True):
+        assert torch.equal(a, same)
+        assert (a.cpu() - truth).norm() <= 2 * (b.cpu() - truth).norm() + 1e-7 * truth.norm()
+
+
+@gpu
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("size", [1, 129, 50_003])
+def test_adam_equals_the_cpu_and_repeats(size, dtype):
+    random = torch.Generator().manual_seed(0)
+    blocks = [torch.randn(size, generator=random, dtype=torch.float64).to(dtype) for _ in range(4)]
+    blocks[3].abs_()
+    step, lr = torch.tensor(3.0), torch.tensor(1e-2)
+    results = []
+    for device in ("cuda", "cuda", "cpu"):
+        on_device = [x.clone().to(device) for x in blocks]
+        scalars = (step.to(device), lr.to(device)) if device == "cuda" else (3, float(lr))
+        norm = ops.adam(*on_device, *scalars, (0.8, 0.95), 1e-3, max_norm=0.5)
+        results.append([x.cpu() for x in (*on_device, norm)])
+    for a, same, truth in zip(*results, strict=True):
+        assert torch.equal(a, same)
+        torch.testing.assert_close(a, truth)
+
+
+@gpu
+def test_padded_episodes_equal_the_reference():
+    lengths = torch.tensor([3, 50, 1, 17])
+    points, avail = torch.randn(4, 51, 2, 15), torch.rand(4, 51, 2, 6) < 0.5
+    steps = [torch.randint(0, 6, (4, 50, 2)), torch.randn(4, 50), torch.rand(4, 50) < 0.1]
+    for longest in (50, 20):
+        shown = [x[:, : longest + 1].cuda() for x in (points, avail)]
+        arguments = lengths.clamp(max=longest).cuda(), shown[:1], shown[1:], [x[:, :longest].cuda() for x in steps]
+        ours, truth = ops.pad_episodes(*arguments), reference.pad_episodes(*arguments)
+        for a, b in zip(vars(ours).values(), truth, strict=True):
+            assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
+
+
 @gpu
 def test_more_than_two_to_the_31_elements():
     rows, n, embed = 1 << 16, 1024, 40
@@ -193,14 +259,12 @@ LEARNERS = [
 
 
 def trained(options, device, updates=12):
-    """A learner and its losses; batches of two lengths, in page-locked memory before a GPU."""
+    """A learner and its losses; batches of two lengths."""
     learner = Learner(SPEC, Config(hidden_dim=16, lr=1e-3, target_update=5, **options), torch.device(device))
     losses = []
     for update in range(updates):
         batch = make_batch((6, 4) if update % 2 else (2, 1), seed=update, garbage=0.0)
         floats = {k: v.float() if v.is_floating_point() else v for k, v in vars(batch).items()}
-        if device == "cuda":
-            floats = {k: v.pin_memory() for k, v in floats.items()}
         importance = torch.tensor([0.4, 1.0])
         learner.set_learning_rate(1e-3 / (1 + update // 4))
         losses.append(learner.update(EpisodeBatch(**floats), importance).loss)
@@ -227,9 +291,12 @@ def test_replayed_steps_do_not_wait(options):
     learner, _ = trained(options, "cuda")
     assert all(shape.replay is not None for shape in learner._captured._shapes.values())
     batch = make_batch((6, 4), garbage=0.0)
-    pinned = {k: (v.float() if v.is_floating_point() else v).pin_memory() for k, v in vars(batch).items()}
-    importance = torch.ones(2).pin_memory()
-    inputs = learner._inputs(EpisodeBatch(**pinned), importance)
+    laid_out = EpisodeBatch.empty(SPEC, 2, pin_memory=True)
+    laid_out.lengths.copy_(batch.lengths)
+    for name, part in vars(laid_out.up_to(6)).items():
+        part.copy_(getattr(batch, name))
+    inputs = learner._inputs(laid_out, torch.ones(2).pin_memory())
+    assert laid_out.memory(SPEC) is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
         learner._captured.step(learner._step, inputs)

@@ -29,8 +29,9 @@ def test_every_case_agrees_and_is_timed():
     assert [line[0] for line in lines[:3]] == labels
     assert len(lines) == 6
     assert all(len(line) == len(cuda_ops.HEADER) for line in lines)
-    for of_case in data.values():
-        assert set(of_case["seconds"]) == {"ours", "eager", "compiled"}
+    for label, of_case in data.items():
+        assert set(of_case["seconds"]) - {"compiled"} == {"ours", "eager"}
+        assert ("compiled" in of_case["seconds"]) == label.startswith("mixing")
         assert all(len(times) == 2 for times in of_case["seconds"].values())
         assert of_case["copies_of_inputs"] >= 2
         assert of_case["floor"] > 0

@@ -11,6 +11,7 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_gru(module);
     pyqmix::bind_mlp(module);
     pyqmix::bind_adam(module);
+    pyqmix::bind_linear(module);
     pyqmix::bind_training(module);
     pyqmix::bind_replay(module);
     pyqmix::bind_lbf(module);

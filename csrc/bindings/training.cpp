@@ -1,6 +1,9 @@
 #include <pybind11/stl.h>
 
+#include <algorithm>
 #include <array>
+#include <stdexcept>
+#include <string>
 #include <tuple>
 #include <utility>
 #include <vector>
@@ -8,6 +11,7 @@
 #include "bindings/bindings.h"
 #include "bindings/tensor_args.h"
 #include "training/pack.h"
+#include "training/pad.h"
 #include "training/qmix_gradients.h"
 
 namespace py = pybind11;
@@ -29,6 +33,17 @@ std::vector<Column> columns_of(const Columns& columns) {
         out.push_back({at<const void>(from), at<void>(to), bytes});
     return out;
 }
+
+#if defined(PYQMIX_WITH_CUDA)
+// From, to; bytes from one episode to the next, and of a row; times, first, reach.
+using PaddedColumnArgs = std::tuple<Address, Address, std::int64_t, std::int64_t, std::int64_t,
+                                    std::int64_t, std::int64_t>;
+
+PaddedColumn padded_column(const PaddedColumnArgs& of) {
+    const auto [from, to, episode_bytes, bytes, times, first, reach] = of;
+    return {at<const void>(from), at<void>(to), episode_bytes, bytes, times, first, reach};
+}
+#endif
 
 // A step's tensors by address; checked by pyqmix/ops.
 struct QMixStepTensors {
@@ -81,6 +96,27 @@ void bind_training(py::module_& module) {
         },
         py::arg("lengths"), py::arg("steps_padded"), py::arg("rows"), py::arg("points"),
         py::arg("next"), py::arg("steps"), py::arg("threads"));
+#if defined(PYQMIX_WITH_CUDA)
+    module.def(
+        "pad_episodes_cuda",
+        [](std::int64_t episodes, std::int64_t times, Address lengths,
+           const std::vector<PaddedColumnArgs>& columns, std::uintptr_t stream) {
+            if (columns.size() > kMostPadded)
+                throw std::invalid_argument("columns: expected at most " +
+                                            std::to_string(kMostPadded) + ", got " +
+                                            std::to_string(columns.size()));
+            PaddedEpisodes args{episodes,
+                                times,
+                                at<const std::int64_t>(lengths),
+                                static_cast<int>(columns.size()),
+                                {}};
+            std::transform(columns.begin(), columns.end(), args.column, padded_column);
+            py::gil_scoped_release release;
+            pad_episodes_cuda(args, at<void>(stream));
+        },
+        py::kw_only(), py::arg("episodes"), py::arg("times"), py::arg("lengths"),
+        py::arg("columns"), py::arg("stream"));
+#endif
     py::class_<QMixNetworks>(module, "QMixNetworks")
         .def(
             py::init([](std::int64_t n_agents, std::int64_t obs_dim, bool agent_id,

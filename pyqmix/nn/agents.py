@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from pyqmix import ops
+from pyqmix.nn.linear import Linear
 from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
 from pyqmix.ops import reference
 from pyqmix.ops.gru import can_fuse
@@ -28,19 +28,19 @@ from pyqmix.ops.mlp import can_fuse as mlp_can_fuse
 _GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
-class _FirstLayer(nn.Linear):
+class _FirstLayer(Linear):
     """A linear layer on ``[observation, one-hot agent id]`` that never builds the one-hot part."""
 
     def __init__(self, obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool) -> None:
         super().__init__(obs_dim + (n_agents if agent_id else 0), hidden_dim)
         self.obs_dim = obs_dim
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def forward(self, inputs: Tensor, relu: bool = False) -> Tensor:
         """Map (..., n, O) to (..., n, H)."""
-        hidden = F.linear(obs, self.weight[:, : self.obs_dim], self.bias)
+        bias: Tensor = self.bias
         if self.in_features > self.obs_dim:
-            hidden = hidden + self.weight[:, self.obs_dim :].T
-        return hidden
+            bias = bias + self.weight[:, self.obs_dim :].T
+        return ops.linear(inputs, self.weight[:, : self.obs_dim], bias, relu)
 
 
 class _Agent(nn.Module):
@@ -64,7 +64,7 @@ def _first_layer(obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool, s
 
 
 def _linear(n_agents: int, in_features: int, out_features: int, share: bool) -> nn.Module:
-    return nn.Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
+    return Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
 
 
 class MLPAgent(_Agent):
@@ -111,7 +111,7 @@ class MLPAgent(_Agent):
             cast(Tensor, x) for layer in (self.fc1, self.fc2, self.fc3) for x in (layer.weight, layer.bias)
         ]
         if not mlp_can_fuse(obs, parameters):
-            return cast(Tensor, self.fc3(F.relu(self.fc2(F.relu(self.fc1(obs))))))
+            return cast(Tensor, self.fc3(self.fc2(self.fc1(obs, relu=True), relu=True)))
         if not self.share_parameters:
             return ops.mlp(obs, parameters)
         n_agents = obs.shape[1]
@@ -161,7 +161,7 @@ class GRUAgent(_Agent):
         """Map observations (K, n, O) and hidden (K, n, H) to values (K, n, A) and the next hidden."""
         if hidden is None:
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
-        features = F.relu(self.fc1(self.read(obs)))
+        features = self.fc1(self.read(obs), relu=True)
         if self.share_parameters:
             with _parameters_may_lie_in_a_block(features):
                 _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
@@ -181,7 +181,7 @@ class GRUAgent(_Agent):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = F.relu(self.fc1(self.read(obs)))
+        features = self.fc1(self.read(obs), relu=True)
         if self.share_parameters:  # every agent of every episode is a sequence of the same network
             hidden = self._states(features.flatten(0, 1), batch_sizes * self.n_agents)
             hidden = hidden.unflatten(0, (-1, self.n_agents))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.nn.linear import Linear, TwoLayers
 from pyqmix.ops.checks import check_tensor
 from pyqmix.ops.qmixer import can_fuse
 
@@ -39,16 +40,14 @@ class Mixer(Protocol):
 
 
 def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> nn.Module:
-    if layers == 1:
-        return nn.Linear(state_dim, out_dim)
-    return nn.Sequential(nn.Linear(state_dim, hypernet_dim), nn.ReLU(), nn.Linear(hypernet_dim, out_dim))
+    return Linear(state_dim, out_dim) if layers == 1 else TwoLayers(state_dim, hypernet_dim, out_dim)
 
 
 def _loss(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-    errors = (targets - values).square()
+    errors = targets - values
     if errors.dim() > weights.dim():  # independent learners: each agent has its own error
-        errors = errors.mean(-1)
-    return (errors * weights).sum(), values.detach()
+        weights = (weights / errors.shape[-1]).unsqueeze(-1)
+    return torch.dot((errors * weights).flatten(), errors.flatten()), values.detach()
 
 
 def _tensor(layer: nn.Module, name: str) -> Tensor:
@@ -92,9 +91,9 @@ class QMixer(nn.Module):
             raise ValueError(f"hypernet_layers: expected 1 or 2, got {hypernet_layers!r}")
         self.n_agents, self.state_dim, self.embed_dim = n_agents, state_dim, embed_dim
         self.hyper_w_1 = _hypernet(state_dim, hypernet_dim, n_agents * embed_dim, hypernet_layers)
-        self.hyper_b_1 = nn.Linear(state_dim, embed_dim)
+        self.hyper_b_1 = Linear(state_dim, embed_dim)
         self.hyper_w_final = _hypernet(state_dim, hypernet_dim, embed_dim, hypernet_layers)
-        self.V = nn.Sequential(nn.Linear(state_dim, embed_dim), nn.ReLU(), nn.Linear(embed_dim, 1))
+        self.V = TwoLayers(state_dim, embed_dim, 1)
 
     def hypernetworks(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map states (..., S) to w1 (..., n*E), b1 (..., E), w_final (..., E) and v (...)."""

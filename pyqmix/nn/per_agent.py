@@ -33,7 +33,7 @@ class PerAgentLinear(PerAgent):
     def __init__(self, n_agents: int, in_features: int, out_features: int) -> None:
         super().__init__(n_agents, lambda: nn.Linear(in_features, out_features))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Map (R, n, in) to (R, n, out)."""
+    def forward(self, inputs: Tensor, relu: bool = False) -> Tensor:
+        """Map (R, n, in) to (R, n, out), with ``relu`` through a ReLU."""
         outputs = torch.baddbmm(self.bias.unsqueeze(1), inputs.transpose(0, 1), self.weight.mT)
-        return outputs.transpose(0, 1)
+        return (outputs.relu() if relu else outputs).transpose(0, 1)

@@ -2,8 +2,9 @@
 
 This package is the only place that takes a tensor's address, after its device, dtype, shape and
 strides were checked. CPU operations take float32 and float64 and use at most
-``torch.get_num_threads()`` threads; their results do not depend on how many. ``mix``, ``td_target``
-and ``greedy_next_qs`` run on a GPU too, on torch's current stream, and do not wait for it.
+``torch.get_num_threads()`` threads; their results do not depend on how many. ``adam``, ``greedy_next_qs``,
+``linear``, ``mix``, ``pad_episodes`` and ``td_target`` run on a GPU too, on torch's current stream, and do
+not wait for it.
 """
 
 from pyqmix.ops import reference
@@ -12,9 +13,11 @@ from pyqmix.ops.backend import use_backend
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import gru
 from pyqmix.ops.late_errors import raise_late_errors
+from pyqmix.ops.linear import linear
 from pyqmix.ops.mixing import mix
 from pyqmix.ops.mlp import mlp
 from pyqmix.ops.packing import pack_episodes
+from pyqmix.ops.padding import pad_episodes
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
 from pyqmix.ops.target import greedy_next_qs, td_target
 from pyqmix.ops.training import QMixShape, qmix_gradients
@@ -25,9 +28,11 @@ __all__ = [
     "adam",
     "greedy_next_qs",
     "gru",
+    "linear",
     "mix",
     "mlp",
     "pack_episodes",
+    "pad_episodes",
     "qmix_gradients",
     "qmixer",
     "qmixer_loss",

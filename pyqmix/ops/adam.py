@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
+from typing import TypedDict, cast
+
 import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import check_floating, check_tensor
+from pyqmix.ops.checks import check_floating, check_tensor, require_cuda_kernels
+
+
+class _Block(TypedDict):
+    """What both devices take alike."""
+
+    size: int
+    parameters: int
+    gradient: int
+    exp_avg: int
+    exp_avg_sq: int
+    beta1: float
+    beta2: float
+    eps: float
+    max_norm: float
+    is_double: bool
 
 
 @torch.no_grad()
@@ -15,24 +32,25 @@ def adam(
     gradient: Tensor,
     exp_avg: Tensor,
     exp_avg_sq: Tensor,
-    step: int,
-    lr: float,
+    step: int | Tensor,
+    lr: float | Tensor,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     *,
     max_norm: float,
 ) -> Tensor:
-    """Scale a gradient down to a norm of at most ``max_norm``, and take a step of Adam; all in place, on the CPU.
+    """Scale a gradient down to a norm of at most ``max_norm``, and take a step of Adam; all in place.
 
-    As ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim.Adam`` do, in one call, on one thread.
+    As ``torch.nn.utils.clip_grad_norm_`` and ``torch.optim.Adam`` do, in one call: on the CPU on one thread, on a
+    GPU in two launches that are not waited for.
 
     Args:
         parameters: (K,) float32 or float64.
         gradient: (K,).
         exp_avg: (K,), the gradient's running mean.
         exp_avg_sq: (K,), that of its square.
-        step: 1 at the first.
-        lr: the learning rate.
+        step: 1 at the first; on a GPU () float32 there, so that a captured graph reads it anew.
+        lr: the learning rate; on a GPU likewise.
         betas: how much of the running means stays at a step.
         eps: what is added to the root of the mean square.
         max_norm: the gradient's largest norm.
@@ -47,22 +65,46 @@ def adam(
     Source: Kingma and Ba, arXiv:1412.6980, algorithm 1.
     """
     check_floating("parameters", parameters, 1, "(K,)")
-    blocks = {"parameters": parameters, "gradient": gradient, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
-    for name, block in blocks.items():
-        check_tensor(name, block, (parameters.numel(),), parameters.dtype, torch.device("cpu"))
-        if not block.is_contiguous() or block.is_neg():
-            raise ValueError(f"{name}: expected contiguous memory, got strides {block.stride()}")
-    if step < 1:
-        raise ValueError(f"step: expected an integer of at least 1, got {step}")
-    norm = _C.adam_cpu(
+    tensors = {"parameters": parameters, "gradient": gradient, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
+    if parameters.device.type not in ("cpu", "cuda"):
+        raise ValueError(f"parameters: expected values on a CPU or CUDA device, got {parameters.device}")
+    for name, tensor in tensors.items():
+        check_tensor(name, tensor, (parameters.numel(),), parameters.dtype, parameters.device)
+        if not tensor.is_contiguous() or tensor.is_neg():
+            raise ValueError(f"{name}: expected contiguous memory, got strides {tensor.stride()}")
+    block = _Block(
         size=parameters.numel(),
-        **{name: block.data_ptr() for name, block in blocks.items()},
-        step=step,
-        lr=lr,
+        parameters=parameters.data_ptr(),
+        gradient=gradient.data_ptr(),
+        exp_avg=exp_avg.data_ptr(),
+        exp_avg_sq=exp_avg_sq.data_ptr(),
         beta1=betas[0],
         beta2=betas[1],
         eps=eps,
         max_norm=max_norm,
         is_double=parameters.dtype == torch.float64,
     )
-    return torch.tensor(norm, dtype=parameters.dtype)
+    if not parameters.is_cuda:
+        if step < 1:
+            raise ValueError(f"step: expected an integer of at least 1, got {step}")
+        norm = _C.adam_cpu(**block, step=int(step), lr=float(lr))
+        return torch.tensor(norm, dtype=parameters.dtype)
+    for name, scalar in (("step", step), ("lr", lr)):
+        check_tensor(name, scalar, (), torch.float32, parameters.device)
+    return _adam_cuda(block, parameters, cast(Tensor, step), cast(Tensor, lr))
+
+
+def _adam_cuda(block: _Block, parameters: Tensor, step: Tensor, lr: Tensor) -> Tensor:
+    require_cuda_kernels()
+    scratch = parameters.new_empty(_C.ADAM_SCRATCH)
+    norm = parameters.new_empty(())
+    with torch.cuda.device(parameters.device):
+        _C.adam_cuda(
+            **block,
+            step=step.data_ptr(),
+            lr=lr.data_ptr(),
+            scratch=scratch.data_ptr(),
+            norm=norm.data_ptr(),
+            stream=torch.cuda.current_stream().cuda_stream,
+        )
+    return norm

@@ -32,6 +32,12 @@ def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Ten
     return hidden
 
 
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
+    """Apply a linear layer and, if asked, a ReLU; see :func:`pyqmix.ops.linear`."""
+    outputs = F.linear(inputs, weight, bias) if bias.dim() == 1 else F.linear(inputs, weight) + bias
+    return outputs.relu() if relu else outputs
+
+
 def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
     """Mix the agents' values into the team's value; see :func:`pyqmix.ops.mix`."""
     n_agents, embed_dim = agent_qs.shape[-1], b1.shape[-1]
@@ -72,14 +78,33 @@ def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tens
     return (1 - update) * candidate + update * hidden
 
 
+def pad_episodes(
+    lengths: Tensor, points: Sequence[Tensor], next_points: Sequence[Tensor], steps: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
+    """Lay padded episodes out time-major with zeros for padding; see :func:`pyqmix.ops.pad_episodes`."""
+    time = torch.arange(steps[0].shape[1] + 1, device=lengths.device).unsqueeze(1)
+    is_point, is_step = time <= lengths, time[:-1] < lengths  # (T+1, B), (T, B)
+
+    def rows(values: Tensor, kept: Tensor) -> Tensor:
+        turned = values.transpose(0, 1)
+        return turned.masked_fill(~kept.view(*kept.shape, *[1] * (turned.dim() - 2)), 0).flatten(0, 1)
+
+    return (
+        [rows(x, is_point) for x in points],
+        [rows(x[:, 1:], is_step) for x in next_points],
+        [rows(x, is_step) for x in steps],
+        is_step.flatten(),
+    )
+
+
 @torch.no_grad()
 def adam(
     parameters: Tensor,
     gradient: Tensor,
     exp_avg: Tensor,
     exp_avg_sq: Tensor,
-    step: int,
-    lr: float,
+    step: int | Tensor,
+    lr: float | Tensor,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     *,

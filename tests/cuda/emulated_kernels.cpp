@@ -17,8 +17,11 @@
 #include <type_traits>
 #include <vector>
 
+#include "adam/adam_cuda.h"
+#include "linear/bias_relu.h"
 #include "mixer/mixer.h"
 #include "td_target/td_target.h"
+#include "training/pad.h"
 
 namespace pyqmix {
 namespace {
@@ -263,6 +266,126 @@ void check_target(const Shape& s, bool odd, bool double_q, bool lacking) {
     compare("y, " + what, y, truth);
 }
 
+// A layer's surroundings beside loops in double: bias and ReLU, mask and the bias's gradient.
+template <typename T>
+void check_bias_relu(const Shape& s, bool odd, bool relu) {
+    const std::string what = s.text(name_of<T>()) + (relu ? ", ReLU" : "");
+    const long width = s.embed;
+    Tensor<T> values(s.rows, width, s.gap, s.offset), grad(s.rows, width, s.gap, s.offset);
+    Tensor<T> bias(1, width, 0, s.offset), masked(s.rows, width, s.gap, s.offset);
+    values.draw([&] { return value(odd); });
+    bias.draw(uniform);
+    grad.draw([&] { return value(odd); });
+    Tensor<double> truth = values.doubled(), truth_bias = bias.doubled();
+    for (long r = 0; r < s.rows; ++r)
+        for (long c = 0; c < width; ++c) {
+            double& x = truth.at(r, c);
+            x += truth_bias.at(0, c);
+            if (relu && x < 0) x = 0;
+        }
+    bias_relu_cuda(BiasRelu<T>{s.rows, width, values.view(), bias.read()[0], relu}, nullptr);
+    compare("outputs, " + what, values, truth);
+
+    Tensor<double> truth_grad = grad.doubled(), truth_sums(1, width, 0, 0);
+    for (double& x : truth_sums.block) x = 0;
+    for (long r = 0; r < s.rows; ++r)
+        for (long c = 0; c < width; ++c) {
+            if (relu && widen(values.at(r, c)) <= 0) truth_grad.at(r, c) = 0;
+            truth_sums.at(0, c) += truth_grad.at(r, c);
+        }
+    BiasReluBackward<T> back;
+    back.rows = s.rows, back.width = width, back.grad = grad.read();
+    if (relu) back.outputs = values.read(), back.masked = masked.view();
+    back.parts = bias_relu_parts(s.rows, width);
+    Tensor<T> sums(back.parts, width, 0, 0), grad_bias(1, width, 0, 0), again(1, width, 0, 0);
+    back.sums = sums.block.data(), back.grad_bias = grad_bias.block.data();
+    bias_relu_backward_cuda(back, nullptr);
+    if (relu) compare("masked gradient, " + what, masked, truth_grad);
+    compare("gradient of the bias, " + what, grad_bias, truth_sums);
+    back.grad_bias = again.block.data();
+    emulation::seed += 1;
+    bias_relu_backward_cuda(back, nullptr);
+    if (!same_bits(grad_bias, again)) fail("two runs differ, " + what);
+}
+
+template <typename T>
+void check_adam(long size, double max_norm) {
+    const std::string what = std::string(name_of<T>()) + ", size " + std::to_string(size);
+    Tensor<T> blocks[4] = {{1, size, 0, 0}, {1, size, 0, 0}, {1, size, 0, 0}, {1, size, 0, 0}};
+    for (Tensor<T>& block : blocks) block.draw(uniform);
+    blocks[3].draw([] { return std::abs(uniform()); });
+    Tensor<double> truth[4] = {blocks[0].doubled(), blocks[1].doubled(), blocks[2].doubled(),
+                               blocks[3].doubled()};
+    const float step = 3, lr = 0.01f;
+    Tensor<T> scratch(1, kAdamParts + 2, 0, 0), norm(1, 1, 0, 0);
+    adam_cuda(AdamStepCuda<T>{size, blocks[0].block.data(), blocks[1].block.data(),
+                              blocks[2].block.data(), blocks[3].block.data(), &step, &lr, 0.8, 0.95,
+                              1e-3, max_norm, scratch.block.data(), norm.block.data()},
+              nullptr);
+    Tensor<double> truth_norm(1, 1, 0, 0);
+    double squares = 0;
+    for (const double g : truth[1].block) squares += g * g;
+    truth_norm.at(0, 0) = std::sqrt(squares);
+    const double scale = std::min(1.0, max_norm / (std::sqrt(squares) + 1e-6));
+    for (long i = 0; i < size; ++i) {
+        double &p = truth[0].at(0, i), &g = truth[1].at(0, i), &m = truth[2].at(0, i),
+               &v = truth[3].at(0, i);
+        g *= scale;
+        m += 0.2 * (g - m);
+        v += 0.05 * (g * g - v);
+        p -= double(lr) / (1 - std::pow(0.8, 3)) * m /
+             (std::sqrt(v) / std::sqrt(1 - std::pow(0.95, 3)) + 1e-3);
+    }
+    compare("norm, " + what, norm, truth_norm);
+    const char* names[] = {"parameters, ", "gradient, ", "exp_avg, ", "exp_avg_sq, "};
+    for (int k = 0; k < 4; ++k) compare(names[k] + what, blocks[k], truth[k]);
+}
+
+// Columns of every kind: rows of words and of bytes, from a later time, and of flags alone.
+void check_pad(long episodes, long times) {
+    std::vector<std::int64_t> lengths(static_cast<std::size_t>(episodes));
+    for (std::int64_t& length : lengths) length = 1 + std::int64_t(random_bits() % times);
+    struct Kind {
+        long bytes, times, first, reach;
+    };
+    const Kind kinds[] = {{12, times + 1, 0, 1}, {7, times, 1, 0}, {8, times, 0, 0},
+                          {1, times, 0, 0},      {0, times, 0, 0}, {200, times + 1, 0, 1}};
+    PaddedEpisodes args{episodes, times + 1, lengths.data(), 0, {}};
+    std::vector<std::vector<std::uint8_t>> from, to;
+    for (const Kind& kind : kinds) {
+        const long room = times + 1 + long(random_bits() % 3);
+        from.emplace_back(std::size_t(episodes * room * kind.bytes));
+        for (std::uint8_t& x : from.back()) x = std::uint8_t(1 + random_bits() % 255);
+        const long width = kind.bytes ? kind.bytes : 1;
+        to.emplace_back(std::size_t(episodes * kind.times * width), std::uint8_t(77));
+        args.column[args.columns++] = {kind.bytes ? from.back().data() : nullptr,
+                                       to.back().data(),
+                                       room * kind.bytes,
+                                       width,
+                                       kind.times,
+                                       kind.first,
+                                       kind.reach};
+    }
+    pad_episodes_cuda(args, nullptr);
+    for (int k = 0; k < args.columns; ++k) {
+        const PaddedColumn& column = args.column[k];
+        for (long t = 0; t < column.times; ++t)
+            for (long e = 0; e < episodes; ++e)
+                for (long i = 0; i < column.bytes; ++i) {
+                    const bool kept = t < lengths[std::size_t(e)] + column.reach;
+                    const long at =
+                        e * column.episode_bytes + (t + column.first) * column.bytes + i;
+                    const int truth = !kept          ? 0
+                                      : !column.from ? 1
+                                                     : from[std::size_t(k)][std::size_t(at)];
+                    const long place = (t * episodes + e) * column.bytes + i;
+                    if (to[std::size_t(k)][std::size_t(place)] != truth)
+                        fail("padded column " + std::to_string(k) + ", time " + std::to_string(t));
+                    ++compared;
+                }
+    }
+}
+
 void check_errors() {
     Mixer<float> in({3, 2, 4, 1, 0, 0});
     std::vector<float> q_tot(3);
@@ -279,6 +402,10 @@ void check_errors() {
 
 template <typename T>
 void check_shape(const Shape& shape, bool odd) {
+    if constexpr (!std::is_same_v<T, BFloat16>) {
+        check_bias_relu<T>(shape, odd, chance(0.7));
+        check_adam<T>(pick({1, 31, 128, 129, 1000}), pick({0, 1}) ? 1e9 : 0.5);
+    }
     check_mixer<T>(shape, odd);
     check_target<T>(shape, odd, chance(0.5), chance(0.3));
 }
@@ -295,6 +422,7 @@ void run(unsigned long long seed, long cases) {
                           pick({0, 0, 0, 1, 8})};
         emulation::seed = random_bits();
         emulation::largest_grid = unsigned(pick({1, 2, 1000}));
+        check_pad(pick({1, 2, 5}), pick({1, 3, 8}));
         const bool odd = chance(0.3);
         const int type = int(k % 3);
         type == 0   ? check_shape<float>(shape, odd)

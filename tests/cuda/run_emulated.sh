@@ -11,7 +11,7 @@ cases=${1:-200} seed=${2:-1}
 flags=(-std=gnu++20 -g -pthread -fno-strict-aliasing -Wall -Wextra -Werror -Wno-unknown-pragmas -DPYQMIX_SIMD_NAMESPACE=baseline)
 sanitized=(-O1 -fsanitize=address,undefined -fno-sanitize-recover=all)
 emulated=(-DPYQMIX_WITH_CUDA -DPYQMIX_CUDA_EMULATION -I tests/cuda/emulation)
-kernels=(mixer/mixer_cuda td_target/td_target_cuda)
+kernels=(mixer/mixer_cuda td_target/td_target_cuda linear/bias_relu_cuda adam/adam_cuda training/pad_cuda)
 
 for file in common/parallel common/simd mixer/mixer_cpu mixer/mixer_dispatch td_target/td_target_cpu \
   td_target/td_target_dispatch; do
@@ -54,3 +54,10 @@ planted mixer/mixer_cuda mixer/mixer_lanes.cuh 's/if (i + a < end) load/load/'
 planted mixer/mixer_cuda cuda/packs.cuh 's/x.stride \* std::int64_t(sizeof(T)) % kPackBytes == 0/true/'
 planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/^    group.sync();//'
 planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/return a.action < b.action ? a : b;/return a;/'
+planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/output\[j\] <= T(0)/output[j] < T(0)/'
+planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/apart = of_row; apart < lanes/apart = of_row; apart < of_row/'
+planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/row += args.parts \* at_once/row += args.rows/'
+planted adam/adam_cuda adam/adam_cuda.cu 's/const double beta = part == 0/const double beta = part == 1/'
+planted adam/adam_cuda adam/adam_cuda.cu 's/if (i >= args.size) continue;//'
+planted training/pad_cuda training/pad_cuda.cu 's/ + column.reach//'
+planted training/pad_cuda training/pad_cuda.cu 's/(time + column.first)/time/'

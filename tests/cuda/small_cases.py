@@ -15,6 +15,7 @@ from torch import Tensor
 
 from pyqmix import _C, ops
 from pyqmix.ops.checks import pointer
+from pyqmix.ops.linear import _backward as linear_backward
 
 SHAPES = ((0, 2, 32, 5), (1, 1, 1, 1), (5, 3, 33, 6), (40, 2, 32, 6), (9, 27, 32, 36), (3, 34, 132, 2))
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -47,9 +48,31 @@ def run_case(device: str, rows: int, n: int, embed: int, n_actions: int, dtype: 
     q_tot = torch.ops.pyqmix.mix(*inputs)
     grads = torch.ops.pyqmix.mix_backward(q_tot, *inputs)
     target = ops.td_target(*on(device, make_target(rows, n, embed, n_actions, dtype)))
-    for result in (q_tot, *grads, target):
+    results = [q_tot, *grads, target]
+    if dtype != torch.bfloat16:
+        results += around_products(device, rows, embed, dtype)
+    for result in results:
         assert not result.cpu().isnan().any()
     ops.raise_late_errors()
+
+
+def around_products(device: str, rows: int, width: int, dtype: torch.dtype) -> list[Tensor]:
+    """Run what surrounds a layer's products, a step of Adam, and the laying out of two episodes."""
+    shapes = ((rows, width), (rows, width), (width,))
+    values, grad, bias = on(device, [torch.randn(*shape, dtype=dtype) for shape in shapes])
+    results = [values]
+    if device == "cuda":
+        stream, double = torch.cuda.current_stream().cuda_stream, dtype == torch.float64
+        of_all = {"rows": rows, "width": width, "is_double": double, "stream": stream}
+        _C.bias_relu_cuda(values=pointer(values), bias=bias.data_ptr(), relu=True, **of_all)
+        results += linear_backward(grad, values, bias)
+    blocks = on(device, [torch.ones(width * 7, dtype=dtype) for _ in range(4)])
+    scalars = on(device, [torch.tensor(2.0), torch.tensor(0.1)]) if device == "cuda" else [2, 0.1]
+    results.append(ops.adam(*blocks, *scalars, max_norm=1.0))
+    points, steps = torch.ones(2, 4, 3, 5, dtype=dtype), torch.ones(2, 3, 7, dtype=torch.bool)
+    lengths, points, steps = on(device, [torch.tensor([1, 3]), points, steps])
+    padded = ops.pad_episodes(lengths, [points], [points], [steps])
+    return [*results, *blocks, *padded.points, *padded.next_points, *padded.steps, padded.real]
 
 
 def plant(device: str, fault: str) -> None:

@@ -1,0 +1,31 @@
+// The step of adam.h on an NVIDIA GPU, in two launches. What changes from step to step lies on the
+// device, so that a captured graph can be replayed; the norm's sum has one order, so that two runs
+// give the same bits.
+#pragma once
+
+#include <cstdint>
+
+namespace pyqmix {
+
+inline constexpr std::int64_t kAdamParts = 256;  // of the sum of squares
+
+// T is float or double.
+template <typename T>
+struct AdamStepCuda {
+    std::int64_t size = 0;        // K
+    T* parameters = nullptr;      // (K,), written
+    T* gradient = nullptr;        // (K,), scaled in place
+    T* exp_avg = nullptr;         // (K,), m, written
+    T* exp_avg_sq = nullptr;      // (K,), v, written
+    const float* step = nullptr;  // (), t, 1 at the first
+    const float* lr = nullptr;    // ()
+    double beta1 = 0.0, beta2 = 0.0, eps = 0.0, max_norm = 0.0;
+    T* scratch = nullptr;  // (kAdamParts + 2,)
+    T* norm = nullptr;     // (), the gradient's norm before it is scaled, written
+};
+
+// Starts on a cudaStream_t of the current device, and does not wait.
+template <typename T>
+void adam_cuda(const AdamStepCuda<T>& step, void* stream);
+
+}  // namespace pyqmix

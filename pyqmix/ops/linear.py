@@ -1,0 +1,116 @@
+"""A linear layer and its ReLU; on a GPU what surrounds the matrix products is fused."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from pyqmix import _C
+from pyqmix.ops import reference
+from pyqmix.ops.backend import wants_reference
+from pyqmix.ops.checks import check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
+from pyqmix.ops.mixing import refuse_second_derivatives
+
+
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
+    """Compute ``x Wᵀ + b``, and with ``relu`` the larger of it and 0.
+
+    On a GPU the products are torch's; bias and ReLU are one launch behind them, the ReLU's mask and the bias's
+    gradient two in the backward. Elsewhere, and for other dtypes, all of it is torch's.
+
+    Args:
+        inputs: (..., I) float32 or float64.
+        weight: (O, I).
+        bias: (O,); or (G, O), one for each of G neighbouring rows of inputs (..., G, I).
+        relu: whether a ReLU follows.
+
+    Returns:
+        (..., O). Gradients flow to inputs, weight and bias, on a GPU once.
+
+    Raises:
+        TypeError: an argument is no tensor, or of another dtype than the inputs.
+        ValueError: a shape or device does not fit.
+    """
+    check_floating("inputs", inputs, 1, "(..., I)", bfloat16=True)
+    dtype, device = inputs.dtype, inputs.device
+    check_tensor("weight", weight, (*weight.shape[:1], inputs.shape[-1]), dtype, device)
+    groups = tuple(inputs.shape[-2:-1]) if bias.dim() == 2 else ()
+    check_tensor("bias", bias, (*groups, weight.shape[0]), dtype, device)
+    if not inputs.is_cuda or not _can_fuse(inputs, weight, bias):
+        return reference.linear(inputs, weight, bias, relu)
+    return cast(Tensor, _Linear.apply(inputs, weight, bias, relu))  # type: ignore[no-untyped-call]
+
+
+def _can_fuse(*values: Tensor) -> bool:
+    if wants_reference() or torch.is_autocast_enabled("cuda") or values[0].dtype == torch.bfloat16:
+        return False
+    return all(has_storage(x) for x in values)
+
+
+def _refuse_second_derivatives() -> None:
+    refuse_second_derivatives("pyqmix.ops.linear on a GPU", "pyqmix.ops.reference.linear")
+
+
+def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    """Map (R, I) to (R, O)."""
+    require_cuda_kernels()
+    out, offsets = torch.mm(flat, weight.t()), bias.contiguous()
+    with torch.cuda.device(out.device):
+        _C.bias_relu_cuda(
+            rows=out.numel() // bias.numel(),
+            width=bias.numel(),
+            values=(out.data_ptr(), bias.numel()),
+            bias=offsets.data_ptr(),
+            relu=relu,
+            is_double=out.dtype == torch.float64,
+            stream=torch.cuda.current_stream().cuda_stream,
+        )
+    return out
+
+
+def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the gradients (R, O) before the ReLU, if there was one, and of the bias."""
+    rows, width = grad.numel() // bias.numel(), bias.numel()
+    grad = grad.reshape(rows, width).contiguous()
+    grad_bias, masked, relu = torch.empty_like(bias, memory_format=torch.contiguous_format), grad, None
+    if outputs is not None:
+        masked = torch.empty_like(grad)
+        relu = (outputs.data_ptr(), width), pointer(masked)
+    parts = _C.bias_relu_parts(rows, width)
+    sums = torch.empty((parts, width), dtype=grad.dtype, device=grad.device)
+    with torch.cuda.device(grad.device):
+        _C.bias_relu_backward_cuda(
+            rows=rows,
+            width=width,
+            grad=pointer(grad),
+            relu=relu,
+            parts=parts,
+            sums=sums.data_ptr(),
+            grad_bias=grad_bias.data_ptr(),
+            is_double=grad.dtype == torch.float64,
+            stream=torch.cuda.current_stream().cuda_stream,
+        )
+    return masked, grad_bias
+
+
+class _Linear(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        out = _forward(flat, weight, bias, relu)
+        ctx.save_for_backward(flat, weight, bias, out if relu else None)
+        return out.view(*inputs.shape[:-1], weight.shape[0])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
+        if torch.is_grad_enabled():  # create_graph=True
+            _refuse_second_derivatives()
+        flat, weight, bias, out = ctx.saved_tensors
+        masked, grad_bias = _backward(grad, out, bias)
+        masked = masked.view(-1, weight.shape[0])
+        of_inputs = None
+        if ctx.needs_input_grad[0]:
+            of_inputs = torch.mm(masked, weight).view(*grad.shape[:-1], weight.shape[1])
+        return of_inputs, torch.mm(masked.t(), flat), grad_bias, None

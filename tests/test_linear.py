@@ -1,0 +1,111 @@
+"""Linear layers with their ReLU against torch's."""
+
+import sys
+
+import pytest
+import torch
+import torch.nn.functional as F
+from gpu_stand_in import stand_in
+
+from pyqmix import ops
+from pyqmix.nn.linear import Linear, TwoLayers
+
+module = sys.modules["pyqmix.ops.linear"]  # the package shows the function by this name
+
+
+def make(rows=(5, 3), inputs=4, outputs=6, groups=(), dtype=torch.float64):
+    torch.manual_seed(0)
+    shapes = ((*rows, inputs), (outputs, inputs), (*groups, outputs))
+    return [torch.randn(shape, dtype=dtype).requires_grad_() for shape in shapes]
+
+
+def value_and_grads(layer, tensors, relu):
+    leaves = [x.detach().clone().requires_grad_() for x in tensors]
+    out = layer(*leaves, relu)
+    weights = torch.linspace(-1, 1, out.numel(), dtype=out.dtype).view(out.shape)
+    return [out.detach(), *torch.autograd.grad((out * weights).sum(), leaves)]
+
+
+def plain(inputs, weight, bias, relu):
+    out = inputs @ weight.T + bias
+    return out.clamp(min=0) if relu else out
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(("rows", "groups"), [((7,), ()), ((5, 3), ()), ((5, 3), (3,)), ((2, 5, 3), (3,))])
+def test_equals_what_it_says(rows, groups, relu):
+    tensors = make(rows, groups=groups)
+    for a, b in zip(
+        value_and_grads(ops.linear, tensors, relu), value_and_grads(plain, tensors, relu), strict=True
+    ):
+        torch.testing.assert_close(a, b)
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@pytest.mark.parametrize(("rows", "groups"), [((7,), ()), ((5, 3), ()), ((5, 3), (3,)), ((0, 3), (3,))])
+def test_the_fused_way_hands_over_what_the_kernels_need(monkeypatch, rows, groups, relu):
+    extension = stand_in(monkeypatch, module)
+    tensors = make(rows, groups=groups)
+
+    def fused(*inputs):
+        return module._Linear.apply(*inputs)
+
+    for a, b in zip(value_and_grads(fused, tensors, relu), value_and_grads(plain, tensors, relu), strict=True):
+        torch.testing.assert_close(a, b)
+    assert extension.calls == ["bias_relu", "bias_relu_backward"]
+
+
+def test_gradients_of_any_layout_are_read(monkeypatch):
+    stand_in(monkeypatch, module)
+    inputs, weight, bias = make((5, 3))
+    (ours,) = torch.autograd.grad(module._Linear.apply(inputs, weight, bias, True).sum(), bias)  # expanded
+    (truth,) = torch.autograd.grad(plain(inputs, weight, bias, True).sum(), bias)
+    torch.testing.assert_close(ours, truth)
+    strided = weight.detach().repeat(1, 2)[:, :4].requires_grad_()
+    torch.testing.assert_close(
+        module._Linear.apply(inputs.transpose(0, 1), strided, bias, False),
+        plain(inputs.transpose(0, 1), weight, bias, False),
+    )
+
+
+def test_inputs_without_gradient_get_none(monkeypatch):
+    stand_in(monkeypatch, module)
+    inputs, weight, bias = make()
+    out = module._Linear.apply(inputs.detach(), weight, bias, True)
+    assert all(x is not None for x in torch.autograd.grad(out.sum(), (weight, bias)))
+
+
+def test_second_derivatives_are_refused(monkeypatch):
+    stand_in(monkeypatch, module)
+    tensors = make()
+    out = module._Linear.apply(*tensors, True)
+    with pytest.raises(RuntimeError, match=r"ops\.linear on a GPU has no second derivatives"):
+        torch.autograd.grad(out.sum(), tensors, create_graph=True)
+
+
+def test_layers_are_torchs():
+    torch.manual_seed(0)
+    ours, layers = Linear(4, 6), TwoLayers(4, 5, 2)
+    inputs = torch.randn(3, 4)
+    torch.testing.assert_close(ours(inputs, relu=True), F.relu(F.linear(inputs, ours.weight, ours.bias)))
+    twin = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.ReLU(), torch.nn.Linear(5, 2))
+    twin.load_state_dict(layers.state_dict())
+    torch.testing.assert_close(layers(inputs), twin(inputs))
+
+
+BAD = [
+    (0, lambda x: x.int(), TypeError, r"inputs: expected \(..., I\)"),
+    (0, lambda x: x[..., :3], ValueError, r"weight: expected \(6, 3\)"),
+    (1, lambda x: x.float(), TypeError, r"weight: expected \(6, 4\) float64"),
+    (2, lambda x: x[:5], ValueError, r"bias: expected \(6,\)"),
+    (2, lambda x: x.repeat(2, 1), ValueError, r"bias: expected \(3, 6\)"),
+    (2, lambda x: x.to("meta"), ValueError, r"bias: expected \(6,\) float64 on cpu"),
+]
+
+
+@pytest.mark.parametrize(("place", "change", "error", "message"), BAD)
+def test_unusable_arguments_are_named(place, change, error, message):
+    tensors = [x.detach() for x in make()]
+    tensors[place] = change(tensors[place])
+    with pytest.raises(error, match=message):
+        ops.linear(*tensors)
