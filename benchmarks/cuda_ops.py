@@ -5,8 +5,8 @@ for every parameter and the agents' values. `mix`: its fused operation alone, on
 `td_target`: the masked maximum, double-Q, mixing and bootstrap alone; eager leaves out the check for agents
 without an action, which would wait for the GPU. The floor is the largest of bytes over the bandwidth of a copy,
 FLOPs over the rate of torch.mm, and the time of a graph of as many empty nodes: two for `mix`, one for
-`td_target`, ten for `mixing` (eight products and the two fused kernels). torch.compile is compared for `mixing`; it
-tunes itself to the utmost (max-autotune, minutes) in the smallest shape, and is as it comes in the others.
+`td_target`, ten for `mixing` (eight products and the two fused kernels). torch.compile is compared for `mixing`,
+where it tunes itself to the utmost (max-autotune) in the smallest shape, and is as it comes in the others.
 """
 
 from __future__ import annotations
@@ -61,6 +61,12 @@ def gradients(mixer: Callable[..., Tensor], inputs: Sequence[Tensor], weights: S
     return [q_tot.detach(), *torch.autograd.grad(q_tot.sum(), wanted)]
 
 
+def plainly(function: Callable[..., list[Tensor]], *arguments: Any) -> list[Tensor]:
+    """Call a function whose layers are torch's own."""
+    with ops.use_backend("reference"):
+        return function(*arguments)
+
+
 def rotated(calls: dict[str, Callable[..., object]], inputs: Sequence[Sequence[Any]]) -> Calls:
     """Bind every candidate to every copy of the inputs."""
     return {name: [lambda f=f, x=x: f(*x) for x in inputs] for name, f in calls.items()}
@@ -97,7 +103,7 @@ def mixing_case(clock: Clock, rows: int, n: int, state_dim: int) -> Case:
     of_ours, of_eager = list(ours.parameters()), list(eager.parameters())
     steps = {
         "ours": lambda *x: gradients(ours, x, of_ours),
-        "eager": lambda *x: gradients(eager, x, of_eager),
+        "eager": lambda *x: plainly(gradients, eager, x, of_eager),
         "compiled": lambda *x: gradients(compiled, x, of_eager),
     }
     wide, out = 2 * HYPERNET + 2 * EMBED, (n + 1) * EMBED

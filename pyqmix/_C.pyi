@@ -225,14 +225,14 @@ def adam_cuda(
 ) -> None: ...
 def bias_relu_parts(rows: int, width: int) -> int: ...
 def bias_relu_cuda(
-    *, rows: int, width: int, values: TensorRows, bias: int, relu: bool, is_double: bool, stream: int
+    *, rows: int, width: int, values: TensorRows, bias: int, relu: int, is_double: bool, stream: int
 ) -> None: ...
 def bias_relu_backward_cuda(
     *,
     rows: int,
     width: int,
     grad: TensorRows,
-    relu: tuple[TensorRows, TensorRows] | None,
+    relu: tuple[TensorRows, TensorRows, int] | None,
     parts: int,
     sums: int,
     grad_bias: int,

@@ -25,7 +25,7 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._uploads, self._side = torch.cuda.Stream(device), torch.cuda.Stream(device)
+        self._uploads, self._side, self._beside = (torch.cuda.Stream(device) for _ in range(3))
         self._uploaded, self._taken_over = torch.cuda.Event(), torch.cuda.Event()
         self._landings: dict[Tensor, Tensor] = {}  # of each target, from where it is copied there
 
@@ -71,6 +71,22 @@ class CudaGraphs:
             result = function()
         current.wait_stream(self._side)
         return result
+
+    def beside(self, function: Callable[[], T]) -> Callable[[], T]:
+        """Call a function on another stream than the current one, where what it launches need not wait its turn.
+
+        Returns:
+            What gives its result, and lets the current stream wait for it.
+        """
+        self._beside.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._beside):
+            result = function()
+
+        def join() -> T:
+            torch.cuda.current_stream(self._device).wait_stream(self._beside)
+            return result
+
+        return join
 
     def capture(self, function: Callable[[], T]) -> tuple[Callable[[], None], T]:
         """Record what a function launches, without running it.

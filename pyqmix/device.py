@@ -14,7 +14,7 @@ from pyqmix.build import build_info
 from pyqmix.config import Config
 from pyqmix.errors import ConfigError
 from pyqmix.learner import Learner
-from pyqmix.native_rollout import flat_weights
+from pyqmix.nn.flat import flat_weights
 from pyqmix.spec import EpisodeSpec
 
 _WARM_UP, _MEASURED = 5, 11  # training steps; a GPU's first ones are not captured yet

@@ -32,27 +32,33 @@ class DeviceStore:
         self._spec, self._device = spec, device
         self._episodes = EpisodeBatch.empty(spec, capacity, device=device)
         self._generations = np.zeros(capacity, np.int64)  # which episode of its slot each is; 0: none
+        self._gathered: dict[int, EpisodeBatch] = {}  # by batch size
         self.fetched = 0
 
     def batch(self, pinned: _C.PinnedBatch, lengths: NDArray[np.int64]) -> EpisodeBatch:
-        """Gather a batch that is pinned in the ring, after fetching what was not drawn before."""
+        """Gather a batch that is pinned in the ring, after fetching what was not drawn before.
+
+        The next one of as many episodes overwrites it.
+        """
         slots, generations = pinned.places().T
         missing = np.flatnonzero(self._generations[slots] != generations)
         if len(missing) > 0:
             _, first = np.unique(slots[missing], return_index=True)  # one may have been drawn twice
             self._fetch(pinned, missing[first], slots, lengths)
             self._generations[slots] = generations
-        gathered = EpisodeBatch.empty(self._spec, len(lengths), device=self._device)
-        self._gather(slots, gathered)
-        gathered.lengths.copy_(self._sent(lengths), non_blocking=True)
-        return gathered.up_to(int(lengths.max()))
+        return self._gather(slots, lengths)
 
-    def _gather(self, slots: NDArray[np.int64], to: EpisodeBatch) -> None:
-        at = self._sent(slots)
+    def _gather(self, slots: NDArray[np.int64], lengths: NDArray[np.int64]) -> EpisodeBatch:
+        if len(slots) not in self._gathered:
+            self._gathered[len(slots)] = EpisodeBatch.empty(self._spec, len(slots), device=self._device)
+        batch = self._gathered[len(slots)]
+        at, of_lengths = self._sent(np.stack([slots, lengths]))
         for name, values in vars(self._episodes).items():
             if name == "lengths" or (name == "states" and self._spec.concat_state):
                 continue  # told by the ring; a view of the observations
-            torch.index_select(values, 0, at, out=getattr(to, name))
+            torch.index_select(values, 0, at, out=getattr(batch, name))
+        batch.lengths.copy_(of_lengths)
+        return batch.up_to(int(lengths.max()))
 
     def _sent(self, values: NDArray[np.int64]) -> Tensor:
         """Copy values to the device without waiting for what it still does."""

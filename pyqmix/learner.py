@@ -15,6 +15,7 @@ from pyqmix.config import Config
 from pyqmix.cuda_graph import CudaGraphs
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
+from pyqmix.nn.mixers import squared_error
 from pyqmix.optimizer import clipped_step, make_optimizer
 from pyqmix.packing import PackedEpisodes, pack, pack_transitions
 from pyqmix.padded import pack_padded
@@ -148,12 +149,31 @@ class Learner:
         return packed, rewards, weights
 
     def _loss(self, packed: PackedEpisodes, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self._captured is not None:
+            return self._loss_beside(self._captured.graphs, packed, rewards, weights)
         online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        networks = self.target_agent, self.target_mixer
-        target = make_targets(packed, rewards, online_qs.detach(), *networks, self.config)
-        chosen = packed.at_steps(online_qs).gather(-1, packed.actions.unsqueeze(-1)).squeeze(-1)
+        target = self._targets(packed, rewards, online_qs)
+        chosen = packed.chosen(online_qs)
         loss, q = self.mixer.loss(chosen, packed.at_steps(packed.states), target, weights)
         return loss, q, target
+
+    def _loss_beside(
+        self, graphs: CudaGraphs, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute what :meth:`_loss` does, the targets beside the values, neither of which fills a GPU."""
+        double_q = self.config.double_q  # whose targets need the online network's values
+        join = None if double_q else graphs.beside(lambda: self._targets(packed, rewards, None))
+        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
+        if join is None:
+            join = graphs.beside(lambda: self._targets(packed, rewards, online_qs))
+        values = self.mixer(packed.chosen(online_qs), packed.at_steps(packed.states))
+        target = join()
+        loss, q = squared_error(values, target, weights)
+        return loss, q, target
+
+    def _targets(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None) -> Tensor:
+        qs = None if online_qs is None or not self.config.double_q else online_qs.detach()
+        return make_targets(packed, rewards, qs, self.target_agent, self.target_mixer, self.config)
 
     def _gradients(
         self, shape: ops.QMixShape, packed: PackedEpisodes, rewards: Tensor, weights: Tensor

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import torch
-
 from pyqmix import _C
 from pyqmix.envs import LbfEnv
 from pyqmix.errors import ConfigError, EnvError
 from pyqmix.nn.agents import Agent, GRUAgent
+from pyqmix.nn.flat import flat_weights
 from pyqmix.replay import EpisodeRing, RingBusyError
 from pyqmix.rollout import Played
 from pyqmix.seeding import Stream
@@ -100,9 +99,3 @@ def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy:
         share_parameters=agent.share_parameters,
         obs_scale=[] if agent.obs_scale is None else agent.obs_scale.tolist(),
     )
-
-
-def flat_weights(agent: Agent) -> torch.Tensor:
-    """Return all parameters, one after another, as one float32 block on the CPU."""
-    with torch.no_grad():
-        return torch.cat([p.reshape(-1) for p in agent.parameters()]).to("cpu", torch.float32)

@@ -18,9 +18,8 @@ from threading import Thread
 
 from pyqmix import _C
 from pyqmix.config import Config
-from pyqmix.native_rollout import flat_weights
 from pyqmix.nn.agents import Agent
-from pyqmix.nn.flat import FlatParameters
+from pyqmix.nn.flat import FlatParameters, flat_weights
 from pyqmix.replay import EpisodeRing, RingBusyError
 from pyqmix.rollout import Played
 from pyqmix.rollouts import AnyRollout, create_rollout

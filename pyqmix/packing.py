@@ -73,6 +73,10 @@ class PackedEpisodes:
             return points[: len(self.now)]
         return points.index_select(0, self.now)
 
+    def chosen(self, qs: Tensor) -> Tensor:
+        """Take of the values (P, n, A) of the points those (N, n) of the actions that were taken."""
+        return self.at_steps(qs).gather(-1, self.actions.unsqueeze(-1)).squeeze(-1)
+
     def of_episodes(self, values: Tensor) -> Tensor:
         """Give every step (N,) its episode's value of (B,); zero what is padding."""
         if self.real is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -11,10 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.utils import vector_to_parameters
 
 from pyqmix.envs import Env, Point
 from pyqmix.errors import EnvError
 from pyqmix.nn.agents import Agent
+from pyqmix.nn.flat import flat_weights
 from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
 from pyqmix.seeding import Stream, derive_seed, generator
 
@@ -90,7 +93,7 @@ class Rollout:
 
     Args:
         envs: environments of one kind.
-        agent: the policy.
+        agent: the policy; of one on a GPU, a copy on the CPU acts, which each play brings up to date.
         seed: of the run.
         stream: the stream that the environments' seeds come from.
         ring: where the episodes go; None plays without keeping them.
@@ -103,7 +106,9 @@ class Rollout:
         self._seats = [
             _Seat(env, ring.writer() if ring is not None else None, row) for row, env in enumerate(envs)
         ]
-        self._device = next(agent.parameters()).device
+        # Few episodes at a time are acted for sooner on the CPU: a GPU takes longer to be asked.
+        on_cpu = next(agent.parameters()).device.type == "cpu"
+        self._actor = agent if on_cpu else copy.deepcopy(agent).to("cpu")
         self._first_ticket: int | None = None  # of episode 0, if this play was given tickets
 
     @torch.inference_mode()
@@ -120,6 +125,8 @@ class Rollout:
             EnvError: an environment raised or gave something unusable; open episodes are aborted.
             RingBusyError: no slot of the ring was free.
         """
+        if self._actor is not self._agent:
+            vector_to_parameters(flat_weights(self._agent), self._actor.parameters())
         returns, lengths = np.zeros(count), np.zeros(count, np.int64)
         self._first_ticket = None if ticket is None else ticket - first
         waiting = iter(range(first, first + count))
@@ -127,7 +134,7 @@ class Rollout:
             for seat in self._seats:
                 aborting.callback(_abort, seat)
             seats = [self._start(seat, k) for seat, k in zip(self._seats, waiting, strict=False)]
-            hidden = self._agent.initial_hidden(len(self._seats))
+            hidden = self._actor.initial_hidden(len(self._seats))
             while seats:
                 actions, hidden = self._choose(seats, hidden, epsilon)
                 for seat, action in zip(seats, actions, strict=True):
@@ -150,17 +157,17 @@ class Rollout:
         self, seats: list[_Seat], hidden: Tensor | None, epsilon: float
     ) -> tuple[NDArray[np.int64], Tensor | None]:
         points = [seat.point for seat in seats if seat.point is not None]
-        obs = torch.from_numpy(np.stack([p.obs for p in points])).to(self._device)
+        obs = torch.from_numpy(np.stack([p.obs for p in points]))
         if hidden is None:
-            qs, _ = self._agent.act(obs, None)
+            qs, _ = self._actor.act(obs, None)
         else:
             rows = [seat.row for seat in seats]
-            qs, following = self._agent.act(obs, hidden[rows])
+            qs, following = self._actor.act(obs, hidden[rows])
             if following is not None:
                 hidden[rows] = following
         draws = np.stack([seat.coins.random((2, obs.shape[1])) for seat in seats])
         avail = np.stack([p.avail for p in points])
-        return epsilon_greedy(qs.cpu().numpy(), avail, epsilon, draws[:, 0], draws[:, 1]), hidden
+        return epsilon_greedy(qs.numpy(), avail, epsilon, draws[:, 0], draws[:, 1]), hidden
 
     def _start_next(self, seat: _Seat, waiting: Iterator[int]) -> None:
         seat.point = None

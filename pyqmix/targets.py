@@ -22,17 +22,17 @@ from pyqmix.packing import PackedEpisodes, beside
 
 @torch.no_grad()
 def make_targets(
-    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor, agent: Agent, mixer: Mixer, config: Config
+    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
 ) -> Tensor:
     """Compute the targets of a batch's N steps.
 
     Args:
         packed: the batch.
         rewards: (N,), those that are learned from.
-        online_qs: (P, n, A), the online network's values, which choose the actions of double-Q.
+        online_qs: (P, n, A), the online network's values, which choose the actions (double-Q); or None.
         agent: the target agent network.
         mixer: the target mixer.
-        config: which target, the discount, and whether double-Q is used.
+        config: which target, and the discount.
 
     Returns:
         (N, *M) as :class:`pyqmix.nn.Mixer` has it. No gradient flows through it.
@@ -50,7 +50,7 @@ def make_targets(
 
 @torch.no_grad()
 def one_step_targets(
-    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor, agent: Agent, mixer: Mixer, config: Config
+    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
 ) -> Tensor:
     """Compute ``r + γ (1 − terminated) max q(s', ·)``; see :func:`make_targets`."""
     first = packed.n_episodes  # rows of o', s' start behind those of time 0
@@ -63,7 +63,7 @@ def one_step_targets(
             packed.terminated,
             config.gamma,
             packed.states[first:],
-            online_qs[first:] if config.double_q else None,
+            None if online_qs is None else online_qs[first:],
         )
 
 

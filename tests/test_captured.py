@@ -7,9 +7,12 @@ import weakref
 import pytest
 import torch
 from random_episodes import SPEC, make_batch, make_learner
+from ring_episodes import SPEC as RING_SPEC
+from ring_episodes import make_episode, write
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from pyqmix import ops
+from pyqmix import Config, EpisodeRing, ops
+from pyqmix.batch import EpisodeBatch
 from pyqmix.captured import CapturedSteps, padded_steps
 from pyqmix.learner import Learner
 from pyqmix.nn import agents, mixers
@@ -148,6 +151,10 @@ class Graphs:
     def wait_for_uploads(self):
         pass
 
+    def beside(self, function):
+        result = function()
+        return lambda: result
+
     def aside(self, function):
         self.plain += 1
         return function()
@@ -257,3 +264,22 @@ def test_inputs_go_to_the_device_whole():
     assert moved.batch.obs.is_meta
     assert moved.importance.is_meta
     assert moved.draws.is_meta
+
+
+def test_batches_of_a_ring_are_copied_whole(monkeypatch):
+    ring = EpisodeRing(RING_SPEC, 16)
+    for seed in range(12):
+        write(ring.writer(), make_episode(RING_SPEC, 1 + seed % RING_SPEC.episode_limit, seed))
+    learner = Learner(RING_SPEC, Config(hidden_dim=8, lr=1e-3, target_update=3))
+    twin = copy.deepcopy(learner)
+    twin.static_shapes, graphs = True, Graphs()
+    twin._captured = CapturedSteps(RING_SPEC, twin.device, graphs)
+    monkeypatch.setattr(CapturedSteps, "_gather", None)
+    plain, laid_out = ring.sampler(0), ring.sampler(0)
+    outs = [EpisodeBatch.empty(RING_SPEC, 2) for _ in range(2)]
+    assert learner.batch_room is None
+    for k in range(40):
+        ours = twin.update(laid_out.sample(2, outs[k % 2], twin.batch_room)).loss
+        torch.testing.assert_close(ours.float(), learner.update(plain.sample(2)).loss, rtol=1e-4, atol=1e-6)
+    assert graphs.captured > 1
+    assert graphs.replayed > 10

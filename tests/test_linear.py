@@ -28,11 +28,21 @@ def value_and_grads(layer, tensors, relu):
 
 def plain(inputs, weight, bias, relu):
     out = inputs @ weight.T + bias
-    return out.clamp(min=0) if relu else out
+    passes = torch.arange(out.shape[-1]) < (out.shape[-1] * relu if isinstance(relu, bool) else relu)
+    return torch.where(passes, out.clamp(min=0), out)
 
 
-@pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize(("rows", "groups"), [((7,), ()), ((5, 3), ()), ((5, 3), (3,)), ((2, 5, 3), (3,))])
+def ways(*shapes):
+    """With a ReLU, without, and behind a part of the outputs where no group has its own."""
+    return [
+        (rows, groups, relu) for rows, groups in shapes for relu in (False, True, *(() if groups else (2, 0, 6)))
+    ]
+
+
+SHAPES = [((7,), ()), ((5, 3), ()), ((5, 3), (3,)), ((2, 5, 3), (3,)), ((0, 3), (3,))]
+
+
+@pytest.mark.parametrize(("rows", "groups", "relu"), ways(*SHAPES))
 def test_equals_what_it_says(rows, groups, relu):
     tensors = make(rows, groups=groups)
     for a, b in zip(
@@ -41,14 +51,13 @@ def test_equals_what_it_says(rows, groups, relu):
         torch.testing.assert_close(a, b)
 
 
-@pytest.mark.parametrize("relu", [False, True])
-@pytest.mark.parametrize(("rows", "groups"), [((7,), ()), ((5, 3), ()), ((5, 3), (3,)), ((0, 3), (3,))])
+@pytest.mark.parametrize(("rows", "groups", "relu"), ways(*SHAPES))
 def test_the_fused_way_hands_over_what_the_kernels_need(monkeypatch, rows, groups, relu):
     extension = stand_in(monkeypatch, module)
     tensors = make(rows, groups=groups)
 
-    def fused(*inputs):
-        return module._Linear.apply(*inputs)
+    def fused(inputs, weight, bias, relu):
+        return module._Linear.apply(inputs, weight, bias, len(weight) * relu if isinstance(relu, bool) else relu)
 
     for a, b in zip(value_and_grads(fused, tensors, relu), value_and_grads(plain, tensors, relu), strict=True):
         torch.testing.assert_close(a, b)
@@ -58,12 +67,12 @@ def test_the_fused_way_hands_over_what_the_kernels_need(monkeypatch, rows, group
 def test_gradients_of_any_layout_are_read(monkeypatch):
     stand_in(monkeypatch, module)
     inputs, weight, bias = make((5, 3))
-    (ours,) = torch.autograd.grad(module._Linear.apply(inputs, weight, bias, True).sum(), bias)  # expanded
+    (ours,) = torch.autograd.grad(module._Linear.apply(inputs, weight, bias, 6).sum(), bias)  # expanded
     (truth,) = torch.autograd.grad(plain(inputs, weight, bias, True).sum(), bias)
     torch.testing.assert_close(ours, truth)
     strided = weight.detach().repeat(1, 2)[:, :4].requires_grad_()
     torch.testing.assert_close(
-        module._Linear.apply(inputs.transpose(0, 1), strided, bias, False),
+        module._Linear.apply(inputs.transpose(0, 1), strided, bias, 0),
         plain(inputs.transpose(0, 1), weight, bias, False),
     )
 
@@ -71,14 +80,14 @@ def test_gradients_of_any_layout_are_read(monkeypatch):
 def test_inputs_without_gradient_get_none(monkeypatch):
     stand_in(monkeypatch, module)
     inputs, weight, bias = make()
-    out = module._Linear.apply(inputs.detach(), weight, bias, True)
+    out = module._Linear.apply(inputs.detach(), weight, bias, 6)
     assert all(x is not None for x in torch.autograd.grad(out.sum(), (weight, bias)))
 
 
 def test_second_derivatives_are_refused(monkeypatch):
     stand_in(monkeypatch, module)
     tensors = make()
-    out = module._Linear.apply(*tensors, True)
+    out = module._Linear.apply(*tensors, 6)
     with pytest.raises(RuntimeError, match=r"ops\.linear on a GPU has no second derivatives"):
         torch.autograd.grad(out.sum(), tensors, create_graph=True)
 
@@ -109,3 +118,9 @@ def test_unusable_arguments_are_named(place, change, error, message):
     tensors[place] = change(tensors[place])
     with pytest.raises(error, match=message):
         ops.linear(*tensors)
+
+
+def test_a_relu_has_only_outputs_that_there_are():
+    for relu, groups in ((7, ()), (-1, ()), (2, (3,))):
+        with pytest.raises(ValueError, match="relu: expected at most 6 outputs"):
+            ops.linear(*make(groups=groups), relu)

@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from pyqmix import ops
 from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer
 from pyqmix.ops import reference
 
@@ -179,3 +180,16 @@ def test_reference_is_what_qmixer_computes():
     agent_qs, states = torch.randn(4, 2).double(), torch.randn(4, 5).double()
     expected = reference.mix(agent_qs, *mixer.hypernetworks(states))
     torch.testing.assert_close(mixer(agent_qs, states), expected)
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+def test_stacked_hypernetworks_are_the_same(layers):
+    torch.manual_seed(0)
+    mixer = QMixer(3, 7, 5, 6, layers).double()
+    states = torch.randn(4, 7, dtype=torch.float64)
+    results = []
+    for weights in (mixer.hypernetworks(states), mixer._stacked(states)):
+        q_tot = ops.mix(torch.linspace(-1, 1, 12, dtype=torch.float64).view(4, 3), *weights)
+        results.append([*weights, *torch.autograd.grad(q_tot.square().sum(), list(mixer.parameters()))])
+    for a, b in zip(*results, strict=True):
+        torch.testing.assert_close(a, b)

@@ -284,11 +284,11 @@ def test_a_run_draws_by_the_errors_of_its_training_steps(tiny_config, tmp_path, 
         waiting.append((latest[0], stats.episode_errors.tolist()))
         return stats
 
-    def check(self, batch_size, out=None):
+    def check(self, batch_size, out=None, room=None):
         while len(waiting) > 1:
             places, errors = waiting.pop(0)
             known.update(zip(map(tuple, places.tolist()), errors, strict=True))
-        batch = sample(self, batch_size, out)
+        batch = sample(self, batch_size, out, room)
         latest[0] = self._places
         total = None
         for place, probability in zip(map(tuple, self._places.tolist()), self._probabilities, strict=True):

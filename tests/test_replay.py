@@ -508,3 +508,34 @@ print(digest.hexdigest())
     baseline = at_simd_level("baseline", program)
     for level in ("avx2", "avx512"):
         assert at_simd_level(level, program) == baseline
+
+
+@pytest.mark.parametrize("concat_state", [False, True])
+def test_a_batch_with_room_for_the_limit_is_one_piece_of_memory(concat_state):
+    spec = dataclasses.replace(SPEC, concat_state=concat_state, state_dim=SPEC.n_agents * SPEC.obs_dim)
+    ring = EpisodeRing(spec, 8)
+    for seed, length in enumerate((2, 5, 3)):
+        write(ring.writer(), make_episode(spec, length, seed))
+    out, plain = EpisodeBatch.empty(spec, 3), ring.sampler(0).sample(3)
+    batch = ring.sampler(0).sample(3, out, spec.episode_limit)
+    for name, value in vars(plain).items():
+        assert torch.equal(getattr(batch, name), value)
+    memory = batch.memory(spec)
+    assert memory is not None
+    twin = EpisodeBatch.empty(spec, 3)
+    twin.memory(spec).copy_(memory)
+    for name, value in vars(twin.up_to(5)).items():
+        assert torch.equal(value, getattr(plain, name))
+
+
+def test_a_batch_of_several_pieces_of_memory_is_known():
+    batch, other = EpisodeBatch.empty(SPEC, 3), EpisodeBatch.empty(SPEC, 3)
+    assert batch.memory(SPEC) is not None
+    for mixed in (
+        dataclasses.replace(batch, rewards=other.rewards),
+        dataclasses.replace(batch, rewards=batch.rewards.clone()),
+        dataclasses.replace(batch, obs=batch.obs.clone()),
+        EpisodeBatch.empty(SPEC, 3, SPEC.episode_limit - 1),
+        batch.fitted(SPEC, 3, 2),
+    ):
+        assert mixed.memory(SPEC) is None

@@ -64,7 +64,8 @@ def test_lambda_0_and_one_step_are_the_one_step_target_to_the_last_bit(networks)
     rewards, gamma = packed.rewards, learner.config.gamma
     with use_backend(learner.config.backend):
         online_qs = learner.agent.unroll(packed.obs, packed.point_counts).detach()
-        of_networks = online_qs, learner.target_agent, learner.target_mixer, learner.config
+        choosing = online_qs if learner.config.double_q else None
+        of_networks = choosing, learner.target_agent, learner.target_mixer, learner.config
         one_step = one_step_targets(packed, rewards, *of_networks)
     assert torch.equal(learner.loss(make_batch(LENGTHS))[2], one_step)
     assert torch.equal(n_step_targets(packed, rewards, one_step, gamma, 1), one_step)

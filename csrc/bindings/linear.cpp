@@ -1,6 +1,7 @@
 #include "bindings/bindings.h"
 #if defined(PYQMIX_WITH_CUDA)
 #include <optional>
+#include <tuple>
 
 #include "bindings/tensor_args.h"
 #include "linear/bias_relu.h"
@@ -10,6 +11,9 @@ namespace py = pybind11;
 namespace pyqmix {
 namespace {
 
+// Outputs, masked gradient, and how many columns pass the ReLU.
+using ReluRows = std::tuple<TensorRows, TensorRows, std::int64_t>;
+
 template <typename T>
 T* at(std::uintptr_t address) {
     return reinterpret_cast<T*>(address);
@@ -17,16 +21,17 @@ T* at(std::uintptr_t address) {
 
 template <typename T>
 BiasReluBackward<T> backward_args(std::int64_t rows, std::int64_t width, const TensorRows& grad,
-                                  const std::optional<std::pair<TensorRows, TensorRows>>& relu,
-                                  std::int64_t parts, std::uintptr_t sums,
-                                  std::uintptr_t grad_bias) {
+                                  const std::optional<ReluRows>& relu, std::int64_t parts,
+                                  std::uintptr_t sums, std::uintptr_t grad_bias) {
     BiasReluBackward<T> args;
     args.rows = rows;
     args.width = width;
     args.grad = rows_of<const T>(grad);
     if (relu) {
-        args.outputs = rows_of<const T>(relu->first);
-        args.masked = rows_of<T>(relu->second);
+        const auto& [outputs, masked, columns] = *relu;
+        args.outputs = rows_of<const T>(outputs);
+        args.masked = rows_of<T>(masked);
+        args.relu = columns;
     }
     args.parts = parts;
     args.sums = at<T>(sums);
@@ -41,7 +46,7 @@ void bind_linear(py::module_& module) {
     module.def(
         "bias_relu_cuda",
         [](std::int64_t rows, std::int64_t width, const TensorRows& values, std::uintptr_t bias,
-           bool relu, bool is_double, std::uintptr_t stream) {
+           std::int64_t relu, bool is_double, std::uintptr_t stream) {
             py::gil_scoped_release release;
             if (is_double)
                 bias_relu_cuda<double>(
@@ -56,8 +61,8 @@ void bind_linear(py::module_& module) {
     module.def(
         "bias_relu_backward_cuda",
         [](std::int64_t rows, std::int64_t width, const TensorRows& grad,
-           const std::optional<std::pair<TensorRows, TensorRows>>& relu, std::int64_t parts,
-           std::uintptr_t sums, std::uintptr_t grad_bias, bool is_double, std::uintptr_t stream) {
+           const std::optional<ReluRows>& relu, std::int64_t parts, std::uintptr_t sums,
+           std::uintptr_t grad_bias, bool is_double, std::uintptr_t stream) {
             py::gil_scoped_release release;
             if (is_double)
                 bias_relu_backward_cuda(

@@ -26,7 +26,8 @@ class PinnedBatch {
     // Where the batch's episodes lie: (B, 2), slots and generations.
     py::array_t<std::int64_t> places() const;
 
-    // Fills arrays whose shapes are those of BatchOut, with the whole batch or some rows of it.
+    // Fills arrays whose shapes are those of BatchOut, with the whole batch or some rows of it, and
+    // room for at least as many steps as the longest of them has.
     void decode(const py::array& obs, const py::array& avail, const py::object& state,
                 const py::array& actions, const py::array& rewards, const py::array& terminated,
                 const py::object& rows);

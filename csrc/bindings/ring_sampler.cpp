@@ -38,6 +38,7 @@ void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py:
     const std::vector<std::int64_t> slots = rows.is_none() ? slots_ : slots_at(rows);
     const auto batch = static_cast<std::int64_t>(slots.size());
     BatchOut out;
+    if (actions.ndim() == 3) out.steps = actions.shape(1);
     for (const std::int64_t slot : slots) out.steps = std::max(out.steps, ring().length(slot));
     const std::int64_t points = out.steps + 1;
     out.obs = data_of<float>("obs", obs, {batch, points, s.n_agents, s.obs_dim});

@@ -14,15 +14,16 @@ struct BiasRelu {
     std::int64_t rows = 0, width = 0;
     Rows<T> values;           // (rows, width), changed in place
     const T* bias = nullptr;  // (width,)
-    bool relu = false;        // else the bias alone
+    std::int64_t relu = 0;    // how many of the first columns pass a ReLU
 };
 
 template <typename T>
 struct BiasReluBackward {
     std::int64_t rows = 0, width = 0;
     Rows<const T> grad;     // (rows, width), of the outputs
-    Rows<const T> outputs;  // (rows, width), or none where there was no ReLU
+    Rows<const T> outputs;  // (rows, width), or none where no column passed a ReLU
     Rows<T> masked;         // (rows, width), where there are outputs: the products' gradient
+    std::int64_t relu = 0;  // how many of the first columns passed it
     std::int64_t parts = 0;
     T* sums = nullptr;       // (parts, width)
     T* grad_bias = nullptr;  // (width,)

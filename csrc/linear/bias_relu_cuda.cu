@@ -8,7 +8,7 @@
 namespace pyqmix {
 namespace {
 
-constexpr std::int64_t kRowsOfLane = 2;    // as few as there are warps for: each is a latency
+constexpr std::int64_t kRowsOfLane = 3;    // as few as there are warps for: each is a latency
 constexpr std::int64_t kMostParts = 1024;  // which the second launch adds up
 
 template <typename T, int kUnits>
@@ -23,7 +23,7 @@ __global__ void __launch_bounds__(kThreads) bias_relu_kernel(BiasRelu<T> args, i
 #pragma unroll
             for (int j = 0; j < kUnits; ++j) {
                 x[j] += args.bias[first + j];
-                if (args.relu && x[j] < T(0)) x[j] = T(0);  // NaN stays
+                if (first + j < args.relu && x[j] < T(0)) x[j] = T(0);  // NaN stays
             }
             store<kUnits>(values + first, x);
         }
@@ -50,7 +50,7 @@ __global__ void __launch_bounds__(kThreads)
                         load<kUnits>(args.outputs[row] + first, output);
 #pragma unroll
                         for (int j = 0; j < kUnits; ++j)
-                            if (output[j] <= T(0)) grad[j] = T(0);
+                            if (first + j < args.relu && output[j] <= T(0)) grad[j] = T(0);
                         store<kUnits>(args.masked[row] + first, grad);
                     }
 #pragma unroll
@@ -67,15 +67,23 @@ __global__ void __launch_bounds__(kThreads)
     });
 }
 
-// A warp for each column.
+// A warp for each column; several of a lane's parts are on their way at once.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) add_parts_kernel(BiasReluBackward<T> args, int lanes) {
+    constexpr int kAtOnce = 8;
     const LaneGroup group(lanes);
     group.for_each_row(args.width, [&](std::int64_t column) {
         T sum[1] = {T(0)};
-#pragma unroll 8
-        for (std::int64_t part = group.lane(); part < args.parts; part += lanes)
-            sum[0] += args.sums[part * args.width + column];
+        std::int64_t part = group.lane();
+        for (; part + (kAtOnce - 1) * lanes < args.parts; part += kAtOnce * lanes) {
+            T parts[kAtOnce];
+#pragma unroll
+            for (int k = 0; k < kAtOnce; ++k)
+                parts[k] = args.sums[(part + k * lanes) * args.width + column];
+#pragma unroll
+            for (int k = 0; k < kAtOnce; ++k) sum[0] += parts[k];
+        }
+        for (; part < args.parts; part += lanes) sum[0] += args.sums[part * args.width + column];
         group.sum(sum);
         if (group.leads()) args.grad_bias[column] = sum[0];
     });

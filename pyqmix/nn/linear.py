@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import cast
+
+import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
@@ -26,3 +30,25 @@ class TwoLayers(nn.Sequential):
         first, _, last = self
         outputs: Tensor = last(first(inputs, relu=True))
         return outputs
+
+
+def own_tensor(layer: nn.Module, name: str) -> Tensor:
+    """Return a layer's parameter, as its module shows it."""
+    own = layer._parameters.get(name)  # much faster than the attribute, which a parametrised layer needs
+    return cast(Tensor, getattr(layer, name)) if own is None else own
+
+
+def apply_stacked(
+    inputs: Tensor, with_relu: Sequence[nn.Module], without: Sequence[nn.Module]
+) -> tuple[Tensor, ...]:
+    """Map inputs (..., I) by several linear layers at once, of which the first have a ReLU behind them.
+
+    Returns:
+        Their outputs, each (..., O) of its own O.
+    """
+    layers = [*with_relu, *without]
+    weights, biases = ([own_tensor(layer, name) for layer in layers] for name in ("weight", "bias"))
+    widths = [len(bias) for bias in biases]
+    relu = sum(widths[: len(with_relu)])
+    outputs = ops.linear(inputs, torch.cat(weights), torch.cat(biases), relu)
+    return torch.split(outputs, widths, -1)

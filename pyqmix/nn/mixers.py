@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
-from pyqmix.nn.linear import Linear, TwoLayers
+from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, own_tensor
+from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_tensor
 from pyqmix.ops.qmixer import can_fuse
 
@@ -43,16 +44,12 @@ def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> n
     return Linear(state_dim, out_dim) if layers == 1 else TwoLayers(state_dim, hypernet_dim, out_dim)
 
 
-def _loss(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def squared_error(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the loss () of values (..., *M), and them detached; see :meth:`Mixer.loss`."""
     errors = targets - values
     if errors.dim() > weights.dim():  # independent learners: each agent has its own error
         weights = (weights / errors.shape[-1]).unsqueeze(-1)
     return torch.dot((errors * weights).flatten(), errors.flatten()), values.detach()
-
-
-def _tensor(layer: nn.Module, name: str) -> Tensor:
-    own = layer._parameters.get(name)  # much faster than the attribute, which a parametrised layer needs
-    return cast(Tensor, getattr(layer, name)) if own is None else own
 
 
 class QMixer(nn.Module):
@@ -100,6 +97,22 @@ class QMixer(nn.Module):
         v = self.V(states).squeeze(-1)
         return self.hyper_w_1(states), self.hyper_b_1(states), self.hyper_w_final(states), v
 
+    def _weights(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Compute what :meth:`hypernetworks` does; on a GPU with all layers that read the states as one."""
+        if not states.is_cuda or wants_reference():
+            return self.hypernetworks(states)
+        return self._stacked(states)
+
+    def _stacked(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        of_w1, of_w_final, of_v = self.hyper_w_1, self.hyper_w_final, self.V
+        if isinstance(of_w1, nn.Sequential) and isinstance(of_w_final, nn.Sequential):
+            w1, w_final, v, b1 = apply_stacked(states, [of_w1[0], of_w_final[0], of_v[0]], [self.hyper_b_1])
+            w1, w_final = of_w1[2](w1), of_w_final[2](w_final)
+        else:
+            v, b1, w1, w_final = apply_stacked(states, [of_v[0]], [self.hyper_b_1, of_w1, of_w_final])
+        v = of_v[2](v)
+        return w1, b1, w_final, v.squeeze(-1)
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Mix agent_qs (..., n) under states (..., S) into q_tot (...).
 
@@ -111,7 +124,7 @@ class QMixer(nn.Module):
         parameters = self._layers()
         if can_fuse(agent_qs, states, parameters):
             return ops.qmixer(agent_qs, states, parameters)
-        return ops.mix(agent_qs, *self.hypernetworks(states))
+        return ops.mix(agent_qs, *self._weights(states))
 
     def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the weighted squared error () of q_tot, and q_tot (...); see :class:`Mixer`."""
@@ -119,7 +132,7 @@ class QMixer(nn.Module):
         parameters = self._layers()
         if can_fuse(agent_qs, states, parameters):
             return ops.qmixer_loss(agent_qs, states, parameters, targets, weights)
-        return _loss(ops.mix(agent_qs, *self.hypernetworks(states)), targets, weights)
+        return squared_error(ops.mix(agent_qs, *self._weights(states)), targets, weights)
 
     @torch.no_grad()
     def td_target(
@@ -139,7 +152,7 @@ class QMixer(nn.Module):
             return ops.qmixer_td_target(
                 next_qs, avail, rewards, terminated, gamma, next_states, parameters, online_next_qs
             )
-        weights = self.hypernetworks(next_states)
+        weights = self._weights(next_states)
         return ops.td_target(next_qs, avail, rewards, terminated, gamma, *weights, online_next_qs)
 
     def _layers(self) -> list[Tensor]:
@@ -151,7 +164,7 @@ class QMixer(nn.Module):
                 layers += [first, last]
             else:
                 layers.append(module)
-        return [_tensor(layer, name) for layer in layers for name in ("weight", "bias")]
+        return [own_tensor(layer, name) for layer in layers for name in ("weight", "bias")]
 
     def _check_states(self, qs: Tensor, name: str, trailing: int, states: Tensor) -> None:
         parameter = self.hyper_b_1.weight
@@ -176,7 +189,7 @@ class VDNMixer(nn.Module):
 
     def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the weighted squared error () of the sum, and the sum (...); see :class:`Mixer`."""
-        return _loss(self(agent_qs, states), targets, weights)
+        return squared_error(self(agent_qs, states), targets, weights)
 
     @torch.no_grad()
     def td_target(
@@ -203,7 +216,7 @@ class IQLMixer(nn.Module):
 
     def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the weighted mean squared error () of the agents, and their values; see :class:`Mixer`."""
-        return _loss(agent_qs, targets, weights)
+        return squared_error(agent_qs, targets, weights)
 
     @torch.no_grad()
     def td_target(

@@ -14,8 +14,10 @@ from pyqmix.ops.checks import check_floating, check_tensor, has_storage, pointer
 from pyqmix.ops.mixing import refuse_second_derivatives
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = False) -> Tensor:
     """Compute ``x Wᵀ + b``, and with ``relu`` the larger of it and 0.
+
+    Several layers of the same inputs may be stacked, those with a ReLU first.
 
     On a GPU the products are torch's; bias and ReLU are one launch behind them, the ReLU's mask and the bias's
     gradient two in the backward. Elsewhere, and for other dtypes, all of it is torch's.
@@ -24,23 +26,26 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> 
         inputs: (..., I) float32 or float64.
         weight: (O, I).
         bias: (O,); or (G, O), one for each of G neighbouring rows of inputs (..., G, I).
-        relu: whether a ReLU follows.
+        relu: whether a ReLU follows; a number: behind so many of the first outputs.
 
     Returns:
         (..., O). Gradients flow to inputs, weight and bias, on a GPU once.
 
     Raises:
         TypeError: an argument is no tensor, or of another dtype than the inputs.
-        ValueError: a shape or device does not fit.
+        ValueError: a shape or device does not fit, or there are not so many outputs for the ReLU.
     """
     check_floating("inputs", inputs, 1, "(..., I)", bfloat16=True)
     dtype, device = inputs.dtype, inputs.device
     check_tensor("weight", weight, (*weight.shape[:1], inputs.shape[-1]), dtype, device)
     groups = tuple(inputs.shape[-2:-1]) if bias.dim() == 2 else ()
     check_tensor("bias", bias, (*groups, weight.shape[0]), dtype, device)
+    columns = weight.shape[0] * int(relu) if isinstance(relu, bool) else relu
+    if not 0 <= columns <= weight.shape[0] or (groups and columns % weight.shape[0] != 0):
+        raise ValueError(f"relu: expected at most {weight.shape[0]} outputs, of groups all or none, got {relu}")
     if not inputs.is_cuda or not _can_fuse(inputs, weight, bias):
-        return reference.linear(inputs, weight, bias, relu)
-    return cast(Tensor, _Linear.apply(inputs, weight, bias, relu))  # type: ignore[no-untyped-call]
+        return reference.linear(inputs, weight, bias, columns)
+    return cast(Tensor, _Linear.apply(inputs, weight, bias, columns))  # type: ignore[no-untyped-call]
 
 
 def _can_fuse(*values: Tensor) -> bool:
@@ -53,7 +58,12 @@ def _refuse_second_derivatives() -> None:
     refuse_second_derivatives("pyqmix.ops.linear on a GPU", "pyqmix.ops.reference.linear")
 
 
-def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+def _of_row(relu: int, weight: Tensor, bias: Tensor) -> int:
+    """Count the columns of a row of all groups that pass the ReLU."""
+    return relu if bias.dim() == 1 else relu // weight.shape[0] * bias.numel()
+
+
+def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
     """Map (R, I) to (R, O)."""
     require_cuda_kernels()
     out, offsets = torch.mm(flat, weight.t()), bias.contiguous()
@@ -63,21 +73,21 @@ def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
             width=bias.numel(),
             values=(out.data_ptr(), bias.numel()),
             bias=offsets.data_ptr(),
-            relu=relu,
+            relu=_of_row(relu, weight, bias),
             is_double=out.dtype == torch.float64,
             stream=torch.cuda.current_stream().cuda_stream,
         )
     return out
 
 
-def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the gradients (R, O) before the ReLU, if there was one, and of the bias."""
+def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor, relu: int) -> tuple[Tensor, Tensor]:
+    """Return the gradients (R, O) before the ReLU of the first ``relu`` columns, and of the bias."""
     rows, width = grad.numel() // bias.numel(), bias.numel()
     grad = grad.reshape(rows, width).contiguous()
-    grad_bias, masked, relu = torch.empty_like(bias, memory_format=torch.contiguous_format), grad, None
+    grad_bias, masked, of_relu = torch.empty_like(bias, memory_format=torch.contiguous_format), grad, None
     if outputs is not None:
         masked = torch.empty_like(grad)
-        relu = (outputs.data_ptr(), width), pointer(masked)
+        of_relu = (outputs.data_ptr(), width), pointer(masked), relu
     parts = _C.bias_relu_parts(rows, width)
     sums = torch.empty((parts, width), dtype=grad.dtype, device=grad.device)
     with torch.cuda.device(grad.device):
@@ -85,7 +95,7 @@ def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor) -> tuple[Tenso
             rows=rows,
             width=width,
             grad=pointer(grad),
-            relu=relu,
+            relu=of_relu,
             parts=parts,
             sums=sums.data_ptr(),
             grad_bias=grad_bias.data_ptr(),
@@ -97,10 +107,11 @@ def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor) -> tuple[Tenso
 
 class _Linear(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
         flat = inputs.reshape(-1, inputs.shape[-1])
         out = _forward(flat, weight, bias, relu)
-        ctx.save_for_backward(flat, weight, bias, out if relu else None)
+        ctx.save_for_backward(flat, weight, bias, out if relu > 0 else None)
+        ctx.relu = _of_row(relu, weight, bias)
         return out.view(*inputs.shape[:-1], weight.shape[0])
 
     @staticmethod
@@ -108,7 +119,7 @@ class _Linear(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             _refuse_second_derivatives()
         flat, weight, bias, out = ctx.saved_tensors
-        masked, grad_bias = _backward(grad, out, bias)
+        masked, grad_bias = _backward(grad, out, bias, ctx.relu)
         masked = masked.view(-1, weight.shape[0])
         of_inputs = None
         if ctx.needs_input_grad[0]:

@@ -32,10 +32,13 @@ def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Ten
     return hidden
 
 
-def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool = False) -> Tensor:
+def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = False) -> Tensor:
     """Apply a linear layer and, if asked, a ReLU; see :func:`pyqmix.ops.linear`."""
     outputs = F.linear(inputs, weight, bias) if bias.dim() == 1 else F.linear(inputs, weight) + bias
-    return outputs.relu() if relu else outputs
+    columns = weight.shape[0] * int(relu) if isinstance(relu, bool) else relu
+    if columns in (0, weight.shape[0]):
+        return outputs.relu() if columns else outputs
+    return torch.cat([outputs[..., :columns].relu(), outputs[..., columns:]], -1)
 
 
 def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:

@@ -55,6 +55,8 @@ planted mixer/mixer_cuda cuda/packs.cuh 's/x.stride \* std::int64_t(sizeof(T)) %
 planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/^    group.sync();//'
 planted td_target/td_target_cuda td_target/td_target_cuda.cu 's/return a.action < b.action ? a : b;/return a;/'
 planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/output\[j\] <= T(0)/output[j] < T(0)/'
+planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/if (first + j < args.relu \&\& x/if (args.relu \&\& x/'
+planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/part < args.parts; part += lanes/part + lanes < args.parts; part += lanes/'
 planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/apart = of_row; apart < lanes/apart = of_row; apart < of_row/'
 planted linear/bias_relu_cuda linear/bias_relu_cuda.cu 's/row += args.parts \* at_once/row += args.rows/'
 planted adam/adam_cuda adam/adam_cuda.cu 's/const double beta = part == 0/const double beta = part == 1/'

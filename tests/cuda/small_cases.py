@@ -64,8 +64,8 @@ def around_products(device: str, rows: int, width: int, dtype: torch.dtype) -> l
     if device == "cuda":
         stream, double = torch.cuda.current_stream().cuda_stream, dtype == torch.float64
         of_all = {"rows": rows, "width": width, "is_double": double, "stream": stream}
-        _C.bias_relu_cuda(values=pointer(values), bias=bias.data_ptr(), relu=True, **of_all)
-        results += linear_backward(grad, values, bias)
+        _C.bias_relu_cuda(values=pointer(values), bias=bias.data_ptr(), relu=width // 2, **of_all)
+        results += linear_backward(grad, values, bias, width // 2)
     blocks = on(device, [torch.ones(width * 7, dtype=dtype) for _ in range(4)])
     scalars = on(device, [torch.tensor(2.0), torch.tensor(0.1)]) if device == "cuda" else [2, 0.1]
     results.append(ops.adam(*blocks, *scalars, max_norm=1.0))

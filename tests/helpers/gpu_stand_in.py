@@ -38,8 +38,7 @@ class StandIn:
         assert stride == width
         out = at(address, (rows, width), dtype)
         out += at(bias, (width,), dtype)
-        if relu:
-            out.relu_()
+        out[:, :relu].relu_()
 
     def bias_relu_parts(self, rows, width):
         return 3
@@ -51,8 +50,9 @@ class StandIn:
         at(sums, (parts, width), dtype).fill_(torch.nan)  # whatever it is left with
         of_layer = at(grad[0], (rows, width), dtype)
         if relu is not None:
-            (outputs, _), (masked, _) = relu
-            of_layer = torch.where(at(outputs, (rows, width), dtype) > 0, of_layer, 0.0)
+            (outputs, _), (masked, _), columns = relu
+            passed = (at(outputs, (rows, width), dtype) > 0) | (torch.arange(width) >= columns)
+            of_layer = torch.where(passed, of_layer, 0.0)
             at(masked, (rows, width), dtype).copy_(of_layer)
         at(grad_bias, (width,), dtype).copy_(of_layer.sum(0))
 
