@@ -26,7 +26,7 @@ from pyqmix import ops
 from pyqmix.nn import QMixer
 from pyqmix.ops import reference
 
-SHAPES = ((1_600, 2, 30), (1_600, 4, 72), (15_360, 8, 168), (15_360, 10, 322), (15_360, 27, 1170))  # rows, n, S
+SHAPES = ((1_600, 4, 72), (15_360, 8, 168), (15_360, 10, 322), (15_360, 27, 1170), (1_600, 2, 30))  # rows, n, S
 ACTIONS = {2: 6, 4: 6, 8: 14, 10: 18, 27: 36}
 EMBED, HYPERNET = mixing.EMBED, mixing.HYPERNET
 TUNED = (1_600, 2, 30)  # to the utmost

@@ -1,5 +1,4 @@
-// The mixer on an NVIDIA GPU: one group of lanes for each sample. It has compiled, and run in the
-// tests' emulation, but not on a GPU yet.
+// The mixer on an NVIDIA GPU: one group of lanes for each sample.
 #include "cuda/launch.cuh"
 #include "mixer/mixer_lanes.cuh"
 

@@ -1,5 +1,4 @@
-// The target on an NVIDIA GPU: one group of lanes for each sample. It has compiled, and run in the
-// tests' emulation, but not on a GPU yet.
+// The target on an NVIDIA GPU: one group of lanes for each sample.
 #include <math.h>
 
 #include <limits>
