@@ -1,5 +1,7 @@
 """Episodes are played and written as the algorithm says, and failures of environments are named."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -289,3 +291,15 @@ def test_too_small_a_ring_leaves_nothing_claimed():
     with pytest.raises(RingBusyError):
         played.play(0, 2, 0.5)
     assert played.play(0, 1, 0.5).lengths.size == len(ring) == 1
+
+
+def test_a_copy_that_acts_is_brought_up_to_date():
+    agent = make_agent(Drift.spec)
+    acting = make_rollout(Drift, agent=agent)
+    acting._actor = copy.deepcopy(agent)  # as for an agent on a GPU
+    with torch.no_grad():
+        for parameter in agent.parameters():
+            parameter.copy_(torch.randn_like(parameter))
+    expected = make_rollout(Drift, agent=agent).play(0, 5, 0.0).returns
+    assert not np.array_equal(make_rollout(Drift).play(0, 5, 0.0).returns, expected)
+    assert np.array_equal(acting.play(0, 5, 0.0).returns, expected)

@@ -82,7 +82,7 @@ MUTANTS = (
         f"{T}td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
-        "double-Q is not used", TARGETS, "if config.double_q else None", "if False else None",
+        "double-Q is not used", TARGETS, "None if online_qs is None else online_qs[first:],", "None,",
         f"{T}learner.py -k double_q", "double-q",
     ),
     Mutant(
@@ -99,8 +99,8 @@ MUTANTS = (
         f"{T}learner.py -k 'padding or packing'", "nan-in-padding",
     ),
     Mutant(
-        "the loss divides by the padded length", LEARNER, "batch.lengths.to(packed.rewards.dtype)",
-        "torch.full_like(batch.lengths, batch.actions.shape[1]).to(packed.rewards.dtype)",
+        "the loss divides by the padded length", LEARNER, "1.0 / (batch.lengths * ",
+        "1.0 / (torch.full_like(batch.lengths, batch.actions.shape[1]) * ",
         f"{T}learner.py -k own_length", "length",
     ),
     Mutant(
@@ -236,11 +236,11 @@ MUTANTS = (
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "the reward scale does nothing", LEARNER, "packed.rewards * self.config.reward_scale", "packed.rewards * 1.0",
+        "the reward scale does nothing", LEARNER, "if scale == 1.0 else packed.rewards * scale", "if True else rewards",
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "independent learners sum their errors", MIXERS, "errors = errors.mean(-1)", "errors = errors.sum(-1)",
+        "independent learners sum their errors", MIXERS, "(weights / errors.shape[-1]).unsqueeze(-1)", "weights.unsqueeze(-1)",
         f"{T}learner.py -k loss_and_gradients",
     ),
     Mutant(
@@ -779,7 +779,8 @@ MUTANTS = (
         "tests/test_cuda.py -k noted_missing",
     ),
     Mutant(
-        "captured: padding weighs in the loss", LEARNER, "weights * packed.real", "weights + 0.0 * packed.real",
+        "captured: padding weighs in the loss", PACKING, "self.real.view(-1, len(values)) * values",
+        "torch.ones_like(self.real).view(-1, len(values)) * values",
         f"{T}captured.py -k changes_nothing",
     ),
     Mutant(
@@ -790,12 +791,40 @@ MUTANTS = (
         "captured: padding has errors", PRIORITISED, "errors * real", "errors", f"{T}captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: what padding holds is read", "pyqmix/padded.py", "rows = rows.masked_fill(", "rows.masked_fill(",
+        "captured: what padding holds is read", REFERENCE, "turned.masked_fill(~kept", "turned.masked_fill((kept & ~kept)",
         f"{T}captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: inputs are not copied to where the graph reads", "pyqmix/captured.py", "part.copy_(source)",
-        "part.shape", f"{T}captured.py -k ordinary",
+        "captured: padding does not end", "pyqmix/padded.py", "terminated.ge(rows.real)", "terminated",
+        f"{T}captured.py -k changes_nothing",
+    ),
+    Mutant(
+        "captured: a batch of several pieces is copied as one", "pyqmix/batch.py",
+        "tensor.untyped_storage()._cdata != storage._cdata", "tensor is None", f"{T}replay.py -k several_pieces",
+    ),
+    Mutant(
+        "captured: a batch with room shows all of it", "pyqmix/replay.py",
+        "view.batch if longest == steps else view.batch.up_to(longest)", "view.batch", f"{T}replay.py -k room",
+    ),
+    Mutant(
+        "linear: the ReLU of one group of many", "pyqmix/ops/linear.py",
+        "relu if bias.dim() == 1 else relu // weight.shape[0] * bias.numel()", "relu", f"{T}linear.py -k hands_over",
+    ),
+    Mutant(
+        "linear: gradients are read as they lie", "pyqmix/ops/linear.py", "grad.reshape(rows, width).contiguous()",
+        "grad.reshape(rows, width)", f"{T}linear.py -k any_layout",
+    ),
+    Mutant(
+        "linear: stacked layers all have a ReLU", "pyqmix/nn/linear.py", "sum(widths[: len(with_relu)])",
+        "sum(widths)", f"{T}nn.py -k stacked",
+    ),
+    Mutant(
+        "an acting copy of a GPU's policy grows old", "pyqmix/rollout.py", "if self._actor is not self._agent:",
+        "if self._actor is None:", f"{T}rollout.py -k up_to_date",
+    ),
+    Mutant(
+        "captured: inputs are not copied to where the graph reads", "pyqmix/captured.py",
+        "part.copy_(getattr(batch, name))", "part.shape", f"{T}captured.py -k ordinary",
     ),
     Mutant(
         "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}captured.py -k ordinary",
