@@ -49,10 +49,13 @@ Usage = dict[tuple[str, str], Resources]  # (kernel, architecture)
 
 
 def kernel_name(symbol: str) -> str:
-    """Write ``mix_forward_kernel<float, 4>`` for a mangled symbol."""
+    """Write ``mix_forward_kernel<float, 4>``, or a plain function's name, for a mangled symbol."""
     plain = subprocess.run(["c++filt", symbol], capture_output=True, text=True, check=True).stdout
     found = re.search(r"(\w+)<([^<>]*)>\(", plain)
-    return f"{found[1]}<{found[2].replace('pyqmix::', '')}>" if found else plain.strip()
+    if found:
+        return f"{found[1]}<{found[2].replace('pyqmix::', '')}>"
+    found = re.search(r"(\w+)\(", plain)
+    return found[1] if found else plain.strip()
 
 
 def read_log(log: str) -> tuple[str, Usage]:
