@@ -218,7 +218,8 @@ def main() -> None:
         f"{name}: copy {machine.bandwidth / 1e12:.2f} TB/s, torch.mm in float32 "
         f"{machine.flops / 1e12:.1f} TFLOP/s, an empty node {1e6 * machine.node:.2f} µs.\n\n"
         "Medians of one call within a CUDA graph, inputs rotated beyond the L2 cache; ratios are medians over "
-        "rounds.\n\n" + harness.table(HEADER, lines)
+        f"rounds. torch.compile's mode is max-autotune for mixing {TUNED[0]} x {TUNED[1:]}, else the default.\n\n"
+        + harness.table(HEADER, lines)
     )
     content = {"gpu": name, "machine_rates": machine._asdict(), "cases": data}
     harness.report("cuda", text, content, "python benchmarks cuda")

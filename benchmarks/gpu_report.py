@@ -53,11 +53,7 @@ def main() -> None:
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
     gpu = subprocess.run(query, capture_output=True, text=True, check=False).stdout.strip()
     timed = any(s["stage"] == "benchmark" and s["status"] == 0 for s in stages)
-    tables = (
-        [table_of((RESULTS / f"{name}.md").read_text()) for name in ("cuda", "cuda_update", "cuda_acting")]
-        if timed
-        else []
-    )
+    tables = [table_of((RESULTS / f"{name}.md").read_text()) for name in BENCHMARKS] if timed else []
     report = write_report(stages, gpu, "\n\n".join(tables))
     (RESULTS / "gpu_check.md").write_text(f"# gpu_check\n\n{report}\nCommand: `benchmarks/gpu_check.sh WHEELS`\n")
     content = {"gpu": gpu, "stages": stages}

@@ -47,6 +47,9 @@ class _Room(NamedTuple):
     memory: Tensor
 
 
+_Rooms = dict[tuple[int, torch.device, torch.dtype], _Room]  # by episodes, device and dtype
+
+
 @dataclass
 class CapturedSteps:
     """Takes training steps on a GPU: the first ones of each shape as they are, all later ones by a graph.
@@ -63,8 +66,8 @@ class CapturedSteps:
     device: torch.device
     graphs: CudaGraphs
     _shapes: dict[tuple[int, ...], _Shape] = field(default_factory=dict)
-    _rooms: dict[int, _Room] = field(default_factory=dict)  # by episodes; shapes are parts of them
-    _gathering: dict[int, _Room] = field(default_factory=dict)  # where the batches come from
+    _rooms: _Rooms = field(default_factory=dict)  # of which shapes are parts
+    _gathering: _Rooms = field(default_factory=dict)  # where batches come from that lie here and there
 
     def step(self, take: Callable[[StepInputs], UpdateStats], inputs: StepInputs) -> UpdateStats:
         """Take a step; its scalars and errors are the caller's own.
@@ -109,7 +112,7 @@ class CapturedSteps:
         memory = inputs.batch.memory(self.spec)
         if memory is None:
             memory = self._gather(inputs.batch)
-        target = self._rooms[len(inputs.batch.lengths)].memory
+        target = self._room(self._rooms, inputs.batch, self.device).memory
         pairs = [(memory, target), (inputs.importance, to.importance), (inputs.draws, to.draws)]
         self.graphs.upload([(a, b) for a, b in pairs if a is not None and b is not None])
 
@@ -122,16 +125,17 @@ class CapturedSteps:
                 part.copy_(getattr(batch, name))
         return room.memory
 
-    def _room(self, rooms: dict[int, _Room], batch: EpisodeBatch, device: torch.device) -> _Room:
+    def _room(self, rooms: _Rooms, batch: EpisodeBatch, device: torch.device) -> _Room:
         """Return memory for as many episodes, of zeros at first: what no batch has reached is read."""
-        episodes = len(batch.lengths)
-        if episodes not in rooms:
-            pinned, dtype = device.type == "cpu" and self.device.type == "cuda", batch.rewards.dtype
+        episodes, dtype = len(batch.lengths), batch.rewards.dtype
+        key = episodes, device, dtype
+        if key not in rooms:
+            pinned = device.type == "cpu" and self.device.type == "cuda"
             empty = EpisodeBatch.empty(self.spec, episodes, None, pinned, device, dtype)
             memory = empty.memory(self.spec)
             assert memory is not None
-            rooms[episodes] = _Room(empty, memory.zero_())
-        return rooms[episodes]
+            rooms[key] = _Room(empty, memory.zero_())
+        return rooms[key]
 
 
 def padded_steps(steps: int, limit: int) -> int:

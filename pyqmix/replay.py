@@ -256,10 +256,10 @@ class EpisodeSampler:
                 a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
                 a store has no use for it.
             room: lay every episode out with room for so many steps, and return a view of as many as the longest
-                has; without it the batch is contiguous.
+                has; without it the batch is contiguous. A sampler with a store has no use for it either.
 
         Raises:
-            ValueError: batch_size is not positive, or exceeds the published episodes; or out does not fit.
+            ValueError: batch_size is not positive, or exceeds the published episodes; or out or room does not fit.
             RingBusyError: writers held too many slots just now.
             RuntimeError: this sampler is another process's.
         """
@@ -281,6 +281,8 @@ class EpisodeSampler:
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
         longest = max(lengths.tolist())
         steps = longest if room is None else room
+        if steps < longest:
+            raise ValueError(f"room: expected at least the longest episode's {longest} steps, got {room}")
         if out is None:
             view = BatchView(EpisodeBatch.empty(self._ring.spec, len(lengths), steps))
         else:

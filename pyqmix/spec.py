@@ -50,6 +50,8 @@ class EpisodeSpec:
                 raise ValueError(f"{name}: expected one of {expected}, got {getattr(self, name)!r}")
         for name, size in (("obs_scale", self.obs_dim), ("state_scale", self.state_dim)):
             scale = getattr(self, name)
+            if scale is not None:
+                object.__setattr__(self, name, tuple(scale))  # so that a spec can be hashed
             if scale is not None and len(scale) != size:
                 raise ValueError(f"{name}: expected {size} factors, got {len(scale)}")
         if self.concat_state and self.state_dim != self.n_agents * self.obs_dim:

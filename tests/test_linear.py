@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from gpu_stand_in import stand_in
 
 from pyqmix import ops
+from pyqmix.nn import MLPAgent, QMixer
 from pyqmix.nn.linear import Linear, TwoLayers
 
 module = sys.modules["pyqmix.ops.linear"]  # the package shows the function by this name
@@ -108,6 +109,9 @@ BAD = [
     (1, lambda x: x.float(), TypeError, r"weight: expected \(6, 4\) float64"),
     (2, lambda x: x[:5], ValueError, r"bias: expected \(6,\)"),
     (2, lambda x: x.repeat(2, 1), ValueError, r"bias: expected \(3, 6\)"),
+    (1, lambda x: None, TypeError, r"weight: expected \(O, I\) float32 or float64, got NoneType"),
+    (2, lambda x: None, TypeError, r"bias: expected .*, got NoneType"),
+    (1, lambda x: x[:0], ValueError, r"weight: expected \(O, I\)"),
     (2, lambda x: x.to("meta"), ValueError, r"bias: expected \(6,\) float64 on cpu"),
 ]
 
@@ -124,3 +128,16 @@ def test_a_relu_has_only_outputs_that_there_are():
     for relu, groups in ((7, ()), (-1, ()), (2, (3,))):
         with pytest.raises(ValueError, match="relu: expected at most 6 outputs"):
             ops.linear(*make(groups=groups), relu)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_lower_precision_and_autocast_are_torchs(dtype):
+    inputs, weight, bias = (x.detach().to(dtype) for x in make())
+    torch.testing.assert_close(ops.linear(inputs, weight, bias, True), F.linear(inputs, weight, bias).relu())
+    inputs, weight, bias = (x.detach().float() for x in make())
+    with torch.autocast("cpu", torch.bfloat16):
+        assert ops.linear(inputs, weight, bias).dtype == torch.bfloat16
+        assert ops.linear(inputs.bfloat16(), weight, bias, 3).dtype == torch.bfloat16
+        agent = MLPAgent(4, 5, 3, hidden_dim=6)
+        assert agent.act(inputs, None)[0].dtype == torch.bfloat16
+        assert QMixer(3, 4, 5, 6).hypernetworks(inputs)[0].dtype == torch.bfloat16

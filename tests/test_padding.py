@@ -76,3 +76,7 @@ def test_unusable_arguments_are_named():
         ops.pad_episodes(lengths, [points[0][:, :4]], next_points, steps)
     with pytest.raises(ValueError, match=r"steps: expected \(3, 4\) bool"):
         ops.pad_episodes(lengths, points, next_points, [steps[0], steps[1][:2]])
+    with pytest.raises(ValueError, match="at most 7 tensors, one of steps, got 1, 1 and 0"):
+        ops.pad_episodes(lengths, points, next_points, [])
+    with pytest.raises(ValueError, match="at most 7 tensors, one of steps, got 6, 1 and 2"):
+        ops.pad_episodes(lengths, points * 6, next_points, steps)

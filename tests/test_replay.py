@@ -539,3 +539,11 @@ def test_a_batch_of_several_pieces_of_memory_is_known():
         batch.fitted(SPEC, 3, 2),
     ):
         assert mixed.memory(SPEC) is None
+
+
+def test_room_for_less_than_an_episode_is_refused():
+    ring = EpisodeRing(SPEC, 4)
+    write(ring.writer(), make_episode(SPEC, 3, 0))
+    with pytest.raises(ValueError, match="room: expected at least the longest episode's 3 steps, got 2"):
+        ring.sampler(0).sample(1, room=2)
+    assert ring.sampler(0).sample(1, room=4).actions.shape[1] == 3

@@ -15,7 +15,11 @@ from pyqmix.ops.qmixer import can_fuse
 
 
 class Mixer(Protocol):
-    """What the learner asks of a mixer. ``M`` is () for a team value, (n,) for one value an agent."""
+    """What the learner asks of a mixer. ``M`` is () for a team value, (n,) for one value an agent.
+
+    Where values and targets are computed beside each other, the learner asks for the values alone, and
+    :func:`squared_error` is their loss.
+    """
 
     def __call__(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Map the values (..., n) of the chosen actions and the states (..., S) to (..., *M)."""

@@ -60,7 +60,7 @@ def adam(
 
     Raises:
         TypeError: an argument is no tensor or of the wrong dtype.
-        ValueError: a shape or device does not fit, a tensor is not contiguous, or the step is below 1.
+        ValueError: a shape or device does not fit, a tensor is not contiguous, or on the CPU the step is below 1.
 
     Source: Kingma and Ba, arXiv:1412.6980, algorithm 1.
     """

@@ -17,7 +17,7 @@ def use_backend(name: str) -> Iterator[None]:
     """Choose the implementation for the code inside, of the calling thread (or asyncio task) alone.
 
     Inside ``reference`` the modules of :mod:`pyqmix.nn` are composed of linear layers, ``torch.nn.GRU`` and
-    :mod:`pyqmix.ops.reference`, and :func:`pyqmix.ops.mix` and :func:`pyqmix.ops.td_target` are the latter's. A
+    :mod:`pyqmix.ops.reference`, and what of :mod:`pyqmix.ops` runs on a GPU too, but Adam, is the latter's. A
     backward follows its forward, wherever it is called. The operations that modules leave aside there
     (``ops.gru``, ``ops.qmixer`` and its kin) stay what they are for those who call them by name, and so does
     everything in code that ``torch.compile`` traces.

@@ -10,7 +10,14 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
+from pyqmix.ops.checks import (
+    check_floating,
+    check_tensor,
+    has_storage,
+    pointer,
+    readable,
+    require_cuda_kernels,
+)
 from pyqmix.ops.mixing import refuse_second_derivatives
 
 
@@ -20,10 +27,10 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
     Several layers of the same inputs may be stacked, those with a ReLU first.
 
     On a GPU the products are torch's; bias and ReLU are one launch behind them, the ReLU's mask and the bias's
-    gradient two in the backward. Elsewhere, and for other dtypes, all of it is torch's.
+    gradient two in the backward. Elsewhere, under autocast and for lower precision, all of it is torch's.
 
     Args:
-        inputs: (..., I) float32 or float64.
+        inputs: (..., I) float32 or float64; what is said of errors is of these.
         weight: (O, I).
         bias: (O,); or (G, O), one for each of G neighbouring rows of inputs (..., G, I).
         relu: whether a ReLU follows; a number: behind so many of the first outputs.
@@ -35,7 +42,11 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
         TypeError: an argument is no tensor, or of another dtype than the inputs.
         ValueError: a shape or device does not fit, or there are not so many outputs for the ReLU.
     """
-    check_floating("inputs", inputs, 1, "(..., I)", bfloat16=True)
+    if _is_torchs(inputs):
+        return reference.linear(inputs, weight, bias, relu)
+    check_floating("inputs", inputs, 1, "(..., I)")
+    check_floating("weight", weight, 2, "(O, I)")
+    check_floating("bias", bias, 1, "(O,) or (G, O)")
     dtype, device = inputs.dtype, inputs.device
     check_tensor("weight", weight, (*weight.shape[:1], inputs.shape[-1]), dtype, device)
     groups = tuple(inputs.shape[-2:-1]) if bias.dim() == 2 else ()
@@ -48,10 +59,16 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
     return cast(Tensor, _Linear.apply(inputs, weight, bias, columns))  # type: ignore[no-untyped-call]
 
 
-def _can_fuse(*values: Tensor) -> bool:
-    if wants_reference() or torch.is_autocast_enabled("cuda") or values[0].dtype == torch.bfloat16:
+def _is_torchs(inputs: object) -> bool:
+    """Whether dtypes are torch's affair: under autocast, or in lower precision."""
+    if not isinstance(inputs, Tensor) or inputs.is_meta:
         return False
-    return all(has_storage(x) for x in values)
+    low = inputs.is_floating_point() and inputs.dtype not in (torch.float32, torch.float64)
+    return low or torch.is_autocast_enabled(inputs.device.type)
+
+
+def _can_fuse(*values: Tensor) -> bool:
+    return not wants_reference() and all(has_storage(x) for x in values)
 
 
 def _refuse_second_derivatives() -> None:
@@ -66,7 +83,7 @@ def _of_row(relu: int, weight: Tensor, bias: Tensor) -> int:
 def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
     """Map (R, I) to (R, O)."""
     require_cuda_kernels()
-    out, offsets = torch.mm(flat, weight.t()), bias.contiguous()
+    out, offsets = torch.mm(flat, weight.t()), readable(bias)
     with torch.cuda.device(out.device):
         _C.bias_relu_cuda(
             rows=out.numel() // bias.numel(),
@@ -83,7 +100,7 @@ def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
 def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor, relu: int) -> tuple[Tensor, Tensor]:
     """Return the gradients (R, O) before the ReLU of the first ``relu`` columns, and of the bias."""
     rows, width = grad.numel() // bias.numel(), bias.numel()
-    grad = grad.reshape(rows, width).contiguous()
+    grad = readable(grad.reshape(rows, width))
     grad_bias, masked, of_relu = torch.empty_like(bias, memory_format=torch.contiguous_format), grad, None
     if outputs is not None:
         masked = torch.empty_like(grad)

@@ -11,7 +11,9 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import check_tensor, has_storage, require_cuda_kernels
+from pyqmix.ops.checks import check_tensor, has_storage, readable, require_cuda_kernels
+
+_MOST = 7  # tensors of a launch
 
 
 @dataclass(frozen=True)
@@ -46,8 +48,13 @@ def pad_episodes(
 
     Raises:
         TypeError: lengths are not int64.
-        ValueError: a shape or device does not fit.
+        ValueError: a shape or device does not fit, there is no tensor of steps, or there are more than 7 tensors.
     """
+    if len(steps) < 1 or len(points) + len(next_points) + len(steps) > _MOST:
+        counts = f"{len(points)}, {len(next_points)} and {len(steps)}"
+        raise ValueError(
+            f"points, next_points, steps: expected at most {_MOST} tensors, one of steps, got {counts}"
+        )
     check_tensor("lengths", lengths, lengths.shape[:1], torch.int64, lengths.device)
     episodes, times = len(lengths), steps[0].shape[1]
     for name, tensors, width in (("points", points, 1), ("next_points", next_points, 1), ("steps", steps, 0)):
@@ -69,7 +76,7 @@ def _pad_on_gpu(
     def rows(tensors: Sequence[Tensor], count: int, first: int, reach: int) -> list[Tensor]:
         out = []
         for tensor in tensors:
-            source = tensor if tensor[:1].is_contiguous() else tensor.contiguous()
+            source = tensor if tensor[:1].is_contiguous() and not tensor.is_neg() else readable(tensor)
             kept.append(source)
             out.append(
                 torch.empty((count * episodes, *tensor.shape[2:]), dtype=tensor.dtype, device=tensor.device)

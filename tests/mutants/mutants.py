@@ -811,7 +811,7 @@ MUTANTS = (
         "relu if bias.dim() == 1 else relu // weight.shape[0] * bias.numel()", "relu", f"{T}linear.py -k hands_over",
     ),
     Mutant(
-        "linear: gradients are read as they lie", "pyqmix/ops/linear.py", "grad.reshape(rows, width).contiguous()",
+        "linear: gradients are read as they lie", "pyqmix/ops/linear.py", "readable(grad.reshape(rows, width))",
         "grad.reshape(rows, width)", f"{T}linear.py -k any_layout",
     ),
     Mutant(
