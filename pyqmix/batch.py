@@ -64,6 +64,10 @@ class EpisodeBatch:
             tensors["states"] = tensors["obs"].flatten(2)
         return cls(**tensors)
 
+    def own_tensors(self, spec: EpisodeSpec) -> dict[str, Tensor]:
+        """Name the tensors, but for states that are only a view of the observations."""
+        return {name: x for name, x in vars(self).items() if name != "states" or not spec.concat_state}
+
     def memory(self, spec: EpisodeSpec) -> Tensor | None:
         """Return all of a batch's memory (bytes,) uint8, of which one copy moves every tensor.
 

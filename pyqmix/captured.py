@@ -120,9 +120,8 @@ class CapturedSteps:
         """Bring a batch whose tensors lie here and there into one piece of memory."""
         room = self._room(self._gathering, batch, batch.obs.device)
         self.graphs.wait_for_uploads()  # of what it held before
-        for name, part in vars(room.batch.up_to(batch.actions.shape[1])).items():
-            if name != "states" or not self.spec.concat_state:  # a view of the observations
-                part.copy_(getattr(batch, name))
+        for name, part in room.batch.up_to(batch.actions.shape[1]).own_tensors(self.spec).items():
+            part.copy_(getattr(batch, name))
         return room.memory
 
     def _room(self, rooms: _Rooms, batch: EpisodeBatch, device: torch.device) -> _Room:

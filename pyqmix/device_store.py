@@ -53,10 +53,9 @@ class DeviceStore:
             self._gathered[len(slots)] = EpisodeBatch.empty(self._spec, len(slots), device=self._device)
         batch = self._gathered[len(slots)]
         at, of_lengths = self._sent(np.stack([slots, lengths]))
-        for name, values in vars(self._episodes).items():
-            if name == "lengths" or (name == "states" and self._spec.concat_state):
-                continue  # told by the ring; a view of the observations
-            torch.index_select(values, 0, at, out=getattr(batch, name))
+        for name, values in self._episodes.own_tensors(self._spec).items():
+            if name != "lengths":  # which the ring tells
+                torch.index_select(values, 0, at, out=getattr(batch, name))
         batch.lengths.copy_(of_lengths)
         return batch.up_to(int(lengths.max()))
 
@@ -80,9 +79,7 @@ class DeviceStore:
         pinned.decode(*host.arrays, rows=rows)
         host.lengths[:] = lengths[rows]
         at = self._sent(slots[rows])
-        for name, values in vars(self._episodes.up_to(steps)).items():
-            if name == "states" and self._spec.concat_state:
-                continue  # a view of the observations
+        for name, values in self._episodes.up_to(steps).own_tensors(self._spec).items():
             values.index_copy_(0, at, getattr(host.batch, name).to(self._device, non_blocking=True))
         self.fetched += len(rows)
 

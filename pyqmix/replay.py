@@ -254,7 +254,7 @@ class EpisodeSampler:
             out: memory of :meth:`EpisodeBatch.empty` to write into; without it, new memory. The batch that is
                 returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
                 a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
-                a store has no use for it.
+                a store has no use for it: its next batch of as many episodes overwrites the last.
             room: lay every episode out with room for so many steps, and return a view of as many as the longest
                 has; without it the batch is contiguous. A sampler with a store has no use for it either.
 
