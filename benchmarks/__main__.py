@@ -11,26 +11,26 @@ from types import ModuleType
 # machine while the other candidates are timed.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-# Run by name only; a file cuda.py would hide NVIDIA's package of that name.
-ON_GPU = {"cuda": "cuda_ops", "cuda_update": "cuda_update", "cuda_acting": "cuda_acting"}
-BENCHMARKS = (
-    "gru",
-    "mixing",
-    "mix_error",
-    "overlap",
-    "ring",
-    "ring_kill",
-    "rollout",
-    "td_target",
-    "train",
-    "two_step",
-)
+ON_GPU = {"cuda": "gpu.cuda_ops", "cuda_update": "gpu.cuda_update", "cuda_acting": "gpu.cuda_acting"}
+BENCHMARKS = {
+    "gru": "kernels.gru",
+    "mixing": "kernels.mixing",
+    "mix_error": "kernels.mix_error",
+    "td_target": "kernels.td_target",
+    "ring": "replay.ring",
+    "ring_kill": "replay.ring_kill",
+    "rollout": "replay.rollout",
+    "overlap": "training.overlap",
+    "train": "training.train",
+    "two_step": "training.two_step",
+}
+ALL = {**BENCHMARKS, **ON_GPU}
 
 
 def load(name: str) -> ModuleType:
     """Import a benchmark, or say what it lacks."""
     try:
-        return importlib.import_module(ON_GPU.get(name, name))
+        return importlib.import_module(ALL[name])
     except ModuleNotFoundError as error:
         missing = str(error.name).partition(".")[0]
         sys.exit(f"python benchmarks: error: {name} needs {missing}, which is missing: pip install '.[bench]'")
@@ -40,10 +40,8 @@ def main() -> None:
     """Run what the command line names."""
     names = sys.argv[1:] or list(BENCHMARKS)
     for name in names:
-        if name not in (*BENCHMARKS, *ON_GPU):
-            sys.exit(
-                f"python benchmarks: error: expected names of {', '.join((*BENCHMARKS, *ON_GPU))}, got {name!r}"
-            )
+        if name not in ALL:
+            sys.exit(f"python benchmarks: error: expected names of {', '.join(ALL)}, got {name!r}")
     modules = [load(name) for name in names]  # all first: what is missing is told before anything is measured
     for name, module in zip(names, modules, strict=True):
         print(f"## {name}", flush=True)

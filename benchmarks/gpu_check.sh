@@ -67,7 +67,7 @@ run_build() {
 }
 
 run_tests() {
-  python3 -P -m pytest -q -rs -p no:cacheprovider tests/test_cuda.py | tee "$work/tests.log" || return
+  python3 -P -m pytest -q -rs -p no:cacheprovider tests/cuda/test_cuda.py | tee "$work/tests.log" || return
   ! grep -q ' skipped' "$work/tests.log" || { echo "tests were skipped"; return 1; }
 }
 
@@ -98,5 +98,5 @@ for check in "${checks[@]}"; do wait "$check" || failed=1; done
 if wanted benchmark; then take benchmark || failed=1; fi
 
 printf '\n== results (%s s)\n' "$SECONDS"
-python3 benchmarks/gpu_report.py "$work/stages" || failed=1
+python3 benchmarks/gpu/gpu_report.py "$work/stages" || failed=1
 exit "$failed"

@@ -15,7 +15,7 @@ import torch
 from matplotlib.figure import Figure
 
 import pyqmix
-from pyqmix.build import versions
+from pyqmix.base.build import versions
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent / "README.md"

@@ -9,12 +9,12 @@ _loading.require_compiled_module()
 
 from pyqmix import envs, nn, ops  # noqa: E402
 from pyqmix._C import __version__  # noqa: E402
-from pyqmix.build import build_info  # noqa: E402
+from pyqmix.base.build import build_info  # noqa: E402
+from pyqmix.base.errors import ConfigError, EnvError  # noqa: E402
 from pyqmix.config import Config  # noqa: E402
 from pyqmix.envs import make_env  # noqa: E402
-from pyqmix.errors import ConfigError, EnvError  # noqa: E402
 from pyqmix.replay import EpisodeRing  # noqa: E402
-from pyqmix.trainer import Result, train  # noqa: E402
+from pyqmix.run.trainer import Result, train  # noqa: E402
 
 __all__ = [
     "Config",

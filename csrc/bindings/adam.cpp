@@ -1,10 +1,10 @@
-#include "adam/adam.h"
+#include "ops/adam/adam.h"
 
 #include <array>
 
 #include "bindings/bindings.h"
 #if defined(PYQMIX_WITH_CUDA)
-#include "adam/adam_cuda.h"
+#include "ops/adam/adam_cuda.h"
 #endif
 
 namespace py = pybind11;

@@ -1,7 +1,7 @@
 #include <pybind11/stl.h>
 
+#include "base/simd.h"
 #include "bindings/bindings.h"
-#include "common/simd.h"
 
 namespace py = pybind11;
 

@@ -3,8 +3,8 @@
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
 #include "bindings/exclusive.h"
-#include "env/lbf_batch.h"
-#include "env/lbf_env.h"
+#include "envs/lbf/lbf_batch.h"
+#include "envs/lbf/lbf_env.h"
 
 namespace pyqmix {
 namespace {

@@ -1,8 +1,8 @@
-#include "gru/gru.h"
+#include "ops/gru/gru.h"
 
+#include "base/workspace.h"
 #include "bindings/bindings.h"
 #include "bindings/tensor_args.h"
-#include "common/workspace.h"
 
 namespace py = pybind11;
 

@@ -4,7 +4,7 @@
 #include <tuple>
 
 #include "bindings/tensor_args.h"
-#include "linear/bias_relu.h"
+#include "ops/linear/bias_relu.h"
 
 namespace py = pybind11;
 

@@ -1,7 +1,6 @@
-#include "mixer/mixer.h"
-
 #include "bindings/bindings.h"
 #include "bindings/tensor_args.h"
+#include "ops/mix/mix.h"
 
 namespace py = pybind11;
 

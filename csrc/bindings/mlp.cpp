@@ -1,8 +1,8 @@
-#include "mlp/mlp.h"
+#include "ops/mlp/mlp.h"
 
+#include "base/workspace.h"
 #include "bindings/bindings.h"
 #include "bindings/tensor_args.h"
-#include "common/workspace.h"
 
 namespace py = pybind11;
 

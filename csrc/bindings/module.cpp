@@ -1,5 +1,5 @@
+#include "base/simd.h"
 #include "bindings/bindings.h"
-#include "common/simd.h"
 
 PYBIND11_MODULE(_C, module) {
     module.doc() = "The compiled part of pyqmix. Private: use pyqmix.ops and pyqmix.EpisodeRing.";

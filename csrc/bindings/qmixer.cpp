@@ -1,9 +1,9 @@
-#include "qmixer/qmixer.h"
+#include "ops/qmixer/qmixer.h"
 
+#include "base/workspace.h"
 #include "bindings/bindings.h"
 #include "bindings/td_target_args.h"
 #include "bindings/tensor_args.h"
-#include "common/workspace.h"
 
 namespace py = pybind11;
 

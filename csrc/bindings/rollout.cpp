@@ -7,7 +7,7 @@
 #include "bindings/bindings.h"
 #include "bindings/exclusive.h"
 #include "bindings/ring.h"
-#include "rollout/lbf_rollout.h"
+#include "play/lbf_rollout.h"
 
 namespace pyqmix {
 namespace {

@@ -1,4 +1,4 @@
-#include "td_target/td_target.h"
+#include "ops/td_target/td_target.h"
 
 #include <optional>
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "bindings/tensor_args.h"
-#include "td_target/td_target.h"
+#include "ops/td_target/td_target.h"
 
 namespace pyqmix {
 

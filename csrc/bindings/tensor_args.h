@@ -9,8 +9,8 @@
 #include <stdexcept>
 #include <utility>
 
-#include "common/bfloat16.h"
-#include "mixer/mixer.h"
+#include "base/bfloat16.h"
+#include "ops/mix/mix.h"
 
 namespace pyqmix {
 

@@ -10,9 +10,9 @@
 
 #include "bindings/bindings.h"
 #include "bindings/tensor_args.h"
-#include "training/pack.h"
-#include "training/pad.h"
-#include "training/qmix_gradients.h"
+#include "learn/qmix_gradients.h"
+#include "ops/episodes/pack.h"
+#include "ops/episodes/pad.h"
 
 namespace py = pybind11;
 

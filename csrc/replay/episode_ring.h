@@ -7,7 +7,7 @@
 #include <cstring>
 #include <vector>
 
-#include "replay/episode_layout.h"
+#include "episode/episode_layout.h"
 #include "replay/registry.h"
 #include "replay/ring_header.h"
 #include "replay/ring_memory.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <type_traits>
 
-#include "replay/episode_layout.h"
+#include "episode/episode_layout.h"
 
 namespace pyqmix {
 

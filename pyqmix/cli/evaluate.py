@@ -10,8 +10,8 @@ from typing import Annotated
 import tyro
 
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
-from pyqmix.evaluate import evaluate_run
-from pyqmix.recording import record_run
+from pyqmix.run.evaluate import evaluate_run
+from pyqmix.run.recording import record_run
 
 PROGRAM = "pyqmix-eval"
 

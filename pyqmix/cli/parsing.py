@@ -14,7 +14,7 @@ from typing import Any, NoReturn, TypeVar
 import tyro
 from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
-from pyqmix.errors import ConfigError, DivergenceError, EnvError, near
+from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, near
 
 T = TypeVar("T")
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)

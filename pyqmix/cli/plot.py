@@ -10,8 +10,8 @@ from typing import Annotated
 import tyro
 
 from pyqmix.cli.parsing import USER_ERRORS, fail, parse
-from pyqmix.metrics import read_metrics
-from pyqmix.plots import plot_curves
+from pyqmix.run.metrics import read_metrics
+from pyqmix.run.plots import plot_curves
 
 PROGRAM = "pyqmix-plot"
 

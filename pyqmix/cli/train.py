@@ -7,11 +7,10 @@ import sys
 from pathlib import Path
 
 from pyqmix import __version__
-from pyqmix.build import build_info
+from pyqmix.base.build import build_info
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
-from pyqmix.config import Config
-from pyqmix.presets import PRESETS, from_preset
-from pyqmix.trainer import train
+from pyqmix.config import PRESETS, Config, from_preset
+from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
 RESUMABLE = {

@@ -1,7 +1,7 @@
 """Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
-from pyqmix.envs.foraging import ForagingEnv
-from pyqmix.envs.lbf import LbfEnv
+from pyqmix.envs.lbf.env import LbfEnv
+from pyqmix.envs.lbf.foraging import ForagingEnv
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import ENV_NAMES, EnvOptions, create_env, has_option, make_env
 from pyqmix.envs.vector import EpisodeVectorEnv, LbfVectorEnv, SyncVectorEnv

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.protocol import Point, Step
-from pyqmix.errors import ConfigError
-from pyqmix.spec import EpisodeSpec
 
 
 class TwoStep:

@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
+from pyqmix.base.errors import ConfigError, near
+from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
 from pyqmix.envs.protocol import Point, Step
-from pyqmix.errors import ConfigError, near
-from pyqmix.spec import STORAGE_DTYPES, EpisodeSpec
 
 
 class GymnasiumEnv:

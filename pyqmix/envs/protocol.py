@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pyqmix.spec import EpisodeSpec
+from pyqmix.base.spec import EpisodeSpec
 
 
 class Point(NamedTuple):

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, overload
 
+from pyqmix.base.errors import ConfigError, unknown
 from pyqmix.envs.games import MatrixGame, TwoStep
 from pyqmix.envs.gymnasium_env import make_gymnasium_env
-from pyqmix.envs.lbf import DEFAULT_TASK, LbfEnv
+from pyqmix.envs.lbf.env import DEFAULT_TASK, LbfEnv
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.vector import EpisodeVectorEnv, LbfVectorEnv, SyncVectorEnv
-from pyqmix.errors import ConfigError, unknown
 
 ENV_NAMES = ("lbf", "gymnasium", "two_step", "matrix")
 

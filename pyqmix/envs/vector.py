@@ -17,12 +17,12 @@ from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
 from pyqmix import _C
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.actions import as_actions, check_seed
-from pyqmix.envs.lbf import LbfEnv
+from pyqmix.envs.lbf.env import LbfEnv
 from pyqmix.envs.protocol import Env, Point
-from pyqmix.errors import ConfigError
-from pyqmix.seeding import Stream, derive_seed
-from pyqmix.spec import EpisodeSpec
 
 Observations = tuple[NDArray[np.float32], dict[str, Any]]
 Steps = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]

@@ -19,8 +19,9 @@ from pyqmix.ops.mlp import mlp
 from pyqmix.ops.packing import pack_episodes
 from pyqmix.ops.padding import pad_episodes
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
+from pyqmix.ops.shape import QMixShape
 from pyqmix.ops.target import greedy_next_qs, td_target
-from pyqmix.ops.training import QMixShape, qmix_gradients
+from pyqmix.ops.training import qmix_gradients
 
 __all__ = [
     "NoAvailableActionError",

@@ -7,16 +7,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from pyqmix.ops.errors import NoAvailableActionError
-
-if TYPE_CHECKING:
-    from pyqmix.ops.training import QMixShape
+from pyqmix.ops.shape import QMixShape
 
 
 def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
@@ -12,60 +11,7 @@ from pyqmix import _C
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer, readable
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import check_batch_sizes
-
-
-@dataclass(frozen=True)
-class QMixShape:
-    """Sizes of the networks.
-
-    Attributes:
-        n_agents: n.
-        obs_dim: O.
-        sizes: the outputs of each of the agent network's layers, the last of which are the A actions. There is a
-            ReLU between each two layers, but none behind a recurrent one.
-        agent_id: whether a shared agent network is told which agent it acts for.
-        share_parameters: one agent network for all; otherwise its parameters have a leading dimension n.
-        state_dim: S.
-        embed_dim: E.
-        hypernet_dim: H; 0 for hypernetworks of one layer.
-        recurrent: whether the agent network's second layer of three is a gated recurrent unit.
-    """
-
-    n_agents: int
-    obs_dim: int
-    sizes: tuple[int, ...]
-    agent_id: bool
-    share_parameters: bool
-    state_dim: int
-    embed_dim: int
-    hypernet_dim: int
-    recurrent: bool = False
-
-    def agent_parameters(self) -> list[tuple[int, ...]]:
-        """Return the shapes of the agent network's parameters in their order."""
-        groups = () if self.share_parameters else (self.n_agents,)
-        inputs = self.obs_dim + (self.n_agents if self.share_parameters and self.agent_id else 0)
-        shapes: list[tuple[int, ...]] = []
-        for k, outputs in enumerate(self.sizes):
-            if self.recurrent and k == 1:
-                gates = 3 * outputs
-                of_layer = [(gates, inputs), (gates, outputs), (gates,), (gates,)]
-            else:
-                of_layer = [(outputs, inputs), (outputs,)]
-            shapes += [(*groups, *shape) for shape in of_layer]
-            inputs = outputs
-        return shapes
-
-    def mixer_parameters(self) -> list[tuple[int, ...]]:
-        """Return the shapes of the mixing network's parameters in the order of ``QMixer.parameters()``."""
-        state, embed, hyper = self.state_dim, self.embed_dim, self.hypernet_dim
-        weights = self.n_agents * embed
-        if hyper:
-            layers = [(hyper, state), (weights, hyper), (embed, state), (hyper, state), (embed, hyper)]
-        else:
-            layers = [(weights, state), (embed, state), (embed, state)]
-        layers += [(embed, state), (1, embed)]
-        return [shape for layer in layers for shape in (layer, layer[:1])]
+from pyqmix.ops.shape import QMixShape
 
 
 def qmix_gradients(
@@ -89,7 +35,7 @@ def qmix_gradients(
     """Compute the loss of N steps and its gradient with respect to every parameter; on the CPU.
 
     The steps are those of several episodes with P points in time, laid out as
-    :class:`pyqmix.packing.PackedEpisodes` has them: the last N points are the steps' o', s'.
+    :class:`pyqmix.learn.rows.PackedEpisodes` has them: the last N points are the steps' o', s'.
 
     Args:
         shape: sizes of the networks.

@@ -5,7 +5,7 @@
 #include <string_view>
 #include <vector>
 
-#include "env/lbf_env.h"
+#include "envs/lbf/lbf_env.h"
 
 using namespace pyqmix;
 

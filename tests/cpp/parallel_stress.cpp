@@ -11,7 +11,7 @@
 #include <thread>
 #include <vector>
 
-#include "common/parallel.h"
+#include "base/parallel.h"
 
 using namespace pyqmix;
 

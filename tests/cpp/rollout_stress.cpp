@@ -8,7 +8,7 @@
 #include <thread>
 #include <vector>
 
-#include "rollout/lbf_rollout.h"
+#include "play/lbf_rollout.h"
 
 using namespace pyqmix;
 

@@ -32,7 +32,7 @@ int main(int, char** arguments) {
 }
 SEED
 common=(-std=gnu++20 -g -pthread -DPYQMIX_SIMD_NAMESPACE=baseline)
-g++ "${common[@]}" -I csrc csrc/replay/*.cpp csrc/common/simd.cpp "$work/seed.cpp" -o "$work/seed"
+g++ "${common[@]}" -I csrc csrc/replay/*.cpp csrc/base/simd.cpp "$work/seed.cpp" -o "$work/seed"
 for episodes in 0 1 2; do
   "$work/seed" "$work/ring" "$episodes"
   { printf '\1'; cat "$work/ring"; } >"$work/corpus/$episodes"

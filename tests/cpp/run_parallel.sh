@@ -17,13 +17,13 @@ stress() {  # parallel.cpp
   done
 }
 planted() {  # a sed expression
-  sed "$1" csrc/common/parallel.cpp >"$work/parallel.cpp"
-  cmp -s csrc/common/parallel.cpp "$work/parallel.cpp" && { echo "not planted: $1"; exit 1; }
+  sed "$1" csrc/base/parallel.cpp >"$work/parallel.cpp"
+  cmp -s csrc/base/parallel.cpp "$work/parallel.cpp" && { echo "not planted: $1"; exit 1; }
   if stress "$work/parallel.cpp"; then echo "not caught: $1"; exit 1; fi
   echo "caught: $1 ($(grep -m1 -oE 'data race|took no part|not visited once.*' "$work/log" || echo "it hung"))"
 }
 
-stress csrc/common/parallel.cpp || { tail -n 60 "$work/log"; exit 1; }
+stress csrc/base/parallel.cpp || { tail -n 60 "$work/log"; exit 1; }
 echo "thread: $(tail -n 1 "$work/log")"
 planted 's/return pending_.load() == 0;/return pending_.load(std::memory_order_relaxed) == 0;/'
 planted 's/if (!left_.compare_exchange_weak(left, after)) continue;/left_.store(after);/'

@@ -26,7 +26,7 @@ check() {  # sanitizer's library, sanitizer
   (cd "$work" &&
     LD_PRELOAD="$(g++ -print-file-name="$1") $(g++ -print-file-name=libstdc++.so)" PYTHONPATH="$work/site" \
     python -m pytest -m '' -q -x -p no:cacheprovider \
-      tests/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix,training_step,adam}.py \
+      tests/ops/test_{qmixer,qmixer_loss,mlp,gru,td_target,mix,training_step,adam}.py \
       -k "not simd and not compile" >"$work/log" 2>&1)
 }
 for pair in address:libasan.so undefined:libubsan.so; do
@@ -35,8 +35,8 @@ for pair in address:libasan.so undefined:libubsan.so; do
   echo "${pair%%:*}: $(tail -n 1 "$work/log")"
 done
 mkdir "$work/planted" && cp -r csrc cmake pyqmix CMakeLists.txt pyproject.toml README.md LICENSE "$work/planted"
-sed -i 's/        used_ += padded<T>(count);/        used_ += count \/ 2;/' "$work/planted/csrc/qmixer/qmixer.cpp"
-cmp -s csrc/qmixer/qmixer.cpp "$work/planted/csrc/qmixer/qmixer.cpp" && { echo "not planted"; exit 1; }
+sed -i 's/        used_ += padded<T>(count);/        used_ += count \/ 2;/' "$work/planted/csrc/ops/qmixer/qmixer.cpp"
+cmp -s csrc/ops/qmixer/qmixer.cpp "$work/planted/csrc/ops/qmixer/qmixer.cpp" && { echo "not planted"; exit 1; }
 install address "$work/planted"
 if check libasan.so address; then echo "not caught: too little memory for the weights"; exit 1; fi
 grep -qs "AddressSanitizer: heap-buffer-overflow" "$work"/report.* || { tail -n 40 "$work/log"; echo "failed otherwise"; exit 1; }

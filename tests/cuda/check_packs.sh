@@ -22,6 +22,6 @@ check() {  # folder of the sources
 check csrc
 cp -r csrc "$work/planted"
 sed -i 's/sizeof pack == kPackBytes/sizeof pack == 3/' "$work/planted/cuda/packs.cuh"
-cmp -s csrc/cuda/packs.cuh "$work/planted/cuda/packs.cuh" && { echo "not planted"; exit 1; }
+cmp -s csrc/base/cuda/packs.cuh "$work/planted/cuda/packs.cuh" && { echo "not planted"; exit 1; }
 if check "$work/planted"; then echo "not caught: packs are stored value by value"; exit 1; fi
 echo "caught: packs are stored value by value"

@@ -17,11 +17,11 @@
 #include <type_traits>
 #include <vector>
 
-#include "adam/adam_cuda.h"
-#include "linear/bias_relu.h"
-#include "mixer/mixer.h"
-#include "td_target/td_target.h"
-#include "training/pad.h"
+#include "ops/adam/adam_cuda.h"
+#include "ops/episodes/pad.h"
+#include "ops/linear/bias_relu.h"
+#include "ops/mix/mix.h"
+#include "ops/td_target/td_target.h"
 
 namespace pyqmix {
 namespace {

@@ -20,7 +20,7 @@ from lbforaging.foraging.environment import Action
 from lbforaging.foraging.environment import ForagingEnv as Original
 
 from pyqmix.envs import ForagingEnv
-from pyqmix.envs.foraging_rules import foraging_rules, observation_box
+from pyqmix.envs.lbf.rules import foraging_rules, observation_box
 
 
 class Corrected(Original):

@@ -1,6 +1,6 @@
 """A buffer that killed processes wedge: importable in its processes."""
 
-import killing
+from replay import killing
 
 
 class Locked(killing.Bare):

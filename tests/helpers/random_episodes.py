@@ -3,9 +3,9 @@
 import torch
 
 from pyqmix import Config
-from pyqmix.learner import Learner
+from pyqmix.base.spec import EpisodeSpec
+from pyqmix.learn.learner import Learner
 from pyqmix.replay import EpisodeBatch
-from pyqmix.spec import EpisodeSpec
 
 N, A, OBS, S = 2, 4, 3, 5
 SPEC = EpisodeSpec(n_agents=N, n_actions=A, obs_dim=OBS, state_dim=S, episode_limit=6)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pyqmix import EpisodeRing
-from pyqmix.spec import EpisodeSpec
+from pyqmix.base.spec import EpisodeSpec
 
 SPEC = EpisodeSpec(n_agents=2, n_actions=11, obs_dim=3, state_dim=4, episode_limit=6, obs_storage="int8")
 

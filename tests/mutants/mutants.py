@@ -28,231 +28,235 @@ class Mutant(NamedTuple):
     trap: str = ""
 
 
-STEP = "csrc/training/qmix_gradients.cpp"
-LEARNER, ROLLOUT, PACKING = "pyqmix/learner.py", "pyqmix/rollout.py", "pyqmix/packing.py"
-TARGETS = "pyqmix/targets.py"
-REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run.py"
-MIX_MATH, TARGET_MATH = "csrc/mixer/mixer_math.h", "csrc/td_target/td_target_math.h"
-WORLD, NATIVE = "csrc/env/lbf_world.cpp", "csrc/rollout/lbf_rollout.cpp"
+STEP = "csrc/learn/qmix_gradients.cpp"
+LEARNER, ROLLOUT, PACKING = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py", "pyqmix/learn/rows.py"
+TARGETS = "pyqmix/learn/targets.py"
+REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run/run.py"
+MIX_MATH, TARGET_MATH = "csrc/ops/mix/mix_math.h", "csrc/ops/td_target/td_target_math.h"
+WORLD, NATIVE = "csrc/envs/lbf/lbf_world.cpp", "csrc/play/lbf_rollout.cpp"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
-OVERLAP, PRIORITISED, DRAW = "pyqmix/overlap.py", "pyqmix/prioritised.py", "csrc/replay/prioritised_draw.cpp"
-FEATURES = "csrc/env/lbf_features.cpp"
-REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/worker_rollout.py"
-T = "tests/test_"
-LBF_DIFFERENCES = f"{T}foraging.py -k random_configurations"
+OVERLAP, PRIORITISED, DRAW = (
+    "pyqmix/play/ahead.py",
+    "pyqmix/replay/prioritised.py",
+    "csrc/replay/prioritised_draw.cpp",
+)
+FEATURES = "csrc/envs/lbf/lbf_features.cpp"
+REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
+T = "tests/"
+LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
 
 MUTANTS = (
     Mutant(
         "one coin for the whole team", ROLLOUT, "epsilon, draws[:, 0], draws", "epsilon, draws[:, 0, :1], draws",
-        f"{T}rollout.py -k own_coin", "coin",
+        f"{T}play/test_rollout.py -k own_coin", "coin",
     ),
     Mutant(
         "a time limit is stored as termination", ROLLOUT, "step.reward, step.terminated, *p",
-        "step.reward, ended, *p", f"{T}rollout.py -k what_was_played", "time-limit",
+        "step.reward, ended, *p", f"{T}play/test_rollout.py -k what_was_played", "time-limit",
     ),
     Mutant(
-        "the option to truncate does nothing", "csrc/env/lbf_env.h", "return view_.truncate_at_limit && world_",
-        "return false && world_", f"{T}lbf.py -k step_limit", "time-limit",
+        "the option to truncate does nothing", "csrc/envs/lbf/lbf_env.h", "return view_.truncate_at_limit && world_",
+        "return false && world_", f"{T}envs/lbf/test_lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
         "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
-        f"{T}learner.py -k truncation", "time-limit",
+        f"{T}learn/test_learner.py -k truncation", "time-limit",
     ),
     Mutant(
         "the maximum takes in unavailable actions", TARGET_MATH, "if (!avail[a]) continue;", "",
-        f"{T}td_target.py -k 'unavailable or enumeration'", "unavailable",
+        f"{T}ops/test_td_target.py -k 'unavailable or enumeration'", "unavailable",
     ),
     Mutant(
         "the reference's maximum takes in unavailable actions", REFERENCE, "torch.where(avail, finite, lowest)",
-        "finite", f"{T}td_target.py -k unavailable", "unavailable",
+        "finite", f"{T}ops/test_td_target.py -k unavailable", "unavailable",
     ),
     Mutant(
         "the policy takes unavailable actions", ROLLOUT, "np.where(avail, finite, -np.inf)", "finite",
-        f"{T}rollout.py -k best_available", "unavailable",
+        f"{T}play/test_rollout.py -k best_available", "unavailable",
     ),
     Mutant(
         "no available action passes in silence", TARGET_MATH, "if (action == kNoAction) return i;",
-        "if (action == kNoAction) { chosen[i] = T(0); continue; }", f"{T}td_target.py -k no_available", "unavailable",
+        "if (action == kNoAction) { chosen[i] = T(0); continue; }", f"{T}ops/test_td_target.py -k no_available", "unavailable",
     ),
     Mutant(
         "double-Q chooses among unavailable actions", TARGET_MATH,
         "greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);",
         "args.online_next_qs.data ? std::int64_t(choosing[first + 1] > choosing[first])"
         " : greedy_action_in_lanes(choosing + first, args.avail[row] + first, n_actions);",
-        f"{T}td_target.py -k double_q_chooses", "double-q",
+        f"{T}ops/test_td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
         "double-Q is not used", TARGETS, "None if online_qs is None else online_qs[first:],", "None,",
-        f"{T}learner.py -k double_q", "double-q",
+        f"{T}learn/test_learner.py -k double_q", "double-q",
     ),
     Mutant(
         "termination multiplies", REFERENCE, "return torch.where(terminated, rewards, bootstrapped)",
         "return rewards + (bootstrapped - rewards) * ~terminated",
-        f"{T}td_target.py -k reads_nothing", "nan-in-padding",
+        f"{T}ops/test_td_target.py -k reads_nothing", "nan-in-padding",
     ),
     Mutant(
         "the mask multiplies", LEARNER, "torch.where(batch.mask, batch.rewards, 0.0)", "(batch.rewards * batch.mask)",
-        f"{T}learner.py -k padded", "nan-in-padding",
+        f"{T}learn/test_learner.py -k padded", "nan-in-padding",
     ),
     Mutant(
         "padding is read", PACKING, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
-        f"{T}learner.py -k 'padding or packing'", "nan-in-padding",
+        f"{T}learn/test_learner.py -k 'padding or packing'", "nan-in-padding",
     ),
     Mutant(
         "the loss divides by the padded length", LEARNER, "1.0 / (batch.lengths * ",
         "1.0 / (torch.full_like(batch.lengths, batch.actions.shape[1]) * ",
-        f"{T}learner.py -k own_length", "length",
+        f"{T}learn/test_learner.py -k own_length", "length",
     ),
     Mutant(
         "the target mixes at s in place of s'", TARGETS, "packed.states[first:],", "packed.states[packed.now],",
-        f"{T}learner.py -k loss_and_gradients", "next-state",
+        f"{T}learn/test_learner.py -k loss_and_gradients", "next-state",
     ),
     Mutant(
         "the maximum is over o in place of o'", TARGETS, "packed.point_counts)[first:]",
-        "packed.point_counts)[packed.now]", f"{T}learner.py -k 'loss_and_gradients or stored_one'", "next-state",
+        "packed.point_counts)[packed.now]", f"{T}learn/test_learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
         "an unfinished episode is sampled", SLOTS, "state(word) == SlotState::ready && !(word & kRetire)",
-        "state(word) != SlotState::empty && !(word & kRetire)", f"{T}replay.py -k unfinished", "unfinished",
+        "state(word) != SlotState::empty && !(word & kRetire)", f"{T}replay/test_replay.py -k unfinished", "unfinished",
     ),
     Mutant(
         "hidden state is carried into the next episode", ROLLOUT, "hidden[seat.row] = 0", "pass",
-        f"{T}rollout.py -k hidden", "hidden-state",
+        f"{T}play/test_rollout.py -k hidden", "hidden-state",
     ),
     Mutant(
-        "evaluation explores", "pyqmix/evaluate.py", "epsilon=0.0", "epsilon=0.3", f"{T}evaluate.py", "evaluation",
+        "evaluation explores", "pyqmix/play/evaluator.py", "epsilon=0.0", "epsilon=0.3", f"{T}run/test_evaluate.py", "evaluation",
     ),
     Mutant(
-        "evaluation plays training's episodes", "pyqmix/evaluate.py", "Stream.EVALUATION", "Stream.ENVIRONMENT",
-        f"{T}evaluate.py", "evaluation",
+        "evaluation plays training's episodes", "pyqmix/play/evaluator.py", "Stream.EVALUATION", "Stream.ENVIRONMENT",
+        f"{T}run/test_evaluate.py", "evaluation",
     ),
     Mutant(
         "evaluation counts as training steps", RUN, "self.progress.evaluated_episodes += ",
         "self.progress.steps += 1; self.progress.evaluated_episodes += ",
-        f"{T}trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
+        f"{T}run/test_trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
     ),
     Mutant(
         "seeds depend on the seat", ROLLOUT, "derive_seed(self._seed, self._stream, episode)",
-        "derive_seed(self._seed, self._stream, episode + seat.row)", f"{T}rollout.py -k number_of_env", "seeds",
+        "derive_seed(self._seed, self._stream, episode + seat.row)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
         "exploration depends on the seat", ROLLOUT, "Stream.EXPLORATION, episode)", "Stream.EXPLORATION, seat.row)",
-        f"{T}rollout.py -k number_of_env", "seeds",
+        f"{T}play/test_rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
         "the targets are optimised", LEARNER, "        self.parameters = self.flat.parameters\n",
         "        self.parameters = self.flat.parameters\n        self.target_flat.block = self.flat.block\n"
-        "        self.target_flat._bind()\n", f"{T}learner.py -k optimised", "optimizer",
+        "        self.target_flat._bind()\n", f"{T}learn/test_learner.py -k optimised", "optimizer",
     ),
     Mutant(
         "one agent's weights lose their absolute value", MIX_MATH, "hidden[j] += agent_qs[i] * magnitude(w1[j]);",
-        "hidden[j] += agent_qs[i] * w1[j];", f"{T}mix.py -k 'float64 or monotone'",
+        "hidden[j] += agent_qs[i] * w1[j];", f"{T}ops/test_mix.py -k 'float64 or monotone'",
     ),
     Mutant(
         "the final weights lose their absolute value", MIX_MATH, "elu(hidden).value * magnitude(w_final)",
-        "elu(hidden).value * w_final", f"{T}mix.py -k float64",
+        "elu(hidden).value * w_final", f"{T}ops/test_mix.py -k float64",
     ),
     Mutant(
-        "the slope of the ELU is a power of two", "csrc/mixer/elu.h", "x > 0.0f ? 1.0f : slope}", "x > 0.0f ? 1.0f : power}",
-        f"{T}mix.py -k 'elu or eager'",
+        "the slope of the ELU is a power of two", "csrc/ops/mix/elu.h", "x > 0.0f ? 1.0f : slope}", "x > 0.0f ? 1.0f : power}",
+        f"{T}ops/test_mix.py -k 'elu or eager'",
     ),
     Mutant(
         "the sign of a weight at zero is 1", MIX_MATH, "return x > T(0) ? T(1) : (x <", "return x >= T(0) ? T(1) : (x <",
-        f"{T}mix.py -k kinks",
+        f"{T}ops/test_mix.py -k kinks",
     ),
-    Mutant("gamma is left out", TARGET_MATH, "reward + args.gamma * mix_row", "reward + mix_row", f"{T}td_target.py"),
+    Mutant("gamma is left out", TARGET_MATH, "reward + args.gamma * mix_row", "reward + mix_row", f"{T}ops/test_td_target.py"),
     Mutant(
         "an action out of range is stored", RING, "taken >= s.n_actions", "taken > 300",
-        f"{T}replay.py -k cannot_hold",
+        f"{T}replay/test_replay.py -k cannot_hold",
     ),
     Mutant(
-        "what a slot cannot hold is rounded", "csrc/replay/episode_codec_cpu.cpp",
-        "lossy |= static_cast<std::int32_t>(static_cast<float>(whole) != from[i]);", "", f"{T}replay.py -k cannot_hold",
+        "what a slot cannot hold is rounded", "csrc/episode/episode_codec_cpu.cpp",
+        "lossy |= static_cast<std::int32_t>(static_cast<float>(whole) != from[i]);", "", f"{T}replay/test_replay.py -k cannot_hold",
     ),
     Mutant(
         "sampling favours the first slots", "csrc/replay/uniform_draw.h", "drawn + uniform_below(random_, count - drawn)",
-        "drawn + uniform_below(random_, count - drawn) * 9 / 10", f"{T}replay.py -k uniform",
+        "drawn + uniform_below(random_, count - drawn) * 9 / 10", f"{T}replay/test_replay.py -k uniform",
     ),
     Mutant(
         "ring: an aborted episode is published", SLOTS, "SlotState::empty, Orders::abort", "SlotState::ready, Orders::abort",
-        f"{T}ring_model.py -k Deque",
+        f"{T}replay/test_ring_model.py -k Deque",
     ),
     Mutant(
         "ring: a fork keeps its parent's ids", REGISTRY, "    generation_.fetch_add(1, std::memory_order_relaxed);\n", "",
-        f"{T}ring_shared.py -k forked_child",
+        f"{T}replay/test_ring_shared.py -k forked_child",
     ),
     Mutant(
         "ring: an id is given out unswept", REGISTRY, "if (fd_ >= 0) sweep(role, id);", "",
-        f"{T}ring_shared.py -k used_again",
+        f"{T}replay/test_ring_shared.py -k used_again",
     ),
     Mutant(
         "ring: the dead keep their slots", REGISTRY, "    sweep(role, id);\n    give_back(byte);", "    give_back(byte);",
-        f"{T}ring_shared.py -k 'killed and fork'",
+        f"{T}replay/test_ring_shared.py -k 'killed and fork'",
     ),
     Mutant(
         "ring: its memory stays mapped", "csrc/replay/ring_memory.cpp", "if (data_) munmap(", "if (false) munmap(",
-        f"{T}ring_shared.py -k leaves_nothing",
+        f"{T}replay/test_ring_shared.py -k leaves_nothing",
     ),
     Mutant(
         "ring: anybody may open its memory", "csrc/replay/ring_memory.cpp", "0600", "0666",
-        f"{T}ring_shared.py -k sealed",
+        f"{T}replay/test_ring_shared.py -k sealed",
     ),
     Mutant(
         "ring: a saved body's checksum is not compared", "csrc/replay/ring_file.cpp",
-        "if (checksum.value() != info.body_checksum)", "if (false)", f"{T}ring_file.py -k flipped",
+        "if (checksum.value() != info.body_checksum)", "if (false)", f"{T}replay/test_ring_file.py -k flipped",
     ),
     Mutant(
         "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
-        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}ring_file.py -k same_bytes",
+        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}replay/test_ring_file.py -k same_bytes",
     ),
     Mutant(
         "workers: every episode has the first one's ticket", WORKERS, "None if ticket is None else ticket + k", "ticket",
-        f"{T}workers.py -k 'number_of_workers and mlp'", "seeds",
+        f"{T}play/test_workers.py -k 'number_of_workers and mlp'", "seeds",
     ),
     Mutant(
         "workers: new weights are not sent", WORKERS, "            worker.has_weights = False\n", "            pass\n",
-        f"{T}workers.py -k new_weights",
+        f"{T}play/test_workers.py -k new_weights",
     ),
     Mutant(
         "workers: a dead one's episode is forgotten", WORKERS, "waiting.appendleft(job)", "returns = job",
-        f"{T}workers.py -k killed_worker",
+        f"{T}play/test_workers.py -k killed_worker",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
-        f"{T}learner.py -k 'copied or 50_updates'",
+        f"{T}learn/test_learner.py -k 'copied or 50_updates'",
     ),
     Mutant(
-        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learner.py -k 50_updates",
+        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learn/test_learner.py -k 50_updates",
     ),
     Mutant(
         "gradients are not clipped", LEARNER, "self.flat, self.config.grad_clip)", "self.flat, 1e9)",
-        f"{T}learner.py -k 50_updates",
+        f"{T}learn/test_learner.py -k 50_updates",
     ),
     Mutant(
-        "RMSprop is Adam", "pyqmix/optimizer.py", 'config.optimizer == "rmsprop"', "False", f"{T}learner.py -k 50_updates",
+        "RMSprop is Adam", "pyqmix/learn/optimizer.py", 'config.optimizer == "rmsprop"', "False", f"{T}learn/test_learner.py -k 50_updates",
     ),
     Mutant(
         "PyMARL's reduction does nothing", LEARNER, 'self.config.loss == "transitions"', "False",
-        f"{T}learner.py -k loss_and_gradients",
+        f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
         "the reward scale does nothing", LEARNER, "if scale == 1.0 else packed.rewards * scale", "if True else rewards",
-        f"{T}learner.py -k loss_and_gradients",
+        f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
         "independent learners sum their errors", MIXERS, "(weights / errors.shape[-1]).unsqueeze(-1)", "weights.unsqueeze(-1)",
-        f"{T}learner.py -k loss_and_gradients",
+        f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "VDN averages", MIXERS, "return agent_qs.sum(-1)", "return agent_qs.mean(-1)", f"{T}nn.py -k vdn",
+        "VDN averages", MIXERS, "return agent_qs.sum(-1)", "return agent_qs.mean(-1)", f"{T}nn/test_nn.py -k vdn",
     ),
     Mutant(
-        "epsilon does not fall", "pyqmix/config.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
-        f"{T}config.py",
+        "epsilon does not fall", "pyqmix/config/options.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
+        f"{T}config/test_config.py",
     ),
     Mutant(
-        "a resumed run starts with a fresh optimizer", "pyqmix/checkpoint.py",
-        "learner.load_optimizer_state(", "dict(", f"{T}trainer.py -k resume",
+        "a resumed run starts with a fresh optimizer", "pyqmix/run/checkpoint.py",
+        "learner.load_optimizer_state(", "dict(", f"{T}run/test_trainer.py -k resume",
     ),
     # Level-Based Foraging and native rollouts.
     Mutant(
@@ -307,560 +311,560 @@ MUTANTS = (
         "lbf: a grid shows players' cells as free", WORLD, "access[row * side + col] = T(0);", ";", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: half of a random number is thrown away", "csrc/env/numpy_random.h", "has_half_ = true;", "",
+        "lbf: half of a random number is thrown away", "csrc/envs/numpy_random.h", "has_half_ = true;", "",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: an individual reward is the team's", "csrc/env/lbf_batch.cpp",
-        "env.world().reward(static_cast<int>(i))", "env.reward()", f"{T}lbf.py -k individual",
+        "lbf: an individual reward is the team's", "csrc/envs/lbf/lbf_batch.cpp",
+        "env.world().reward(static_cast<int>(i))", "env.reward()", f"{T}envs/lbf/test_lbf.py -k individual",
     ),
     Mutant(
-        "lbf: the mean reward is the sum", "csrc/env/lbf_env.h", "? sum / world_", "? sum + 0 * world_",
-        f"{T}lbf.py -k team_reward",
+        "lbf: the mean reward is the sum", "csrc/envs/lbf/lbf_env.h", "? sum / world_", "? sum + 0 * world_",
+        f"{T}envs/lbf/test_lbf.py -k team_reward",
     ),
     Mutant(
         "native: one coin for the whole team", NATIVE, "coins[i] < epsilon", "coins[0] < epsilon",
-        f"{T}native_rollout.py -k own_coin", "coin",
+        f"{T}play/test_native_rollout.py -k own_coin", "coin",
     ),
     Mutant(
         "native: the step limit is stored as termination", NATIVE, "at.env.terminated());", "at.env.ended());",
-        f"{T}native_rollout.py -k of_python", "time-limit",
+        f"{T}play/test_native_rollout.py -k of_python", "time-limit",
     ),
     Mutant(
         "native: exploration depends on the lane", NATIVE, "Stream::exploration, place)",
-        "Stream::exploration, std::uint64_t(k))", f"{T}native_rollout.py -k company", "seeds",
+        "Stream::exploration, std::uint64_t(k))", f"{T}play/test_native_rollout.py -k company", "seeds",
     ),
     Mutant(
         "native: slots are given from the other end", NATIVE, "index - claimed.begin)]",
-        "claimed.end - 1 - index)]", f"{T}native_rollout.py -k of_python",
+        "claimed.end - 1 - index)]", f"{T}play/test_native_rollout.py -k of_python",
     ),
     Mutant(
         "native: a slot that was taken away is not told", NATIVE, "throw SlotTaken(episode);", "return;",
-        f"{T}native_rollout.py -k taken_away",
+        f"{T}play/test_native_rollout.py -k taken_away",
     ),
     Mutant(
         "native: an ended lane leaves its observation behind", NATIVE, "            std::swap(from, lane(playing_));\n",
         "            std::swap(from, lane(playing_));\n            return false;\n",
-        f"{T}native_rollout.py -k company",
+        f"{T}play/test_native_rollout.py -k company",
     ),
     Mutant(
-        "native: the policy forgets who acts", "csrc/rollout/policy_cpu.cpp", "(row + r) % layer.biases",
-        "0 * (row + r)", f"{T}native_rollout.py -k values_are",
+        "native: the policy forgets who acts", "csrc/play/policy_cpu.cpp", "(row + r) % layer.biases",
+        "0 * (row + r)", f"{T}play/test_native_rollout.py -k values_are",
     ),
     Mutant(
         "native: the hidden state of the last episode is kept", NATIVE,
         "        std::fill_n(hidden_.begin() + k * hidden_width_, hidden_width_, 0.0f);\n", "",
-        f"{T}native_rollout.py -k afresh", "hidden-state",
+        f"{T}play/test_native_rollout.py -k afresh", "hidden-state",
     ),
     Mutant(
         "native: an ended lane leaves its hidden state behind", NATIVE, "            take_over(hidden_, hidden_width_, k);\n",
-        "", f"{T}native_rollout.py -k company",
+        "", f"{T}play/test_native_rollout.py -k company",
     ),
     Mutant(
-        "native: every feed-forward agent acts by the first one's network", "csrc/rollout/policy.cpp",
-        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}native_rollout.py -k values_are",
+        "native: every feed-forward agent acts by the first one's network", "csrc/play/policy.cpp",
+        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}play/test_native_rollout.py -k values_are",
     ),
     Mutant(
-        "native: every recurrent agent acts by the first one's network", "csrc/rollout/policy.cpp",
+        "native: every recurrent agent acts by the first one's network", "csrc/play/policy.cpp",
         "networks_[static_cast<std::size_t>(network)], rows", "networks_[0 * network], rows",
-        f"{T}native_rollout.py -k values_are",
+        f"{T}play/test_native_rollout.py -k values_are",
     ),
     # Networks that agents do not share.
     Mutant(
         "the option not to share parameters does nothing", LEARNER,
         "share_parameters=config.share_parameters,\n                obs_scale",
-        "share_parameters=True,\n                obs_scale", f"{T}learner.py -k learn_apart",
+        "share_parameters=True,\n                obs_scale", f"{T}learn/test_learner.py -k learn_apart",
     ),
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
-        f"{T}nn.py -k their_own",
+        f"{T}nn/test_nn.py -k their_own",
     ),
     # Targets of more than one step.
     Mutant(
         "n-step targets are one-step targets", TARGETS, "if config.n_step > 1:", "if config.n_step > 10**18:",
-        f"{T}targets.py -k single_episodes",
+        f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "TD(lambda) targets are one-step targets", TARGETS, "if config.td_lambda > 0:", "if config.td_lambda > 1:",
-        f"{T}targets.py -k single_episodes",
+        f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "n-step targets sum a reward too many", TARGETS, "len(packed.point_counts) - 1) - 1):",
-        "len(packed.point_counts) - 1)):", f"{T}targets.py -k single_episodes",
+        "len(packed.point_counts) - 1)):", f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "n-step targets do not discount", TARGETS, "now + gamma * targets[later:]", "now + targets[later:]",
-        f"{T}targets.py -k has_its_return",
+        f"{T}learn/test_targets.py -k has_its_return",
     ),
     Mutant(
         "TD(lambda) forgets to decay", TARGETS, "following, shares[t], value", "following, shares[t] ** 0, value",
-        f"{T}targets.py -k single_episodes",
+        f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "TD(lambda) runs forward in time", TARGETS, "range(len(at_times) - 2, -1, -1)", "range(len(at_times) - 1)",
-        f"{T}targets.py -k has_its_return",
+        f"{T}learn/test_targets.py -k has_its_return",
     ),
     Mutant(
         "a longer target goes on in another episode", PACKING, "self.now[self.n_episodes :] - self.n_episodes",
-        "self.now[self.n_episodes :] - 1", f"{T}targets.py -k single_episodes",
+        "self.now[self.n_episodes :] - 1", f"{T}learn/test_targets.py -k single_episodes",
     ),
     # Training steps in plain PyTorch.
     Mutant(
         "the backend is not passed on", LEARNER, "ops.use_backend(self.config.backend)", 'ops.use_backend("fused")',
-        f"{T}backend.py -k nothing_compiled",
+        f"{T}ops/test_backend.py -k nothing_compiled",
     ),
     Mutant(
         "the reference backend fuses what it can", "pyqmix/ops/checks.py", " or wants_reference():", ":",
-        f"{T}backend.py -k nothing_compiled",
+        f"{T}ops/test_backend.py -k nothing_compiled",
     ),
     Mutant(
         "a backend outlives its block", "pyqmix/ops/backend.py", "_backend.reset(token)", "pass",
-        f"{T}backend.py -k ends_with",
+        f"{T}ops/test_backend.py -k ends_with",
     ),
     # The mixing network in one pass.
     Mutant(
         "network: a tile's gradients overwrite the last one's", "csrc/gemm/gemm.h",
-        "    else if (!finish.overwrite)", "    else if (finish.positive && !finish.overwrite)", f"{T}qmixer.py -k values_and_gradients",
+        "    else if (!finish.overwrite)", "    else if (finish.positive && !finish.overwrite)", f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
         "network: ReLU passes gradients below zero", "csrc/gemm/gemm.h", "sum = other > T(0) ? sum : Vector{};", "",
-        f"{T}qmixer.py -k values_and_gradients",
+        f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: the value's hidden layer has no ReLU", "csrc/qmixer/plan.h", "relu_width(b1),",
-        "relu_width(hidden_v),", f"{T}qmixer.py -k values_and_gradients",
+        "network: the value's hidden layer has no ReLU", "csrc/ops/qmixer/plan.h", "relu_width(b1),",
+        "relu_width(hidden_v),", f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: only the first chunk's gradients count", "csrc/qmixer/qmixer.cpp",
-        "for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {", "for (std::size_t chunk = sums.size(); chunk < sums.size(); ++chunk) {", f"{T}qmixer.py -k values_and_gradients",
+        "network: only the first chunk's gradients count", "csrc/ops/qmixer/qmixer.cpp",
+        "for (std::size_t chunk = 1; chunk < sums.size(); ++chunk) {", "for (std::size_t chunk = sums.size(); chunk < sums.size(); ++chunk) {", f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: a group's tiles share one tile's gradients", "csrc/qmixer/qmixer_cpu.cpp",
+        "network: a group's tiles share one tile's gradients", "csrc/ops/qmixer/qmixer_cpu.cpp",
         "const TileGrads<T> grads = group.tile(row - first);", "const TileGrads<T> grads = group.tile(0);",
-        f"{T}qmixer.py -k values_and_gradients",
+        f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
         "network: only a piece of the states' products is added", "csrc/gemm/gemm.h",
         "for (std::int64_t k = 0; k < depth; k += kDepth)\n                rows_of_panel",
         "for (std::int64_t k = 0; k < std::min(depth, kDepth); k += kDepth)\n                rows_of_panel",
-        f"{T}qmixer.py -k values_and_gradients",
+        f"{T}ops/test_qmixer.py -k values_and_gradients",
     ),
     Mutant(
-        "network: chunks depend on the number of threads", "csrc/common/row_chunks.h",
+        "network: chunks depend on the number of threads", "csrc/base/row_chunks.h",
         "const std::int64_t chunks = chunks_of(rows, tile_rows);",
         "const std::int64_t chunks = std::min<std::int64_t>(threads, chunks_of(rows, tile_rows));",
-        f"{T}qmixer.py -k number_of_threads",
+        f"{T}ops/test_qmixer.py -k number_of_threads",
     ),
     Mutant(
-        "network: the target mixes under the first rows' states", "csrc/qmixer/qmixer_cpu.cpp",
+        "network: the target mixes under the first rows' states", "csrc/ops/qmixer/qmixer_cpu.cpp",
         "        at.next_qs = from(target.next_qs, row);", "        at.next_qs = from(target.next_qs, 0);",
-        f"{T}qmixer.py -k test_target",
+        f"{T}ops/test_qmixer.py -k test_target",
     ),
     Mutant(
-        "network: sums of biases round at each row", "csrc/common/column_sums.h",
+        "network: sums of biases round at each row", "csrc/base/column_sums.h",
         "sums[first + j] += few[j];", "sums[first + j] = float(float(sums[first + j]) + float(few[j]) * (1 + 3e-7f));",
-        f"{T}qmixer.py -k as_exact_as_eager",
+        f"{T}ops/test_qmixer.py -k as_exact_as_eager",
     ),
     # The recurrent unit over whole sequences.
     Mutant(
-        "gru: gradients stop at each step", "csrc/gru/gru_cpu.cpp", "        if (t > 0)\n            product",
-        "        if (false)\n            product", f"{T}gru.py -k values_and_gradients",
+        "gru: gradients stop at each step", "csrc/ops/gru/gru_cpu.cpp", "        if (t > 0)\n            product",
+        "        if (false)\n            product", f"{T}ops/test_gru.py -k values_and_gradients",
     ),
     Mutant(
-        "gru: the reset gate is left out backward", "csrc/gru/gates.h", "store<T>(grad_n * r, grads.hn",
-        "store<T>(grad_n, grads.hn", f"{T}gru.py -k values_and_gradients",
+        "gru: the reset gate is left out backward", "csrc/ops/gru/gates.h", "store<T>(grad_n * r, grads.hn",
+        "store<T>(grad_n, grads.hn", f"{T}ops/test_gru.py -k values_and_gradients",
     ),
     Mutant(
-        "gru: only the first chunk's gradients count", "csrc/gru/gru.cpp", "chunk < chunks; ++chunk) {\n                const",
-        "chunk < 1; ++chunk) {\n                const", f"{T}gru.py -k values_and_gradients",
+        "gru: only the first chunk's gradients count", "csrc/ops/gru/gru.cpp", "chunk < chunks; ++chunk) {\n                const",
+        "chunk < 1; ++chunk) {\n                const", f"{T}ops/test_gru.py -k values_and_gradients",
     ),
     Mutant(
-        "gru: the last tile of gradients is forgotten", "csrc/gru/gru_cpu.cpp", "    tile.flush();\n", "",
-        f"{T}gru.py -k values_and_gradients",
+        "gru: the last tile of gradients is forgotten", "csrc/ops/gru/gru_cpu.cpp", "    tile.flush();\n", "",
+        f"{T}ops/test_gru.py -k values_and_gradients",
     ),
     Mutant(
-        "gru: only a piece of a long tile is added", "csrc/gru/gru_cpu.cpp", "row < used_; row += kTogether",
-        "row < std::min(used_, kTogether); row += kTogether", f"{T}gru.py -k values_and_gradients",
+        "gru: only a piece of a long tile is added", "csrc/ops/gru/gru_cpu.cpp", "row < used_; row += kTogether",
+        "row < std::min(used_, kTogether); row += kTogether", f"{T}ops/test_gru.py -k values_and_gradients",
     ),
     Mutant(
-        "gru: every group has the first one's weights", "csrc/gru/gru.cpp", "of_group(in.shape, in.parameters, group)",
-        "of_group(in.shape, in.parameters, 0)", f"{T}gru.py -k groups_are_separate",
+        "gru: every group has the first one's weights", "csrc/ops/gru/gru.cpp", "of_group(in.shape, in.parameters, group)",
+        "of_group(in.shape, in.parameters, 0)", f"{T}ops/test_gru.py -k groups_are_separate",
     ),
     Mutant(
-        "gru: the exponential lacks a term", "csrc/gru/gates.h", "{1.0f / 5040,", "{0.0f,", f"{T}gru.py -k last_place",
+        "gru: the exponential lacks a term", "csrc/ops/gru/gates.h", "{1.0f / 5040,", "{0.0f,", f"{T}ops/test_gru.py -k last_place",
     ),
     Mutant(
-        "gru: NaN becomes a number", "csrc/gru/gates.h", "below = x < lowest ? lowest : x;",
-        "below = x > lowest ? x : lowest;", f"{T}gru.py -k nan_stays",
+        "gru: NaN becomes a number", "csrc/ops/gru/gates.h", "below = x < lowest ? lowest : x;",
+        "below = x > lowest ? x : lowest;", f"{T}ops/test_gru.py -k nan_stays",
     ),
     Mutant(
         "gru: the agent takes torch's", "pyqmix/nn/agents.py", "if can_fuse(features, *parameters):",
-        "if False and can_fuse(features, *parameters):", f"{T}gru.py -k agent_uses",
+        "if False and can_fuse(features, *parameters):", f"{T}ops/test_gru.py -k agent_uses",
     ),
     Mutant(
-        "loss: its gradient lacks the factor 2", "csrc/qmixer/qmixer_cpu.cpp", "grad_q_tot[r] = T(2) * weighted;",
-        "grad_q_tot[r] = weighted;", f"{T}qmixer_loss.py -k values_and_gradients",
+        "loss: its gradient lacks the factor 2", "csrc/ops/qmixer/qmixer_cpu.cpp", "grad_q_tot[r] = T(2) * weighted;",
+        "grad_q_tot[r] = weighted;", f"{T}ops/test_qmixer_loss.py -k values_and_gradients",
     ),
     Mutant(
-        "loss: a row's weight is left out", "csrc/qmixer/qmixer_cpu.cpp",
+        "loss: a row's weight is left out", "csrc/ops/qmixer/qmixer_cpu.cpp",
         "const T weighted = error.weights[row + r] * away;", "const T weighted = away;",
-        f"{T}qmixer_loss.py -k values_and_gradients",
+        f"{T}ops/test_qmixer_loss.py -k values_and_gradients",
     ),
     Mutant(
         "loss: the gradient is not scaled by what follows", "pyqmix/ops/qmixer.py", "if scale != 1.0:",
-        "if scale != scale:", f"{T}qmixer_loss.py -k values_and_gradients",
+        "if scale != scale:", f"{T}ops/test_qmixer_loss.py -k values_and_gradients",
     ),
     Mutant(
         "flat: a copy shares the block", "pyqmix/nn/flat.py", "copied.block = copy.deepcopy(self.block, memo)",
-        "copied.block = self.block", f"{T}qmixer_loss.py -k deep_copy",
+        "copied.block = self.block", f"{T}ops/test_qmixer_loss.py -k deep_copy",
     ),
     Mutant(
-        "layers: agents are told apart by the tile's rows", "csrc/mlp/mlp_cpu.cpp", "(row + r) % plan.one_hot",
-        "r % plan.one_hot", f"{T}mlp.py -k values_and_gradients",
+        "layers: agents are told apart by the tile's rows", "csrc/ops/mlp/mlp_cpu.cpp", "(row + r) % plan.one_hot",
+        "r % plan.one_hot", f"{T}ops/test_mlp.py -k values_and_gradients",
     ),
     Mutant(
-        "layers: ReLU passes gradients below zero", "csrc/mlp/mlp_cpu.cpp", "finish.positive = positive.data;", "",
-        f"{T}mlp.py -k values_and_gradients",
+        "layers: ReLU passes gradients below zero", "csrc/ops/mlp/mlp_cpu.cpp", "finish.positive = positive.data;", "",
+        f"{T}ops/test_mlp.py -k values_and_gradients",
     ),
     Mutant(
-        "layers: groups share the first one's weights", "csrc/mlp/mlp.cpp",
+        "layers: groups share the first one's weights", "csrc/ops/mlp/mlp.cpp",
         "const T* const weight = from[k].weight + group * layer.outputs * layer.inputs;",
-        "const T* const weight = from[k].weight;", f"{T}mlp.py -k values_and_gradients",
+        "const T* const weight = from[k].weight;", f"{T}ops/test_mlp.py -k values_and_gradients",
     ),
     # Episodes beside the training steps.
     Mutant(
         "overlap: nothing is played ahead", RUN, "isinstance(self.rollout, PlayAhead) and more",
-        "False and more", f"{T}overlap.py -k 'lags and rare'",
+        "False and more", f"{T}play/test_overlap.py -k 'lags and rare'",
     ),
     Mutant(
         "overlap: the weights are not taken anew", OVERLAP, "        self._take_weights()\n        self._thread.start",
-        "        self._thread.start", f"{T}overlap.py -k 'lags and rare'",
+        "        self._thread.start", f"{T}play/test_overlap.py -k 'lags and rare'",
     ),
     Mutant(
         "overlap: episodes wait for the training steps", OVERLAP,
         "        self._thread.start(partial(self._play, first, count, epsilon))\n        yield\n",
         "        yield\n        self._thread.start(partial(self._play, first, count, epsilon))\n",
-        f"{T}overlap.py -k 'faster and episodes'",
+        f"{T}play/test_overlap.py -k 'faster and episodes'",
     ),
     Mutant(
         "overlap: the actor has the agent's own weights", OVERLAP, "copy.deepcopy(agent).to", "agent.to",
-        f"{T}overlap.py -k 'actor_keeps'",
+        f"{T}play/test_overlap.py -k 'actor_keeps'",
     ),
     Mutant(
         "overlap: episodes are seen before they are asked for", OVERLAP,
-        "EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)", "ring", f"{T}overlap.py -k unseen",
+        "EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)", "ring", f"{T}play/test_overlap.py -k unseen",
     ),
     Mutant(
         "overlap: what the thread raises is lost", OVERLAP, "            raise outcome\n", "            return None\n",
-        f"{T}overlap.py -k traceback",
+        f"{T}play/test_overlap.py -k traceback",
     ),
     Mutant(
         "overlap: the end of a run waits for the episodes", OVERLAP, "self._thread.join(timeout)",
-        "self._thread.join()", f"{T}overlap.py -k failing_training_step --timeout 20",
+        "self._thread.join()", f"{T}play/test_overlap.py -k failing_training_step --timeout 20",
     ),
     Mutant(
         "overlap: episodes are copied the last first", "csrc/replay/ring_transfer.cpp",
         "first + static_cast<std::uint64_t>(k)", "first + static_cast<std::uint64_t>(count - 1 - k)",
-        f"{T}overlap.py -k order_of_their_tickets",
+        f"{T}play/test_overlap.py -k order_of_their_tickets",
     ),
     # Prioritised sampling.
     Mutant(
         "prioritised: errors are not taken in", DRAW, "tree_.set(place.slot, weight_of(priority",
-        "if (false) tree_.set(place.slot, weight_of(priority", f"{T}prioritised.py -k proportion",
+        "if (false) tree_.set(place.slot, weight_of(priority", f"{T}replay/test_prioritised.py -k proportion",
     ),
     Mutant(
         "prioritised: alpha does nothing", DRAW, "std::pow(priority, alpha_)", "std::pow(priority, 1.0 + 0.0 * alpha_)",
-        f"{T}prioritised.py -k proportion",
+        f"{T}replay/test_prioritised.py -k proportion",
     ),
     Mutant(
         "prioritised: the tree's search forgets the left part", "csrc/replay/sum_tree.h",
-        "            mass -= sums_[node];\n", "", f"{T}prioritised.py -k proportion",
+        "            mass -= sums_[node];\n", "", f"{T}replay/test_prioritised.py -k proportion",
     ),
     Mutant(
         "prioritised: a priority outlives its episode", DRAW, "if (now == known) return;",
-        "if ((now == 0) == (known == 0)) return;", f"{T}prioritised.py -k overwritten",
+        "if ((now == 0) == (known == 0)) return;", f"{T}replay/test_prioritised.py -k overwritten",
     ),
     Mutant(
         "prioritised: errors go to an episode's successor", DRAW,
         "if (generations_[static_cast<std::size_t>(place.slot)] != place.generation) return;", "",
-        f"{T}prioritised.py -k successors",
+        f"{T}replay/test_prioritised.py -k successors",
     ),
     Mutant(
         "prioritised: a new episode has priority 1", DRAW, "weight_of(largest_ > 0.0 ? largest_ : 1.0)",
-        "weight_of(1.0)", f"{T}prioritised.py -k largest",
+        "weight_of(1.0)", f"{T}replay/test_prioritised.py -k largest",
     ),
     Mutant(
         "prioritised: draws are not stratified", DRAW, "(static_cast<double>(k) + uniform(random_)) / double(batch)",
-        "uniform(random_)", f"{T}prioritised.py -k each_share",
+        "uniform(random_)", f"{T}replay/test_prioritised.py -k each_share",
     ),
     Mutant(
         "prioritised: an error that is no number is taken in", DRAW, "if (std::isnan(error)) return;", "",
-        f"{T}prioritised.py -k no_number",
+        f"{T}replay/test_prioritised.py -k no_number",
     ),
     Mutant(
         "prioritised: importance weights are 1", PRIORITISED, "** -beta)", "** (0 * beta))",
-        f"{T}prioritised.py -k formulas",
+        f"{T}replay/test_prioritised.py -k formulas",
     ),
     Mutant(
         "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[packed.episodes]",
-        "weights", f"{T}prioritised.py -k weighs",
+        "weights", f"{T}replay/test_prioritised.py -k weighs",
     ),
     Mutant(
         "prioritised: errors count at once", PRIORITISED, "while len(self._learned) > 1:", "while self._learned:",
-        f"{T}prioritised.py -k draw_after_the_next",
+        f"{T}replay/test_prioritised.py -k draw_after_the_next",
     ),
     Mutant(
         "prioritised: a run forgets the errors", RUN, "self.sampler.learn(stats.episode_errors)", "pass",
-        f"{T}prioritised.py -k draws_by_the_errors",
+        f"{T}replay/test_prioritised.py -k draws_by_the_errors",
     ),
     Mutant(
-        "prioritised: an episode's error is a sum", PRIORITISED, "return sums / lengths", "return sums",
-        f"{T}prioritised.py -k mean_absolute",
+        "prioritised: an episode's error is a sum", PACKING, "return sums / lengths", "return sums",
+        f"{T}replay/test_prioritised.py -k mean_absolute",
     ),
     Mutant(
-        "prioritised: beta does not rise", "pyqmix/config.py", "self.per_beta + done * (1.0 - self.per_beta)",
-        "self.per_beta", f"{T}config.py -k importance",
+        "prioritised: beta does not rise", "pyqmix/config/options.py", "self.per_beta + done * (1.0 - self.per_beta)",
+        "self.per_beta", f"{T}config/test_config.py -k importance",
     ),
     Mutant(
-        "episodes_per_update does nothing", "pyqmix/config.py", "return episodes / self.episodes_per_update",
-        "return float(episodes)", f"{T}config.py -k exclude",
+        "episodes_per_update does nothing", "pyqmix/config/options.py", "return episodes / self.episodes_per_update",
+        "return float(episodes)", f"{T}config/test_config.py -k exclude",
     ),
     Mutant(
         "updates per environment step are those of the whole run", RUN, "len(window.updates) / steps",
-        "self.progress.updates / steps", f"{T}trainer.py -k metrics_file",
+        "self.progress.updates / steps", f"{T}run/test_trainer.py -k metrics_file",
     ),
     Mutant(
-        "target: of equal values the last is chosen", "csrc/td_target/td_target_math.h",
+        "target: of equal values the last is chosen", "csrc/ops/td_target/td_target_math.h",
         "where = x > most ? lane", "where = x >= most ? lane",
-        f"{T}td_target.py -k equal",
+        f"{T}ops/test_td_target.py -k equal",
     ),
     Mutant(
-        "target: of few equal values the last is chosen", "csrc/td_target/td_target_math.h",
+        "target: of few equal values the last is chosen", "csrc/ops/td_target/td_target_math.h",
         "where = x > most ? a", "where = x >= most ? a",
-        f"{T}td_target.py -k equal",
+        f"{T}ops/test_td_target.py -k equal",
     ),
     Mutant(
-        "adam: the gradient is not clipped", "csrc/adam/adam.cpp", "scale > 1.0 ? 1.0 : scale", "1.0",
-        f"{T}adam.py -k equals_the_reference",
+        "adam: the gradient is not clipped", "csrc/ops/adam/adam.cpp", "scale > 1.0 ? 1.0 : scale", "1.0",
+        f"{T}ops/test_adam.py -k equals_the_reference",
     ),
     Mutant(
-        "adam: the means are not corrected for their start", "csrc/adam/adam_cpu.cpp",
-        "step.lr / (1.0 - std::pow(step.beta1, steps))", "step.lr", f"{T}adam.py -k equals_the_reference",
+        "adam: the means are not corrected for their start", "csrc/ops/adam/adam_cpu.cpp",
+        "step.lr / (1.0 - std::pow(step.beta1, steps))", "step.lr", f"{T}ops/test_adam.py -k equals_the_reference",
     ),
     Mutant(
-        "threads: workers wait without end and never sleep", "csrc/common/parallel.cpp", "> kSoon) return false;",
-        "> kSoon) continue;", f"{T}parallel.py -k take_no_core",
+        "threads: workers wait without end and never sleep", "csrc/base/parallel.cpp", "> kSoon) return false;",
+        "> kSoon) continue;", f"{T}ops/test_parallel.py -k take_no_core",
     ),
     Mutant(
-        "threads: the last rows are nobody's", "csrc/common/parallel.cpp", "rows_ * (unit + 1) / units_;",
-        "rows_ * (unit + 1) / (units_ + 1);", f"{T}parallel.py -k get_the_same",
+        "threads: the last rows are nobody's", "csrc/base/parallel.cpp", "rows_ * (unit + 1) / units_;",
+        "rows_ * (unit + 1) / (units_ + 1);", f"{T}ops/test_parallel.py -k get_the_same",
     ),
     Mutant(
         "whole step: the online network never chooses", STEP, "if (step.double_q) one_step.online_next_qs",
-        "if (false) one_step.online_next_qs", f"{T}training_step.py -k equals_the_reference",
+        "if (false) one_step.online_next_qs", f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
         "whole step: a step's values are those of its row", STEP, "rows.now[r] * width + i", "r * width + i",
-        f"{T}training_step.py -k equals_the_reference",
+        f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
         "whole step: the target mixes under other states", STEP, "mixing.states = {rows.states[next]",
-        "mixing.states = {rows.states[0]", f"{T}training_step.py -k equals_the_reference",
+        "mixing.states = {rows.states[0]", f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
-        "whole step: a recurrent agent's first layer passes gradients below zero", "csrc/mlp/mlp_cpu.cpp",
+        "whole step: a recurrent agent's first layer passes gradients below zero", "csrc/ops/mlp/mlp_cpu.cpp",
         "out[r][j] > T(0) ? grad_out[r][j] : T(0)", "grad_out[r][j] + T(0) * out[r][j]",
-        f"{T}training_step.py -k equals_the_reference",
+        f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
-        "whole step: a recurrent agent's points are one episode's", "csrc/training/agent.cpp",
+        "whole step: a recurrent agent's points are one episode's", "csrc/learn/agent.cpp",
         "push_back(episodes * rows_of_point(shape, points))", "push_back(rows_of_point(shape, points))",
-        f"{T}training_step.py -k equals_the_reference",
+        f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
         "whole step: any action is read", STEP, 'require_below("actions"', 'if (false) require_below("actions"',
-        f"{T}training_step.py -k are_named",
+        f"{T}ops/test_training_step.py -k are_named",
     ),
     Mutant(
         "whole step: training never takes it", LEARNER, '!= ("fused", "qmix")', '!= ("fused", "")',
-        f"{T}training_step.py -k in_one_call",
+        f"{T}ops/test_training_step.py -k in_one_call",
     ),
     Mutant(
-        "packing: episodes of one length change their order", "csrc/training/pack.cpp",
+        "packing: episodes of one length change their order", "csrc/ops/episodes/pack.cpp",
         "return length(a) > length(b);", "return length(a) > length(b) || (length(a) == length(b) && a > b);",
-        f"{T}training_step.py -k packing",
+        f"{T}ops/test_training_step.py -k packing",
     ),
     Mutant(
-        "packing: each thread leaves out what is at its first time", "csrc/training/pack.cpp",
-        "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}training_step.py -k by_threads",
+        "packing: each thread leaves out what is at its first time", "csrc/ops/episodes/pack.cpp",
+        "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}ops/test_training_step.py -k by_threads",
     ),
     Mutant(
         "features: positions stay absolute", FEATURES,
         "if (features.positions != Positions::absolute)", "if (false)",
-        f"{T}features.py -k relative_to_the_agent",
+        f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
         "features: what is unseen has a distance", FEATURES, "const bool seen = at[offset] >= 0;",
-        "const bool seen = true;", f"{T}features.py -k relative_to_the_agent",
+        "const bool seen = true;", f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
         "features: distances overwrite the next agent's observation", FEATURES,
         "for (int i = world.rules().players() - 1; i >= 0; --i) {",
         "for (int i = 0; i < world.rules().players(); ++i) {",
-        f"{T}features.py -k relative_to_the_agent",
+        f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
-        "features: an episode starts with the last action of the one before", "csrc/env/lbf_env.h",
-        "std::fill(last_actions_.begin(), last_actions_.end(), kNoLastAction);", "", f"{T}features.py -k last_action",
+        "features: an episode starts with the last action of the one before", "csrc/envs/lbf/lbf_env.h",
+        "std::fill(last_actions_.begin(), last_actions_.end(), kNoLastAction);", "", f"{T}envs/lbf/test_features.py -k last_action",
     ),
     Mutant(
-        "features: a batch does not keep the last action", "csrc/env/lbf_batch.cpp", "env.step(actions + k * n)",
-        "const_cast<LbfWorld&>(env.world()).step(actions + k * n)", f"{T}features.py -k last_action",
+        "features: a batch does not keep the last action", "csrc/envs/lbf/lbf_batch.cpp", "env.step(actions + k * n)",
+        "const_cast<LbfWorld&>(env.world()).step(actions + k * n)", f"{T}envs/lbf/test_features.py -k last_action",
     ),
     Mutant(
-        "features: native episodes do not keep the last action", "csrc/rollout/lbf_rollout.cpp",
+        "features: native episodes do not keep the last action", "csrc/play/lbf_rollout.cpp",
         "at.env.step(actions_.data())", "const_cast<LbfWorld&>(at.env.world()).step(actions_.data())",
-        f"{T}native_rollout.py -k last",
+        f"{T}play/test_native_rollout.py -k last",
     ),
     Mutant(
-        "features: a batch shows absolute positions", "csrc/env/lbf_batch.cpp", "env.observe(out.obs",
-        "world.observe(out.obs", f"{T}features.py -k batch_shows",
+        "features: a batch shows absolute positions", "csrc/envs/lbf/lbf_batch.cpp", "env.observe(out.obs",
+        "world.observe(out.obs", f"{T}envs/lbf/test_features.py -k batch_shows",
     ),
     Mutant(
-        "features: inputs are not scaled", "pyqmix/envs/lbf.py", "obs_scale = tuple(self.native.obs_scale) if scale_inputs",
-        "obs_scale = tuple(self.native.obs_scale) if False", f"{T}features.py -k 'scale_is_one or evaluated_as'",
+        "features: inputs are not scaled", "pyqmix/envs/lbf/env.py", "obs_scale = tuple(self.native.obs_scale) if scale_inputs",
+        "obs_scale = tuple(self.native.obs_scale) if False", f"{T}envs/lbf/test_features.py -k 'scale_is_one or evaluated_as'",
     ),
     Mutant(
         "features: the agent does not scale", "pyqmix/nn/agents.py", "obs if self.obs_scale is None else obs * self.obs_scale",
-        "obs", f"{T}features.py -k agents_scale",
+        "obs", f"{T}envs/lbf/test_features.py -k agents_scale",
     ),
     Mutant(
-        "features: the native agent does not scale", "csrc/rollout/policy_cpu.cpp",
+        "features: the native agent does not scale", "csrc/play/policy_cpu.cpp",
         "to[r * all.obs_dim + k] = from[k] * all.obs_scale[k];", "to[r * all.obs_dim + k] = from[k];",
-        f"{T}features.py -k agents_scale",
+        f"{T}envs/lbf/test_features.py -k agents_scale",
     ),
     Mutant(
         "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is None:", "if True:",
-        f"{T}features.py -k learner_scales",
+        f"{T}envs/lbf/test_features.py -k learner_scales",
     ),
     Mutant(
         "the learning rate stays", RUN, "self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))",
-        "pass", f"{T}trainer.py -k learning_rate",
+        "pass", f"{T}run/test_trainer.py -k learning_rate",
     ),
     Mutant(
-        "the learning rate does not fall", "pyqmix/config.py", "self.lr + done * (self.lr_end - self.lr)", "self.lr",
-        f"{T}config.py -k learning_rate",
+        "the learning rate does not fall", "pyqmix/config/options.py", "self.lr + done * (self.lr_end - self.lr)", "self.lr",
+        f"{T}config/test_config.py -k learning_rate",
     ),
     Mutant(
         "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is not None:", "if False:",
-        f"{T}learner.py -k transitions",
+        f"{T}learn/test_learner.py -k transitions",
     ),
     Mutant(
         "transitions: every update draws the same", LEARNER, "Stream.TRANSITIONS, self.updates)",
-        "Stream.TRANSITIONS, 0)", f"{T}learner.py -k its_own_transitions",
+        "Stream.TRANSITIONS, 0)", f"{T}learn/test_learner.py -k its_own_transitions",
     ),
     Mutant(
         "transitions: an episode's own length does not count", LEARNER,
         "return 1.0 / (lengths * (1.0 / lengths).sum())", "return torch.full_like(lengths, 1.0 / len(lengths))",
-        f"{T}learner.py -k loss_of_transitions",
+        f"{T}learn/test_learner.py -k loss_of_transitions",
     ),
     Mutant(
         "transitions: padding is drawn", PACKING, "ends = batch.lengths.cumsum(0)",
-        "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learner.py -k drawn_uniformly",
+        "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learn/test_learner.py -k drawn_uniformly",
     ),
     Mutant(
-        "workers share parameters whatever they are told", "pyqmix/worker.py",
-        "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}workers.py -k without_shared",
+        "workers share parameters whatever they are told", "pyqmix/play/worker.py",
+        "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}play/test_workers.py -k without_shared",
     ),
     Mutant(
         "an action that a GPU found missing is forgotten", "pyqmix/ops/late_errors.py",
         "if found >= 0:",
         "if found >= 1 << 62:",
-        "tests/test_cuda.py -k noted_missing",
+        "tests/cuda/test_cuda.py -k noted_missing",
     ),
     Mutant(
         "captured: padding weighs in the loss", PACKING, "self.real.view(-1, len(values)) * values",
         "torch.ones_like(self.real).view(-1, len(values)) * values",
-        f"{T}captured.py -k changes_nothing",
+        f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
         "captured: padding's followers count in n-step targets", TARGETS, "longer, first)", "longer, longer)",
-        f"{T}captured.py -k changes_nothing",
+        f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding has errors", PRIORITISED, "errors * real", "errors", f"{T}captured.py -k changes_nothing",
+        "captured: padding has errors", PACKING, "errors * real", "errors", f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
         "captured: what padding holds is read", REFERENCE, "turned.masked_fill(~kept", "turned.masked_fill((kept & ~kept)",
-        f"{T}captured.py -k changes_nothing",
+        f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding does not end", "pyqmix/padded.py", "terminated.ge(rows.real)", "terminated",
-        f"{T}captured.py -k changes_nothing",
+        "captured: padding does not end", "pyqmix/learn/padded.py", "terminated.ge(rows.real)", "terminated",
+        f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: a batch of several pieces is copied as one", "pyqmix/batch.py",
-        "tensor.untyped_storage()._cdata != storage._cdata", "tensor is None", f"{T}replay.py -k several_pieces",
+        "captured: a batch of several pieces is copied as one", "pyqmix/replay/batch.py",
+        "tensor.untyped_storage()._cdata != storage._cdata", "tensor is None", f"{T}replay/test_replay.py -k several_pieces",
     ),
     Mutant(
-        "captured: a batch with room shows all of it", "pyqmix/replay.py",
-        "view.batch if longest == steps else view.batch.up_to(longest)", "view.batch", f"{T}replay.py -k room",
+        "captured: a batch with room shows all of it", "pyqmix/replay/sampler.py",
+        "view.batch if longest == steps else view.batch.up_to(longest)", "view.batch", f"{T}replay/test_replay.py -k room",
     ),
     Mutant(
         "linear: the ReLU of one group of many", "pyqmix/ops/linear.py",
-        "relu if bias.dim() == 1 else relu // weight.shape[0] * bias.numel()", "relu", f"{T}linear.py -k hands_over",
+        "relu if bias.dim() == 1 else relu // weight.shape[0] * bias.numel()", "relu", f"{T}ops/test_linear.py -k hands_over",
     ),
     Mutant(
         "linear: gradients are read as they lie", "pyqmix/ops/linear.py", "readable(grad.reshape(rows, width))",
-        "grad.reshape(rows, width)", f"{T}linear.py -k any_layout",
+        "grad.reshape(rows, width)", f"{T}ops/test_linear.py -k any_layout",
     ),
     Mutant(
         "linear: stacked layers all have a ReLU", "pyqmix/nn/linear.py", "sum(widths[: len(with_relu)])",
-        "sum(widths)", f"{T}nn.py -k stacked",
+        "sum(widths)", f"{T}nn/test_nn.py -k stacked",
     ),
     Mutant(
-        "an acting copy of a GPU's policy grows old", "pyqmix/rollout.py", "if self._actor is not self._agent:",
-        "if self._actor is None:", f"{T}rollout.py -k up_to_date",
+        "an acting copy of a GPU's policy grows old", "pyqmix/play/rollout.py", "if self._actor is not self._agent:",
+        "if self._actor is None:", f"{T}play/test_rollout.py -k up_to_date",
     ),
     Mutant(
-        "captured: inputs are not copied to where the graph reads", "pyqmix/captured.py",
-        "part.copy_(getattr(batch, name))", "part.shape", f"{T}captured.py -k ordinary",
+        "captured: inputs are not copied to where the graph reads", "pyqmix/learn/captured.py",
+        "part.copy_(getattr(batch, name))", "part.shape", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
-        "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}captured.py -k ordinary",
+        "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
-        "captured: stats are the next step's", "pyqmix/captured.py", "shape.stats.copy()", "shape.stats",
-        f"{T}captured.py -k callers_own",
+        "captured: stats are the next step's", "pyqmix/learn/captured.py", "shape.stats.copy()", "shape.stats",
+        f"{T}learn/test_captured.py -k callers_own",
     ),
     Mutant(
         "by name, mixing takes anything", "pyqmix/ops/mixing.py", "    check_mix_inputs(*inputs)\n    return _forward",
-        "    return _forward", f"{T}mix.py -k registered",
+        "    return _forward", f"{T}ops/test_mix.py -k registered",
     ),
     Mutant(
         "by name, the target takes anything", "pyqmix/ops/target.py", "        _check_inputs(*inputs)\n        return",
-        "        return", f"{T}td_target.py -k registered",
+        "        return", f"{T}ops/test_td_target.py -k registered",
     ),
     Mutant(
         "an agent without action goes unnoticed on a GPU", "pyqmix/ops/target.py", "    note_missing_action(missing)",
-        "    missing", f"{T}captured.py -k somebody_asks",
+        "    missing", f"{T}learn/test_captured.py -k somebody_asks",
     ),
     Mutant(
-        "a device's store keeps what was overwritten", "pyqmix/device_store.py",
-        "self._generations[slots] != generations", "self._generations[slots] == 0", f"{T}device.py -k store",
+        "a device's store keeps what was overwritten", "pyqmix/replay/device_store.py",
+        "self._generations[slots] != generations", "self._generations[slots] == 0", f"{T}learn/test_device.py -k store",
     ),
     Mutant(
-        "auto takes the slower device", "pyqmix/device.py", "theirs.seconds < ours.seconds",
-        "theirs.seconds > ours.seconds", f"{T}device.py -k faster",
+        "auto takes the slower device", "pyqmix/learn/device.py", "theirs.seconds < ours.seconds",
+        "theirs.seconds > ours.seconds", f"{T}learn/test_device.py -k faster",
     ),
     Mutant(
-        "auto takes a GPU that learns something else", "pyqmix/device.py", "rtol=_SAME", "rtol=1e3",
-        f"{T}device.py -k fails",
+        "auto takes a GPU that learns something else", "pyqmix/learn/device.py", "rtol=_SAME", "rtol=1e3",
+        f"{T}learn/test_device.py -k fails",
     ),
     Mutant(
         "bfloat16 reaches the CPU's kernels", "pyqmix/ops/checks.py",
         "too = bfloat16 and value.device.type != \"cpu\"",
         "too = bfloat16",
-        "tests/test_cuda.py -k refused_on_the_cpu",
+        "tests/cuda/test_cuda.py -k refused_on_the_cpu",
     ),
 )  # fmt: skip

@@ -1,0 +1,166 @@
+#include "base/parallel.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace pyqmix {
+namespace {
+
+using Body = std::function<void(std::int64_t, std::int64_t)>;
+
+void pause_briefly() {
+#if defined(__x86_64__)
+    for (int k = 0; k < 16; ++k) __builtin_ia32_pause();
+#endif
+}
+
+// Waits for `ready` without sleeping, as long as a job that follows soon may take; true if it came.
+// Whoever else wants the core gets it: nobody need be on another one.
+template <typename Ready>
+bool comes_soon(const Ready& ready) {
+    constexpr std::chrono::microseconds kSoon(60);
+    const auto begin = std::chrono::steady_clock::now();
+    for (;;) {
+        for (int k = 0; k < 8; ++k) {
+            if (ready()) return true;
+            pause_briefly();
+        }
+        if (std::chrono::steady_clock::now() - begin > kSoon) return false;
+        std::this_thread::yield();
+    }
+}
+
+// What is left of a job, in one word that its threads change by compare-and-swap: the units [first,
+// last). The caller takes them from the front, workers from the back, so that two threads have the
+// same rows each time, and who is late takes fewer. A word of an older job equals none of a newer.
+struct Units {
+    std::uint32_t job = 0;
+    std::uint16_t first = 0, last = 0;
+};
+
+class Pool {
+   public:
+    // One job at a time; the caller holds `in_use` while it runs.
+    std::mutex in_use;
+
+    void run(std::int64_t rows, int threads, std::int64_t units, const Body& body) {
+        grow(threads - 1);
+        body_ = &body;
+        rows_ = rows;
+        units_ = units;
+        pending_.store(units, std::memory_order_relaxed);
+        threads_.store(threads, std::memory_order_relaxed);
+        left_.store(
+            {left_.load(std::memory_order_relaxed).job + 1, 0, static_cast<std::uint16_t>(units)});
+        if (sleepers_.load() > 0) notify(wake_);
+        work_on(left_.load(std::memory_order_relaxed).job, true);
+        const auto done = [&] { return pending_.load() == 0; };
+        if (comes_soon(done)) return;
+        std::unique_lock lock(mutex_);
+        caller_sleeps_.store(true);
+        done_.wait(lock, done);
+        caller_sleeps_.store(false);
+    }
+
+   private:
+    // Does units of a job as long as there are any.
+    void work_on(std::uint32_t job, bool from_front) {
+        Units left = left_.load();
+        while (left.job == job && left.first < left.last) {
+            Units after = left;
+            const std::int64_t unit = from_front ? after.first++ : --after.last;
+            if (!left_.compare_exchange_weak(left, after)) continue;
+            // The job cannot end before this unit does: its description stays.
+            const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
+            if (begin < end) (*body_)(begin, end);
+            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) notify(done_);
+            left = left_.load();
+        }
+    }
+
+    // Whoever has seen the older state and will sleep does so by the time the mutex is free.
+    void notify(std::condition_variable& sleeping) {
+        std::unique_lock(mutex_).unlock();
+        sleeping.notify_all();
+    }
+
+    void grow(int workers) {
+        while (static_cast<int>(workers_.size()) < workers) {
+            const int index = static_cast<int>(workers_.size()) + 1;
+            const std::uint32_t seen = left_.load(std::memory_order_relaxed).job;
+            workers_.emplace_back([this, index, seen] { serve(index, seen); });
+            workers_.back().detach();  // workers live as long as the process
+        }
+    }
+
+    void serve(int index, std::uint32_t seen) {
+        const auto next = [&] { return left_.load().job != seen; };
+        for (bool wanted = false;;) {
+            if (!wanted || !comes_soon(next)) {
+                std::unique_lock lock(mutex_);
+                sleepers_.fetch_add(1);
+                wake_.wait(lock, next);
+                sleepers_.fetch_sub(1);
+            }
+            seen = left_.load().job;
+            wanted = index < threads_.load(std::memory_order_relaxed);
+            if (wanted) work_on(seen, false);
+        }
+    }
+
+    std::mutex mutex_;
+    std::condition_variable wake_, done_;
+    std::vector<std::thread> workers_;
+    const Body* body_ = nullptr;
+    std::int64_t rows_ = 0, units_ = 0;
+    alignas(64) std::atomic<Units> left_{Units{}};
+    std::atomic<int> threads_{0};
+    std::atomic<std::int64_t> pending_{0};
+    std::atomic<int> sleepers_{0};
+    std::atomic<bool> caller_sleeps_{false};
+};
+
+std::atomic<Pool*> current_pool{nullptr};
+
+// Threads do not survive a fork: the child starts without a pool and leaves the parent's memory
+// alone.
+[[maybe_unused]] const int forget_in_child =
+    pthread_atfork(nullptr, nullptr, [] { current_pool.store(nullptr); });
+
+// Never destroyed, because detached workers may outlive static destruction.
+Pool& pool() {
+    Pool* existing = current_pool.load();
+    if (existing == nullptr) {
+        auto fresh = std::make_unique<Pool>();
+        if (current_pool.compare_exchange_strong(existing, fresh.get())) existing = fresh.release();
+    }
+    return *existing;
+}
+
+}  // namespace
+
+void parallel_for(std::int64_t rows, int threads, std::int64_t grain, const Body& body) {
+    if (rows <= 0) return;
+    // A few units for each thread: who begins late, or is slower, does fewer of them.
+    constexpr std::int64_t kUnitsOfThread = 4, kMostThreads = 1024;
+    const std::int64_t most = std::max<std::int64_t>(1, rows / std::max<std::int64_t>(1, grain));
+    const std::int64_t parts = std::min({std::int64_t{std::max(1, threads)}, most, kMostThreads});
+    if (parts > 1) {
+        Pool& shared = pool();
+        std::unique_lock lock(shared.in_use, std::try_to_lock);
+        const std::int64_t units = std::min(kUnitsOfThread * parts, most);
+        if (lock.owns_lock()) return shared.run(rows, static_cast<int>(parts), units, body);
+    }
+    body(0, rows);
+}
+
+}  // namespace pyqmix

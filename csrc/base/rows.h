@@ -1,0 +1,20 @@
+// A matrix whose rows are contiguous and lie `stride` elements apart: what a tensor of shape
+// (..., width) is once its leading dimensions are flattened. A slice of stacked outputs needs no
+// copy.
+#pragma once
+
+#include <cstdint>
+
+#include "base/host_device.h"
+
+namespace pyqmix {
+
+template <typename T>
+struct Rows {
+    T* data = nullptr;
+    std::int64_t stride = 0;
+
+    PYQMIX_HD T* operator[](std::int64_t row) const { return data + row * stride; }
+};
+
+}  // namespace pyqmix

@@ -1,0 +1,81 @@
+// The agents' network of a training step on the CPU, over the points of packed episodes and back:
+// feed-forward, or with a gated recurrent unit between its first layer and its last.
+//
+// T is float or double. The result does not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "ops/gru/gru.h"
+#include "ops/mlp/mlp.h"
+
+namespace pyqmix {
+
+struct AgentShape {
+    MlpShape layers;         // one_hot n with an agent id; G = n without shared parameters
+    bool recurrent = false;  // the second of the three `sizes` is that of the recurrent unit
+
+    std::int64_t n_actions() const { return layers.sizes.back(); }
+};
+
+// Parameters, or their gradients.
+template <typename P>
+struct AgentLayers {
+    std::vector<MlpLayer<P>> linear;
+    GruParameters<P> unit;  // of a recurrent network
+};
+
+// Calls visit(pointer, size) for all parameters in their order, which is that of the layers.
+template <typename P, typename Visit>
+void for_parameters(const AgentShape& shape, AgentLayers<P>& of, const Visit& visit) {
+    const std::int64_t groups = shape.layers.groups;
+    std::int64_t inputs = shape.layers.input_dim + shape.layers.one_hot;
+    of.linear.clear();
+    for (std::size_t k = 0; k < shape.layers.sizes.size(); ++k) {
+        const std::int64_t outputs = shape.layers.sizes[k];
+        if (shape.recurrent && k == 1) {
+            visit(of.unit.weight_ih, groups * 3 * outputs * inputs);
+            visit(of.unit.weight_hh, groups * 3 * outputs * outputs);
+            visit(of.unit.bias_ih, groups * 3 * outputs);
+            visit(of.unit.bias_hh, groups * 3 * outputs);
+        } else {
+            MlpLayer<P>& layer = of.linear.emplace_back();
+            visit(layer.weight, groups * outputs * inputs);
+            visit(layer.bias, groups * outputs);
+        }
+        inputs = outputs;
+    }
+}
+
+// What n agents see at P points in time. Of several episodes the points of time 0 come first, then
+// those of time 1, and so on: so many of each as `counts` says.
+template <typename T>
+struct AgentPoints {
+    std::int64_t points = 0, n_agents = 0;
+    const T* obs = nullptr;            // (P, n, O)
+    std::vector<std::int64_t> counts;  // positive, never rising, with a sum of P; only if recurrent
+};
+
+// One network's pass over points. Shape, parameters and points must outlive it.
+template <typename T>
+class AgentPass {
+   public:
+    virtual ~AgentPass() = default;
+
+    // Returns the values (end - first, n, A) of points [first, end), which live as long as this. A
+    // recurrent network computes those of all points, and goes back only from all.
+    virtual const T* forward(std::int64_t first, std::int64_t end, bool keep, int threads) = 0;
+
+    // Writes the gradients, after a forward that kept what this needs; grad_values is laid out as
+    // the values are.
+    virtual void backward(const T* grad_values, const AgentLayers<T>& grads, int threads) = 0;
+};
+
+template <typename T>
+std::unique_ptr<AgentPass<T>> agent_pass(const AgentShape& shape,
+                                         const AgentLayers<const T>& layers,
+                                         const AgentPoints<T>& points);
+
+}  // namespace pyqmix

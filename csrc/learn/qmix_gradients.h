@@ -1,0 +1,61 @@
+// A whole training step's loss and gradients on the CPU: QMIX with feed-forward or recurrent
+// agents. The agents' values by the online and by the target network, the one-step target, the
+// mixing network's loss and everything's gradient, without a way back to Python between them.
+//
+// T is float or double. The result does not depend on the number of threads.
+#pragma once
+
+#include <cstdint>
+
+#include "learn/agent.h"
+#include "ops/qmixer/qmixer.h"
+
+namespace pyqmix {
+
+struct QMixNetworks {
+    AgentShape agent;
+    QMixerShape mixer;
+
+    // Of all parameters, which lie one behind the other: first the agent's in the order of its
+    // layers, then the mixing network's in the order of QMixer.parameters().
+    std::int64_t parameters() const;
+};
+
+// N steps of several episodes among P points in time; those of the steps' o', s' are the last N.
+template <typename T>
+struct StepRows {
+    AgentPoints<T> points;                     // P, what the agents see
+    std::int64_t steps = 0;                    // N
+    Rows<const T> states;                      // (P, S)
+    const std::int64_t* now = nullptr;         // (N,), the point of each step's o, s
+    const std::uint8_t* next_avail = nullptr;  // (N, n, A)
+    const std::int64_t* actions = nullptr;     // (N, n)
+    const T* rewards = nullptr;                // (N,)
+    const std::uint8_t* terminated = nullptr;  // (N,)
+    const T* weights = nullptr;                // (N,), of the squared errors
+};
+
+template <typename T>
+struct QMixStep {
+    QMixNetworks networks;
+    StepRows<T> rows;
+    const T* online = nullptr;  // parameters of the networks that learn
+    const T* target = nullptr;  // and of those that rate the next step
+    T gamma = T(0);
+    bool double_q = false;
+    T* gradients = nullptr;  // of `online`, written
+    T* q_tot = nullptr;      // (N,), written
+    T* targets = nullptr;    // (N,), written
+};
+
+struct QMixLoss {
+    double loss = 0.0;
+    std::int64_t unavailable = kAllAvailable;  // as td_target_cpu returns it
+};
+
+// Returns the loss, sum over rows of weights · (targets - q_tot)². Where an agent has no available
+// action nothing is written but the targets.
+template <typename T>
+QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads);
+
+}  // namespace pyqmix

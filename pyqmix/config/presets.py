@@ -1,0 +1,119 @@
+"""Named sets of options. A preset sets options of Config and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyqmix.base.errors import unknown
+from pyqmix.config.options import FULL_EXPLORATION_ENVS, Config
+from pyqmix.envs import EnvOptions, has_option
+
+# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a high
+# learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell
+# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update,
+# from a buffer that holds only the newest.
+_FORAGING = {
+    "env": "lbf",
+    "agent": "gru",
+    "positions": "both",
+    "scale_inputs": True,
+    "global_state": True,
+    "truncate_at_limit": True,
+    "lr": 3e-3,
+    "lr_end": 1e-4,
+    "reward_scale": 10.0,
+    "num_envs": 32,
+    "batch_size": 16,
+    "buffer_size": 1_000,
+    "target_update": 100,
+    "eps_end": 0.02,
+}
+
+PRESETS: dict[str, dict[str, Any]] = {
+    # The algorithm's own defaults.
+    "none": {},
+    # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
+    # One set of options for small and large boards, full and short sight.
+    "lbf": {
+        **_FORAGING,
+        "total_steps": 2_000_000,
+        "last_action": True,
+        "gamma": 0.95,
+        "eps_steps": 800_000,
+        "updates_per_episode": 0.5,
+    },
+    # Small boards sooner: the loss over all transitions, a shorter horizon, fewer steps and updates.
+    "lbf-fast": {
+        **_FORAGING,
+        "total_steps": 900_000,
+        "gamma": 0.85,
+        "eps_steps": 360_000,
+        "updates_per_episode": 0.1875,
+        "loss": "transitions",
+    },
+    # EPyMARL's defaults for QMIX (arXiv:2006.07869): schedule, network and reductions.
+    "epymarl": {
+        "env": "lbf",
+        "total_steps": 2_000_000,
+        "action_mask": False,
+        "last_action": False,
+        "num_envs": 1,
+        "updates_per_episode": 1.0,
+        "batch_size": 32,
+        "buffer_size": 5_000,
+        "hidden_dim": 64,
+        "embed_dim": 32,
+        "hypernet_dim": 64,
+        "hypernet_layers": 2,
+        "agent_id": True,
+        "gamma": 0.99,
+        "lr": 5e-4,
+        "optimizer": "adam",
+        "grad_clip": 10.0,
+        "target_update": 200,
+        "target_tau": 1.0,
+        "double_q": True,
+        "loss": "transitions",
+        "standardise_rewards": "padded",
+        "truncate_at_limit": False,
+        "eps_start": 1.0,
+        "eps_end": 0.05,
+        "eps_steps": 50_000,
+    },
+    # Claus and Boutilier, AAAI 1998: two agents must meet on the best joint action although a failed
+    # attempt is punished.
+    "climb": {"env": "matrix", "payoff": [[11, -30, 0], [-30, 7, 6], [0, 0, 5]], "total_steps": 5_000},
+    "penalty": {
+        "env": "matrix",
+        "payoff": [[10, 0, -100], [0, 2, 0], [-100, 0, 10]],
+        "total_steps": 5_000,
+    },
+}
+DEFAULT_PRESETS = {"lbf": "lbf"}
+
+
+def from_preset(preset: str | None = None, **options: Any) -> Config:
+    """Build a Config from a preset and options that override it.
+
+    Args:
+        preset: a name in PRESETS; None takes the environment's own preset where it has one.
+        **options: options of Config.
+
+    Raises:
+        ConfigError: the preset is unknown, or an option is unusable.
+    """
+    if preset is None:
+        preset = DEFAULT_PRESETS.get(options.get("env", Config.env), "none")
+    if preset not in PRESETS:
+        raise unknown("preset", preset, PRESETS)
+    values = {**PRESETS[preset], **options}
+    env = values.get("env", Config.env)
+    for name in EnvOptions.__dataclass_fields__:
+        if name not in options and not has_option(env, name):
+            values.pop(name, None)  # what a preset says of another environment
+    if env in FULL_EXPLORATION_ENVS:
+        # These games explore fully unless the caller says otherwise, whatever the preset.
+        for name in ("eps_start", "eps_end", "eps_steps"):
+            if name not in options:
+                values.pop(name, None)
+    return Config(**values)

@@ -1,0 +1,1 @@
+"""One training step: rows of a batch, targets, loss, gradients, optimizer."""

@@ -1,0 +1,60 @@
+"""Chooses what plays an environment: native threads, this process, or worker processes."""
+
+from __future__ import annotations
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.seeding import Stream
+from pyqmix.config import Config
+from pyqmix.envs import Env, LbfEnv, create_env
+from pyqmix.nn.agents import Agent
+from pyqmix.play.native import NativeRollout
+from pyqmix.play.rollout import Rollout
+from pyqmix.play.workers import WorkerRollout
+from pyqmix.replay import EpisodeRing
+
+AnyRollout = Rollout | NativeRollout | WorkerRollout
+
+
+def create_rollout(
+    config: Config,
+    agent: Agent,
+    seed: int,
+    stream: Stream,
+    num_envs: int,
+    ring: EpisodeRing | None = None,
+    num_workers: int = 0,
+) -> AnyRollout:
+    """Build what plays a config's environment: natively where the environment allows it.
+
+    Args:
+        config: names the environment.
+        agent: the policy.
+        seed: of the run, or of an evaluation.
+        stream: the stream that the episodes' seeds come from.
+        num_envs: how many environments share a forward pass in Python.
+        ring: where the episodes go; None plays without keeping them.
+        num_workers: processes of Python environments, which share the ring; 0 plays in this process.
+
+    Raises:
+        ConfigError: the environment cannot be built.
+    """
+    env = create_env(config.env, config.task, config.env_options())
+    if num_workers > 0:
+        env.close()
+        return WorkerRollout(config, agent, seed, stream, ring, num_workers)
+    if isinstance(env, LbfEnv):
+        return NativeRollout(env, agent, seed, stream, ring, config.threads)
+    others = [create_env(config.env, config.task, config.env_options()) for _ in range(num_envs - 1)]
+    return Rollout([env, *others], agent, seed, stream, ring)
+
+
+def require_workers_are_of_use(config: Config, env: Env) -> None:
+    """Refuse worker processes where episodes are played without Python.
+
+    Raises:
+        ConfigError: they are asked for in vain.
+    """
+    if config.num_workers > 0 and isinstance(env, LbfEnv):
+        raise ConfigError(
+            f"num_workers: expected 0, because lbf plays natively, in --threads threads, got {config.num_workers}"
+        )

@@ -1,0 +1,107 @@
+"""The process that plays episodes of a Python environment for a :class:`pyqmix.play.workers.WorkerRollout`.
+
+It attaches to the trainer's ring and writes its episodes straight into it. It ends when the trainer says so,
+or when the trainer's end of the pipe is gone, however that died.
+"""
+
+from __future__ import annotations
+
+import signal
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from pyqmix.base.seeding import Stream
+from pyqmix.config import Config
+from pyqmix.envs import create_env
+from pyqmix.nn.agents import Agent, make_agent
+from pyqmix.play.rollout import Rollout
+from pyqmix.replay import EpisodeRing
+
+
+@dataclass(frozen=True)
+class Job:
+    """One episode to play.
+
+    Attributes:
+        episode: its index in the stream.
+        ticket: of the ring, which decides the slot that it lies in.
+        epsilon: exploration.
+        weights: the policy's parameters, flat; None where they are those of the job before.
+    """
+
+    episode: int
+    ticket: int | None
+    epsilon: float
+    weights: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What an episode brought."""
+
+    episode: int
+    reward_sum: float
+    steps: int
+
+
+@dataclass(frozen=True)
+class Failure:
+    """What went wrong: the exception, or what is left of one that cannot be passed on, and its traceback."""
+
+    error: Exception
+    traceback: str
+
+
+def serve(connection: Connection, config: Config, seed: int, stream: Stream, ring: EpisodeRing | None) -> None:
+    """Play what comes through the connection until it closes."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
+    torch.set_num_threads(1)
+    try:
+        env = create_env(config.env, config.task, config.env_options())
+        agent = make_agent(
+            config.agent,
+            obs_dim=env.spec.obs_dim,
+            n_actions=env.spec.n_actions,
+            n_agents=env.spec.n_agents,
+            hidden_dim=config.hidden_dim,
+            agent_id=config.agent_id,
+            share_parameters=config.share_parameters,
+            obs_scale=env.spec.obs_scale,
+        )
+        rollout = Rollout([env], agent, seed, stream, ring)
+        while (job := _receive(connection)) is not None:
+            connection.send(_play(rollout, agent, job))
+    except Exception as error:
+        connection.send(_failure(error))
+
+
+def _receive(connection: Connection) -> Job | None:
+    try:
+        job: Job = connection.recv()
+    except (EOFError, OSError):
+        return None
+    return job
+
+
+def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
+    if job.weights is not None:
+        load_weights(agent, job.weights)
+    played = rollout.play(job.episode, 1, job.epsilon, job.ticket)
+    return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]))
+
+
+def load_weights(agent: Agent, weights: NDArray[np.float32]) -> None:
+    """Set all parameters from one flat block."""
+    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), agent.parameters())
+
+
+def _failure(error: Exception) -> Failure:
+    text = "".join(traceback.format_exception(error))
+    if type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError):
+        return Failure(type(error)(*error.args), text)
+    return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text)

@@ -1,0 +1,80 @@
+"""How much memory a ring takes, and how much is free."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from pyqmix import _C
+from pyqmix.base.spec import EpisodeSpec
+
+MiB = 1 << 20
+
+
+def ring_bytes(spec: EpisodeSpec, capacity: int) -> int:
+    """Return the bytes that a ring takes, before it is made."""
+    return _C.ring_bytes(native_spec(spec), capacity)
+
+
+def describe_memory(spec: EpisodeSpec, capacity: int) -> str:
+    """Write a ring's size with its arithmetic."""
+    slot = ring_bytes(spec, 1) - ring_bytes(spec, 0)
+    return (
+        f"replay buffer: {capacity:,} episodes x {slot:,} bytes = {capacity * slot / MiB:,.1f} MiB "
+        f"({spec.episode_limit} steps, {spec.n_agents} agents, observations of {spec.obs_dim} {spec.obs_storage})"
+    )
+
+
+def require_free_memory(spec: EpisodeSpec, capacity: int) -> None:
+    """Refuse a ring that is larger than what is free.
+
+    Raises:
+        MemoryError: the arithmetic is in the message.
+    """
+    free = free_memory()
+    if ring_bytes(spec, capacity) > free:
+        raise MemoryError(describe_memory(spec, capacity) + f", but {free / MiB:,.1f} MiB are free")
+
+
+def free_memory() -> int:
+    """Return what the machine, and the control group that this process is in, leave free, in bytes."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return min(int(line.split()[1]) * 1024, free_in_group(Path("/sys/fs/cgroup")))
+    raise MemoryError("/proc/meminfo does not tell how much memory is free")
+
+
+def free_in_group(group: Path) -> int:
+    """Return what a control group leaves free; a very large number if it has no limit."""
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+        return max(0, int(limit) - int(used))
+    except (OSError, ValueError):  # no such group, or "max": no limit
+        return sys.maxsize
+
+
+def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
+    """Write a spec as the extension has it: a state that is not stored has no width."""
+    return _C.EpisodeSpec(
+        n_agents=spec.n_agents,
+        n_actions=spec.n_actions,
+        obs_dim=spec.obs_dim,
+        state_dim=0 if spec.concat_state else spec.state_dim,
+        episode_limit=spec.episode_limit,
+        obs_storage=spec.obs_storage,
+        state_storage=spec.state_storage,
+    )
+
+
+def spec_of(native: _C.EpisodeSpec) -> EpisodeSpec:
+    """Read a spec as the extension has it."""
+    return EpisodeSpec(
+        n_agents=native.n_agents,
+        n_actions=native.n_actions,
+        obs_dim=native.obs_dim,
+        state_dim=native.state_dim or native.n_agents * native.obs_dim,
+        episode_limit=native.episode_limit,
+        concat_state=native.state_dim == 0,
+        obs_storage=native.obs_storage,
+        state_storage=native.state_storage,
+    )

@@ -1,0 +1,88 @@
+"""Draws batches of whole episodes, uniformly."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyqmix import _C
+from pyqmix.replay.batch import BatchView, EpisodeBatch
+from pyqmix.replay.device_store import DeviceStore
+from pyqmix.replay.memory import spec_of
+from pyqmix.replay.slot import RingBusyError
+
+
+class EpisodeSampler:
+    """Draws batches of whole episodes; made by :meth:`pyqmix.EpisodeRing.sampler`.
+
+    Used from one thread at a time, in the process that made it.
+
+    Args:
+        ring: where the episodes lie.
+        sampler: draws and pins them.
+        store: keeps what was drawn on a device, where the batches then lie.
+    """
+
+    def __init__(self, ring: _C.EpisodeRing, sampler: _C.PinnedBatch, store: DeviceStore | None = None) -> None:
+        self._ring, self._sampler, self._store = ring, sampler, store
+        self._spec = spec_of(ring.spec)
+        # The last two, which callers use in turns; and their views, by batch size and steps.
+        self._outs: deque[tuple[EpisodeBatch, dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
+
+    def sample(self, batch_size: int, out: EpisodeBatch | None = None, room: int | None = None) -> EpisodeBatch:
+        """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
+
+        Args:
+            batch_size: B.
+            out: memory of :meth:`EpisodeBatch.empty` to write into; without it, new memory. The batch that is
+                returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
+                a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
+                a store has no use for it: its next batch of as many episodes overwrites the last.
+            room: lay every episode out with room for so many steps, and return a view of as many as the longest
+                has; without it the batch is contiguous. A sampler with a store has no use for it either.
+
+        Raises:
+            ValueError: batch_size is not positive, or exceeds the published episodes; or out or room does not fit.
+            RingBusyError: writers held too many slots just now.
+            RuntimeError: this sampler is another process's.
+        """
+        if batch_size < 1:
+            raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}")
+        try:
+            lengths = self._sampler.pin(batch_size)
+            if len(lengths) == batch_size:
+                if self._store is not None:
+                    return self._store.batch(self._sampler, lengths)
+                return self._decode(lengths, out, room)
+        finally:
+            self._sampler.release()
+        held = len(self._ring)
+        if held < batch_size:
+            raise ValueError(f"batch_size: the ring holds {held} episodes, {batch_size} were asked for")
+        raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
+
+    def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
+        longest = max(lengths.tolist())
+        steps = longest if room is None else room
+        if steps < longest:
+            raise ValueError(f"room: expected at least the longest episode's {longest} steps, got {room}")
+        if out is None:
+            view = BatchView(EpisodeBatch.empty(self._spec, len(lengths), steps))
+        else:
+            view = self._view(out, len(lengths), steps)
+        self._sampler.decode(*view.arrays)
+        view.lengths[:] = lengths
+        return view.batch if longest == steps else view.batch.up_to(longest)
+
+    def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
+        """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
+        views = next((views for known, views in self._outs if known is out), None)
+        if views is None:
+            views = {}
+            self._outs.append((out, views))
+        view = views.get((batch_size, steps))
+        if view is None:
+            view = views[batch_size, steps] = BatchView(out.fitted(self._spec, batch_size, steps))
+        return view

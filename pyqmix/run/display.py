@@ -1,0 +1,89 @@
+"""What a person sees while a run goes on: a live line on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from pyqmix.run.metrics import Metrics
+
+
+class Display:
+    """Shows progress and messages; a context manager.
+
+    Args:
+        total_steps: where the bar ends.
+        console: where to write; None is standard output.
+        quiet: write nothing at all.
+    """
+
+    def __init__(self, total_steps: int, console: Console | None = None, quiet: bool = False) -> None:
+        self._console = console or Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._progress: Progress | None = None
+        self._total = total_steps
+        self._eval: float | None = None
+        self._began = time.monotonic()
+        self._first_steps: int | None = None
+        if self._console.is_terminal and not quiet:
+            self._progress = Progress(
+                TextColumn("[bold]{task.completed:,.0f}[/]/{task.total:,.0f} steps"),
+                BarColumn(bar_width=20),
+                TextColumn("{task.fields[text]}"),
+                TimeRemainingColumn(),
+                console=self._console,
+            )
+            self._task = self._progress.add_task("train", total=total_steps, text="")
+
+    def __enter__(self) -> Display:
+        if self._progress is not None:
+            self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._progress is not None:
+            self._progress.stop()
+
+    def message(self, text: str) -> None:
+        """Write a line that stays."""
+        self._console.print(text, markup=False)
+
+    def steps(self, steps: int) -> None:
+        """Move the bar."""
+        if self._progress is not None:
+            self._progress.update(self._task, completed=min(steps, self._total))
+
+    def metrics(self, metrics: Metrics) -> None:
+        """Show the newest numbers."""
+        if metrics.eval_return_mean is not None:
+            self._eval = metrics.eval_return_mean
+        if self._first_steps is None:
+            self._first_steps = metrics.steps
+        text = self._text(metrics)
+        if self._progress is not None:
+            self._progress.update(self._task, completed=min(metrics.steps, self._total), text=text)
+        else:
+            self.message(f"{metrics.steps:>9,}/{self._total:,} steps  {text}  {self._time_left(metrics.steps)}")
+
+    def _time_left(self, steps: int) -> str:
+        done = steps - (self._first_steps or 0)
+        if done <= 0:
+            return "left --"
+        seconds = (time.monotonic() - self._began) / done * max(0, self._total - steps)
+        return f"left {int(seconds // 60)}:{int(seconds % 60):02d}"
+
+    def _text(self, m: Metrics) -> str:
+        parts = [f"episodes {m.episodes:,}", f"eps {m.epsilon:.2f}"]
+        numbers = (("loss", m.loss, ".4f"), ("Q", m.q_mean, ".2f"), ("return", m.train_return, ".2f"))
+        parts += [f"{name} {value:{form}}" for name, value, form in numbers if value is not None]
+        if self._eval is not None:
+            parts.append(f"eval {self._eval:.3f}")
+        if m.env_steps_per_second is not None:
+            parts.append(f"{m.env_steps_per_second:,.0f} steps/s")
+        if m.updates_per_env_step is not None:
+            parts.append(f"{m.updates_per_env_step:.4f} updates/step")
+        return "  ".join(parts)

@@ -1,0 +1,118 @@
+"""The numbers of a run over time: metrics.csv and TensorBoard events."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch.utils.tensorboard import SummaryWriter
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import write_text
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """One line of metrics.csv; None where there is nothing to say yet.
+
+    Attributes:
+        steps: environment steps so far.
+        episodes: training episodes so far.
+        updates: training steps so far.
+        epsilon: exploration of the next episode.
+        loss, q_mean, target_mean, grad_norm: means over the updates since the last line.
+        train_return, train_length: means over the training episodes since the last line.
+        eval_return_mean, eval_return_std: of the greedy evaluation at this step, if there was one.
+        env_steps_per_second: since the last line, evaluation and checkpoints left out.
+        updates_per_env_step: training steps for each environment step, since the last line.
+        wall_seconds: since the run began, earlier parts of a resumed run counted in.
+    """
+
+    steps: int
+    episodes: int
+    updates: int
+    epsilon: float
+    loss: float | None = None
+    q_mean: float | None = None
+    target_mean: float | None = None
+    grad_norm: float | None = None
+    train_return: float | None = None
+    train_length: float | None = None
+    eval_return_mean: float | None = None
+    eval_return_std: float | None = None
+    env_steps_per_second: float | None = None
+    updates_per_env_step: float | None = None
+    wall_seconds: float = 0.0
+
+
+COLUMNS = [field.name for field in dataclasses.fields(Metrics)]
+_INTEGERS = ("steps", "episodes", "updates")
+
+
+class MetricsLog:
+    """Appends lines to metrics.csv and the same values to TensorBoard.
+
+    Args:
+        run_dir: the run's folder.
+        up_to_step: keep the lines that are there up to this step (a resumed run), drop later ones.
+    """
+
+    def __init__(self, run_dir: Path, up_to_step: int = -1) -> None:
+        path = run_dir / "metrics.csv"
+        self.history = [m for m in read_metrics(run_dir) if m.steps <= up_to_step] if path.exists() else []
+        write_text(path, "".join([_line(COLUMNS), *(_line(_cells(m)) for m in self.history)]))
+        self._file = path.open("a", newline="")
+        self._board = SummaryWriter(str(run_dir), purge_step=up_to_step + 1 if self.history else None)
+
+    def write(self, metrics: Metrics) -> None:
+        """Append one line."""
+        self.history.append(metrics)
+        self._file.write(_line(_cells(metrics)))
+        self._file.flush()
+        for name in COLUMNS:
+            value = getattr(metrics, name)
+            if name != "steps" and value is not None:
+                self._board.add_scalar(name, value, metrics.steps)
+
+    def close(self) -> None:
+        """Flush and close both files."""
+        self._file.close()
+        self._board.close()
+
+
+def read_metrics(run_dir: Path) -> list[Metrics]:
+    """Read a run's metrics.csv; a last line that was cut while it was written is left out.
+
+    Raises:
+        ConfigError: it is absent or no such file.
+    """
+    path = run_dir / "metrics.csv"
+    try:
+        lines = path.read_text().splitlines(keepends=True)
+        return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
+    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+        raise ConfigError(f"{path}: expected the metrics of a run, but {error}") from error
+
+
+def _cells(metrics: Metrics) -> list[object]:
+    values = (getattr(metrics, name) for name in COLUMNS)
+    return ["" if value is None else value for value in values]
+
+
+def _line(cells: Sequence[object]) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(cells)
+    return text.getvalue()
+
+
+def _parse(row: dict[str, str]) -> Metrics:
+    values = {
+        name: int(row[name]) if name in _INTEGERS else float(row[name])
+        for name in COLUMNS
+        if row.get(name, "") != ""  # a run of an older version lacks some columns
+    }
+    return Metrics(**values)  # type: ignore[arg-type]

@@ -1,0 +1,249 @@
+"""One run: its parts, and what happens to them in turn."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import AbstractContextManager, nullcontext
+from itertools import cycle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyqmix import ops
+from pyqmix.base.errors import ConfigError, DivergenceError
+from pyqmix.base.files import write_json
+from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.spec import EpisodeSpec
+from pyqmix.config import Config
+from pyqmix.learn.learner import Learner
+from pyqmix.learn.step import UpdateStats
+from pyqmix.play.ahead import PlayAhead, training_rollout
+from pyqmix.play.evaluator import Evaluation, Evaluator
+from pyqmix.replay import EpisodeBatch, EpisodeRing
+from pyqmix.replay.device_store import DeviceStore
+from pyqmix.replay.prioritised import PrioritisedSampler
+from pyqmix.run import checkpoint, folder
+from pyqmix.run.checkpoint import Progress
+from pyqmix.run.display import Display
+from pyqmix.run.folder import RunFolder
+from pyqmix.run.metrics import Metrics, MetricsLog
+from pyqmix.run.plots import plot_curves
+from pyqmix.run.summary import goodbye, summarise
+from pyqmix.run.window import Window
+
+
+class Run:
+    """Networks, ring, environments and files of one run.
+
+    Args:
+        config: the run's options.
+        spec: what its environment's episodes look like.
+        device: where the networks live.
+        display: what a person sees.
+        resume: go on with the newest checkpoint of the run in ``config.run_dir``.
+
+    Raises:
+        ConfigError: the run directory cannot be used, or holds no run to resume.
+        MemoryError: the replay buffer does not fit in the free memory.
+    """
+
+    def __init__(
+        self, config: Config, spec: EpisodeSpec, device: torch.device, display: Display, resume: bool
+    ) -> None:
+        self.config, self.display, self.resumed = config, display, resume
+        self.learner = Learner(spec, config, device)
+        self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
+        self.rollout = training_rollout(config, self.learner.agent, self.ring)
+        self.evaluator = Evaluator(config, self.learner.agent, config.seed)
+        self.progress = _resume(self.learner, config) if resume else Progress()
+        self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else folder.create(config)
+        self.folder = self.run_folder.path
+        self.evaluator.skip(self.progress.evaluated_episodes)
+        # A resumed run draws from here on as if its earlier part had been a run of its own.
+        seed = derive_seed(config.seed, Stream.REPLAY, self.progress.updates)
+        on_gpu = config.replay_device == "cuda"
+        store = DeviceStore(spec, config.buffer_size, device) if on_gpu else None
+        self.sampler = (
+            PrioritisedSampler(self.ring, seed, config.per_alpha, store)
+            if config.prioritised
+            else self.ring.sampler(seed, store)
+        )
+        # Used in turns: before a GPU, one is still being copied while the other is filled.
+        pinned = device.type == "cuda"
+        batches = [EpisodeBatch.empty(spec, config.batch_size, pin_memory=pinned) for _ in range(1 + pinned)]
+        self._batches = cycle(batches)
+        self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
+        if resume:
+            folder.save_config(config)
+        self.evaluation: Evaluation | None = None
+        self.checkpointed = self.progress.steps if resume else -1
+        self._began = time.monotonic() - (self.log.history[-1].wall_seconds if self.log.history else 0.0)
+        self._first_steps, self._working = self.progress.steps, 0.0
+        self._due_updates = 0.0
+        self._window = Window(self.progress.steps)
+        self._next = {
+            name: (self.progress.steps // every + 1) * every for name, every in self._intervals().items()
+        }
+        display.message(f"run directory: {self.folder}")
+        if resume:
+            display.message(
+                f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; "
+                "not restored: the replay buffer, which fills anew, and the sampler's place in its stream"
+            )
+
+    def play(self) -> None:
+        """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
+        start = time.monotonic()
+        played = self.rollout.play(*self._next_episodes())
+        self._work(start)
+        self.progress.steps += played.steps
+        self.progress.episodes += self.config.num_envs
+        self._due_updates += self.config.updates_due(self.config.num_envs)
+        self._window.played.append(played)
+
+    def learn(self) -> None:
+        """Take the training steps that are due, once the ring holds a batch."""
+        start = time.monotonic()
+        if len(self.ring) < self.config.batch_size:
+            self._due_updates = 0.0
+            return
+        self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
+        with self._playing_ahead():
+            while self._is_update_due():
+                self._due_updates -= 1.0
+                self._window.updates.append(self._update())
+                self.progress.updates = self.learner.updates
+        self._work(start)
+
+    def report(self) -> None:
+        """Log, evaluate and checkpoint where their time has come."""
+        steps = self.progress.steps
+        self.display.steps(steps)
+        evaluate = self._is_due("eval") or steps >= self.config.total_steps
+        if evaluate:
+            self._evaluate()
+        if self._is_due("log") or evaluate:
+            self._write_metrics(self.evaluation if evaluate else None)
+        if self._is_due("checkpoint"):
+            self._checkpoint()
+
+    def finish(self, interrupted: bool) -> dict[str, Any]:
+        """Write what remains of a run; a resumed one that had no step to take may lack its evaluation."""
+        if not interrupted and (not self.log.history or self._last_evaluated() != self.progress.steps):
+            self._evaluate()
+            self._write_metrics(self.evaluation)
+        self._checkpoint()
+        wall = time.monotonic() - self._began
+        summary = summarise(self.config, self.learner.device, self.progress, self.log.history, wall, interrupted)
+        write_json(self.folder / "summary.json", summary)
+        title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task]))
+        plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
+        for line in goodbye(summary, self.evaluation, self.folder):
+            self.display.message(line)
+        return summary
+
+    def rescue(self, error: BaseException) -> None:
+        """Keep what was learned when something fails; a run without a step leaves nothing behind."""
+        if isinstance(error, DivergenceError):
+            return  # no later checkpoint than the last would be worth keeping
+        if self.progress.steps > self._first_steps:
+            self._checkpoint()
+        elif not self.resumed:
+            self.log.close()
+            self.run_folder.discard()
+
+    def close(self) -> None:
+        """Close files and environments."""
+        self.log.close()
+        self.rollout.close()
+        self.evaluator.close()
+
+    def _update(self) -> UpdateStats:
+        out, room = next(self._batches), self.learner.batch_room
+        batch = self.sampler.sample(self.config.batch_size, out, room)
+        if not isinstance(self.sampler, PrioritisedSampler):
+            return self.learner.update(batch)
+        beta = self.config.importance_exponent(self.progress.steps)
+        stats = self.learner.update(batch, self.sampler.importance(beta))
+        if stats.episode_errors is not None:
+            self.sampler.learn(stats.episode_errors)
+        return stats
+
+    def _next_episodes(self) -> tuple[int, int, float]:
+        """Tell which episodes are next, how many, and their exploration."""
+        epsilon = self.config.epsilon(self.progress.steps)
+        return self.progress.episodes, self.config.num_envs, epsilon
+
+    def _is_update_due(self) -> bool:
+        return self._due_updates >= 1.0 - 1e-9
+
+    def _playing_ahead(self) -> AbstractContextManager[None]:
+        """With --overlap, play the next episodes beside the training steps, if there are both."""
+        more = self.progress.steps < self.config.total_steps
+        if isinstance(self.rollout, PlayAhead) and more and self._is_update_due():
+            return self.rollout.meanwhile(*self._next_episodes())
+        return nullcontext()
+
+    def _intervals(self) -> dict[str, int]:
+        config = self.config
+        return {
+            "eval": config.eval_every,
+            "log": config.log_every,
+            "checkpoint": config.checkpoint_every,
+        }
+
+    def _is_due(self, name: str) -> bool:
+        if self.progress.steps < self._next[name]:
+            return False
+        every = self._intervals()[name]
+        self._next[name] = (self.progress.steps // every + 1) * every
+        return True
+
+    def _work(self, start: float) -> None:
+        self._working += time.monotonic() - start
+
+    def _evaluate(self) -> None:
+        self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
+        self.progress.evaluated_episodes += self.config.eval_episodes
+
+    def _last_evaluated(self) -> int | None:
+        return next((m.steps for m in reversed(self.log.history) if m.eval_return_mean is not None), None)
+
+    def _write_metrics(self, evaluation: Evaluation | None) -> None:
+        ops.raise_late_errors()
+        window, self._window = self._window, Window(self.progress.steps)
+        working, self._working = self._working, 0.0
+        steps = self.progress.steps - window.first_step
+        metrics = Metrics(
+            steps=self.progress.steps,
+            episodes=self.progress.episodes,
+            updates=self.progress.updates,
+            epsilon=self.config.epsilon(self.progress.steps),
+            **window.means(),
+            eval_return_mean=evaluation.mean if evaluation else None,
+            eval_return_std=evaluation.std if evaluation else None,
+            env_steps_per_second=steps / working if working else None,
+            updates_per_env_step=len(window.updates) / steps if steps else None,
+            wall_seconds=time.monotonic() - self._began,
+        )
+        self.log.write(metrics)
+        self.display.metrics(metrics)
+        if metrics.loss is not None and not math.isfinite(metrics.loss):
+            raise DivergenceError(f"the loss became {metrics.loss} by update {metrics.updates}")
+
+    def _checkpoint(self) -> None:
+        if self.checkpointed != self.progress.steps:
+            ops.raise_late_errors()
+            if not self.learner.is_finite():
+                raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
+            checkpoint.save(self.folder, self.learner, self.progress)
+            self.checkpointed = self.progress.steps
+
+
+def _resume(learner: Learner, config: Config) -> Progress:
+    if config.run_dir is None:
+        raise ConfigError("resume: expected the folder of a run in run_dir, got None")
+    folder = Path(config.run_dir)
+    return checkpoint.load(checkpoint.latest(folder), learner)

@@ -1,0 +1,66 @@
+"""What a run amounts to: summary.json, and the last lines that a person sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyqmix.base.build import build_info, versions
+from pyqmix.config import Config
+from pyqmix.play.evaluator import Evaluation
+from pyqmix.run.checkpoint import Progress
+from pyqmix.run.metrics import Metrics
+
+
+def summarise(
+    config: Config,
+    device: torch.device,
+    progress: Progress,
+    history: Sequence[Metrics],
+    wall_seconds: float,
+    interrupted: bool,
+) -> dict[str, Any]:
+    """Build what summary.json holds; the evaluation is the last one, None where there was none."""
+    evaluated = [m for m in history if m.eval_return_mean is not None]
+    return {
+        "env": config.env,
+        "task": config.task,
+        "seed": config.seed,
+        "total_steps": progress.steps,
+        "episodes": progress.episodes,
+        "updates": progress.updates,
+        "interrupted": interrupted,
+        "wall_seconds": wall_seconds,
+        "env_steps_per_second": progress.steps / wall_seconds,
+        "updates_per_env_step": progress.updates / progress.steps,
+        "eval_return_mean": evaluated[-1].eval_return_mean if evaluated else None,
+        "eval_return_std": evaluated[-1].eval_return_std if evaluated else None,
+        "eval_episodes": config.eval_episodes if evaluated else 0,
+        "versions": versions(),
+        "build_info": build_info(),
+        "device": device.type,
+        "threads": torch.get_num_threads(),
+    }
+
+
+def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: Path) -> Iterator[str]:
+    """Write the last lines; the interval belongs to an evaluation that this process made."""
+    how = "interrupted" if summary["interrupted"] else "done"
+    yield (
+        f"{how}: {summary['total_steps']:,} steps, {summary['episodes']:,} episodes, "
+        f"{summary['updates']:,} updates in {summary['wall_seconds']:.0f} s "
+        f"({summary['env_steps_per_second']:,.0f} steps/s with evaluation, at "
+        f"{summary['updates_per_env_step']:.4f} updates/step)"
+    )
+    if summary["eval_return_mean"] is not None:
+        interval = " [{:.3f}, {:.3f}] 95 %".format(*evaluation.interval()) if evaluation else ""
+        yield (
+            f"greedy return over {summary['eval_episodes']} episodes: {summary['eval_return_mean']:.3f} "
+            f"(std {summary['eval_return_std']:.3f}){interval}"
+        )
+    yield f"files: {folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"
+    if summary["interrupted"]:
+        yield f"continue with: pyqmix-train --resume {folder}"

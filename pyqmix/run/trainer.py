@@ -1,0 +1,96 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from pyqmix.config import Config
+from pyqmix.envs import Env, create_env
+from pyqmix.learn.device import resolve_device
+from pyqmix.learn.learner import Learner
+from pyqmix.play.create import require_workers_are_of_use
+from pyqmix.replay import describe_memory
+from pyqmix.run.display import Display
+from pyqmix.run.interrupt import InterruptFlag
+from pyqmix.run.run import Run
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a run brought.
+
+    Attributes:
+        run_dir: its folder.
+        summary: what summary.json holds.
+        learner: the trained networks.
+    """
+
+    run_dir: Path
+    summary: dict[str, Any]
+    learner: Learner
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended it before its step budget was spent."""
+        return bool(self.summary["interrupted"])
+
+
+def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Result:
+    """Train as ``config`` says and leave a run directory behind.
+
+    Args:
+        config: the run's options.
+        resume: go on with the newest checkpoint of the run in ``config.run_dir``.
+        quiet: print nothing.
+
+    Returns:
+        The summary and the trained networks.
+
+    Raises:
+        ConfigError: an option cannot be used here; nothing was written.
+        EnvError: an environment failed; what had been learned is in a checkpoint.
+        MemoryError: the replay buffer does not fit in the free memory.
+        DivergenceError: the loss became NaN or infinite.
+    """
+    env = create_env(config.env, config.task, config.env_options())
+    env.close()
+    require_workers_are_of_use(config, env)
+    config = config.replace(task=_task_name(config, env))
+    threads = _torch_threads(config.threads)
+    with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
+        device, reason = resolve_device(config, env.spec)
+        display.message(reason)
+        display.message(describe_memory(env.spec, config.buffer_size))
+        run = Run(config, env.spec, device, display, resume)
+        try:
+            while run.progress.steps < config.total_steps and not interrupt.seen:
+                run.play()
+                run.learn()
+                run.report()
+            return Result(run.folder, run.finish(interrupted=interrupt.seen), run.learner)
+        except BaseException as error:
+            run.rescue(error)
+            raise
+        finally:
+            run.close()
+
+
+@contextmanager
+def _torch_threads(threads: int) -> Iterator[None]:
+    """Let torch and pyqmix's kernels use so many threads, and the caller's own number afterwards."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _task_name(config: Config, env: Env) -> str | None:
+    return env.name if config.env == "lbf" else config.task

@@ -1,0 +1,38 @@
+"""Averages over what happened since the last line of metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pyqmix.learn.step import UpdateStats
+from pyqmix.play.rollout import Played
+
+
+class Window:
+    """What happened since the last line of metrics."""
+
+    def __init__(self, first_step: int) -> None:
+        self.first_step = first_step
+        self.played: list[Played] = []
+        self.updates: list[UpdateStats] = []
+
+    def means(self) -> dict[str, float | None]:
+        """Average; the only place where the training device is waited for."""
+        names = ("loss", "q_mean", "target_mean", "grad_norm")
+        means: dict[str, float | None] = {name: self._mean_of(name) for name in names}
+        means["train_return"] = _mean([p.returns for p in self.played])
+        means["train_length"] = _mean([p.lengths for p in self.played])
+        return means
+
+    def _mean_of(self, name: str) -> float | None:
+        if not self.updates:
+            return None
+        return float(torch.stack([getattr(update, name) for update in self.updates]).mean())
+
+
+def _mean(arrays: Sequence[np.ndarray[Any, Any]]) -> float | None:
+    return float(np.concatenate(arrays).mean()) if arrays else None

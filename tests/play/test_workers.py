@@ -1,0 +1,153 @@
+"""Episodes in worker processes: the same as in one, whatever happens to the workers."""
+
+import os
+
+import pytest
+import torch
+
+from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
+from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.envs import create_env
+from pyqmix.learn.learner import Learner
+from pyqmix.play.create import create_rollout
+from pyqmix.play.rollout import Rollout
+from pyqmix.play.workers import WorkerRollout, WorkerTraceback
+
+TASK = "worker_envs:Walk-v0"
+EPISODES = 12
+FAULTY = 5  # the episode of Stream.ENVIRONMENT and seed 0 in which environments fail
+
+
+def config_of(**env_args):
+    return Config(env="gymnasium", task=TASK, env_args=env_args or None, num_envs=4, hidden_dim=8)
+
+
+def faults(fault, marker=None):
+    seed = derive_seed(0, Stream.ENVIRONMENT, FAULTY)
+    return {"fault": fault, "seed": seed, "marker": None if marker is None else str(marker)}
+
+
+@pytest.fixture
+def rollouts():
+    """Make a rollout of workers and its ring; all are closed at the end."""
+    made = []
+
+    def make(num_workers, agent_kind="mlp", capacity=EPISODES, share=True, **env_args):
+        config = config_of(**env_args).replace(agent=agent_kind, share_parameters=share)
+        env = create_env(config.env, config.task)
+        ring = EpisodeRing(env.spec, capacity, shared=True)
+        agent = Learner(env.spec, config).agent
+        made.append(create_rollout(config, agent, 0, Stream.ENVIRONMENT, 4, ring, num_workers))
+        assert isinstance(made[-1], WorkerRollout)
+        return made[-1], ring
+
+    yield make
+    for rollout in made:
+        rollout.close()
+
+
+def in_one_process(agent_kind="mlp", capacity=EPISODES, share=True):
+    config = config_of().replace(agent=agent_kind, share_parameters=share)
+    env = create_env(config.env, config.task)
+    ring = EpisodeRing(env.spec, capacity)
+    return Rollout([env], Learner(env.spec, config).agent, 0, Stream.ENVIRONMENT, ring), ring
+
+
+def content(ring):
+    """All batches of a sampler: they tell what lies in which slot."""
+    sampler = ring.sampler(3)
+    batches = [vars(sampler.sample(len(ring))) for _ in range(2)]
+    return [tensor.tolist() for batch in batches for tensor in batch.values()]
+
+
+def results(rollout, ring, cuts=((0, 5), (5, 7))):
+    played = [rollout.play(first, count, 0.5) for first, count in cuts]
+    return [p.returns.tolist() for p in played], [p.lengths.tolist() for p in played], content(ring)
+
+
+@pytest.mark.parametrize("kind", ["mlp", "gru"])
+def test_results_do_not_depend_on_the_number_of_workers(rollouts, kind):
+    expected = results(*in_one_process(kind))
+    for num_workers in (1, 3):
+        assert results(*rollouts(num_workers, kind)) == expected
+
+
+def test_workers_have_agents_without_shared_parameters(rollouts):
+    assert results(*rollouts(2, share=False)) == results(*in_one_process(share=False))
+
+
+def test_new_weights_reach_every_worker(rollouts):
+    one, many = in_one_process()[0], rollouts(2)[0]
+    for k in range(3):
+        for rollout in (one, many):
+            with torch.no_grad():
+                rollout._agent.fc3.bias.copy_(torch.tensor([0.0, 0.0, 100.0]).roll(k))
+        assert many.play(4 * k, 4, 0.0).returns.tolist() == one.play(4 * k, 4, 0.0).returns.tolist()
+
+
+def test_an_exception_arrives_with_its_traceback(rollouts, tmp_path):
+    rollout, ring = rollouts(2, **faults("raise", tmp_path / "raised"))
+    message = f"^environment {TASK}, episode {FAULTY}, step 1: step raised RuntimeError: the simulator fell over$"
+    with pytest.raises(EnvError, match=message) as caught:
+        rollout.play(0, EPISODES, 0.5)
+    cause = caught.value.__cause__
+    assert isinstance(cause, WorkerTraceback)
+    assert 'worker_envs.py", line' in str(cause)
+    assert "in _fail" in str(cause)
+    played = rollout.play(0, EPISODES, 0.5)
+    assert played.returns.tolist() == in_one_process()[0].play(0, EPISODES, 0.5).returns.tolist()
+    assert len(ring) == EPISODES
+
+
+def test_a_killed_worker_is_replaced(rollouts, tmp_path):
+    rollout, ring = rollouts(2, **faults("kill", tmp_path / "killed"))
+    before = rollout.processes
+    assert results(rollout, ring) == results(*in_one_process())
+    assert len(set(before) & set(rollout.processes)) == 1
+    assert ring.stats()["revoked"] == 1
+
+
+def test_an_environment_that_kills_every_worker_is_blamed(rollouts):
+    rollout, _ = rollouts(2, **faults("kill"))
+    message = f"environment {TASK}, episode {FAULTY}: the worker that plays it died 3 times, .* exit code -9"
+    with pytest.raises(EnvError, match=message):
+        rollout.play(0, EPISODES, 0.5)
+    assert rollout.play(0, FAULTY, 0.5).lengths.size == FAULTY
+
+
+def test_a_worker_that_cannot_start_says_why():
+    agent = in_one_process()[0]._agent
+    rollout = WorkerRollout(config_of(nonsense=1), agent, 0, Stream.ENVIRONMENT, None, 1)
+    with pytest.raises(ConfigError, match="nonsense"):
+        rollout.play(0, 1, 0.5)
+    rollout.close()
+
+
+def test_closing_ends_the_workers(rollouts):
+    rollout, _ = rollouts(2)
+    processes = [worker.process for worker in rollout._workers]
+    rollout.close()
+    assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_training_does_not_depend_on_the_number_of_workers(tiny_config, tmp_path):
+    learned = []
+    for num_workers in (1, 2):
+        run_dir = tmp_path / str(num_workers)
+        config = tiny_config(
+            env="gymnasium", task=TASK, num_envs=4, num_workers=num_workers, run_dir=str(run_dir), total_steps=150
+        )
+        result = train(config, quiet=True)
+        learned.append([p.tolist() for p in result.learner.parameters])
+        assert result.summary["updates"] > 0
+    assert learned[0] == learned[1]
+
+
+def test_workers_are_refused_where_they_are_of_no_use(tiny_config, tmp_path):
+    with pytest.raises(ConfigError, match=r"num_workers: expected at most num_envs = 2, .* got 3"):
+        tiny_config(num_envs=2, num_workers=3)
+    with pytest.raises(ConfigError, match="num_workers: expected an integer of at least 0, got -1"):
+        tiny_config(num_workers=-1)
+    with pytest.raises(ConfigError, match=r"num_workers: expected 0, because lbf .* natively.* got 1"):
+        train(Config(env="lbf", num_workers=1, run_dir=str(tmp_path / "run")), quiet=True)
+    assert os.listdir(tmp_path) == []

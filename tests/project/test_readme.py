@@ -1,0 +1,89 @@
+"""Every command and every line of Python in the README and docs/ works as it stands, only shorter."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text()
+COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
+COMMANDS += [line.strip() for line in ENVIRONMENTS.splitlines() if line.startswith("    pyqmix-")]
+SETUP = ["pip install . && pyqmix-train --env lbf", "pip install '.[test]' && pytest"]
+SHORT = "--total-steps 150 --log-every 100 --eval-episodes 2 --batch-size 4 --num-envs 2"
+PACKAGE = """
+import gymnasium, numpy as np
+from gymnasium import spaces
+
+class MyEnv(gymnasium.Env):
+    observation_space = spaces.Tuple([spaces.Box(-1, 1, (3,), np.float32)] * 2)
+    action_space = spaces.Tuple([spaces.Discrete(2)] * 2)
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observe(), {}
+    def step(self, actions):
+        return self.observe(), 1.0, False, False, {}
+    def observe(self):
+        return tuple(self.np_random.uniform(-1, 1, 3).astype(np.float32) for _ in range(2))
+
+gymnasium.register("MyEnv-v0", MyEnv, max_episode_steps=5)
+"""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder in which the README's commands run one after another, with the package that one of them names."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "my_package.py").write_text(PACKAGE)
+    return folder
+
+
+def shell(command, folder):
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
+    return subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("command", [line for line in COMMANDS if line not in SETUP])
+def test_command(command, folder):
+    if "--resume" in command:  # what it resumes was trained by a line above, for fewer steps
+        command = re.sub(r"--total-steps \d+", "--total-steps 300", command)
+    elif command.startswith("pyqmix-train"):
+        command += f" {SHORT}"
+        command = command.replace("--preset climb", "--preset climb --run-dir climb")
+    if command.startswith("pyqmix-eval"):
+        command = re.sub(r"--episodes \d+", "--episodes 3", command)
+    if command.startswith("pyqmix-plot"):
+        (folder / "runs" / "other").symlink_to(folder / "runs" / "vdn-gru")
+    run = shell(command, folder)
+    assert run.returncode == 0, run.stderr
+
+
+def test_set_up_commands_stand_in_the_readme_and_in_ci():
+    assert [line for line in COMMANDS if line in SETUP] == SETUP
+    assert SETUP[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_python_example(tmp_path):
+    (example,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    script = tmp_path / "example.py"
+    script.write_text(example.replace("total_steps=100_000", "total_steps=300, eval_episodes=2"))
+    run = shell(f"{sys.executable} {script}", tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_python_example_of_the_environments(tmp_path):
+    lines = [line[4:] for line in ENVIRONMENTS.splitlines() if re.match(r"    (?!pyqmix-)", line)]
+    script = tmp_path / "example.py"
+    script.write_text("\n".join(["import pyqmix", *lines, "assert picture.ndim == 3 and len(rewards) == 3"]))
+    run = shell(f"{sys.executable} {script}", tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_files_that_the_readme_points_to_exist():
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).is_file(), target
