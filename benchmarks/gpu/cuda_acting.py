@@ -17,7 +17,6 @@ from gpu.cuda_clock import Clock, GpuClock
 from torch import Tensor
 from training.train_parts import config_of
 
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 
 SHAPES = (("mlp", 2, 64), ("gru", 2, 64), ("mlp", 4, 128))
@@ -28,7 +27,7 @@ HEADER = ["agent, hidden, task", "episodes", "CPU (µs)", "captured", "plain", "
 def candidates(clock: Clock, agent: str, n: int, hidden: int, episodes: int) -> dict[str, Callable[[], Tensor]]:
     """Build sides that return the same values (E, n, A) in host memory."""
     config = config_of(agent, n, hidden, "fused")
-    spec = create_env(config.env, config.task, config.env_options()).spec
+    spec = config.create_env().spec
     on_cpu, on_device = (Learner(spec, config, x).agent for x in (torch.device("cpu"), clock.device))
     obs = torch.randint(0, 8, (episodes, spec.n_agents, spec.obs_dim), dtype=torch.float32)
     hidden_on_cpu, hidden_on_device = (x.initial_hidden(episodes) for x in (on_cpu, on_device))

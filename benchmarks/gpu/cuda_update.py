@@ -18,7 +18,6 @@ import torch
 from training.train_parts import EPISODES, TASKS, config_of, full_ring
 
 from pyqmix import ops
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
@@ -47,7 +46,7 @@ def candidates(agent: str, n: int, hidden: int, device: torch.device) -> dict[st
         ("cpu", "fused", torch.device("cpu")),
     ):
         config = config_of(agent, n, hidden, backend)
-        spec = create_env(config.env, config.task, config.env_options()).spec
+        spec = config.create_env().spec
         ring, learner = full_ring(spec), Learner(spec, config, where)
         sampler = ring.sampler(0, DeviceStore(spec, ring.capacity, where) if name == "kept" else None)
         pinned = where.type == "cuda"

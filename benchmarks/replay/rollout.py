@@ -20,7 +20,7 @@ from lbforaging.foraging.environment import ForagingEnv as Original
 from pyqmix import EpisodeRing
 from pyqmix.base.seeding import Stream
 from pyqmix.config import from_preset
-from pyqmix.envs import ForagingEnv, LbfEnv, LbfVectorEnv, create_env
+from pyqmix.envs import ForagingEnv, LbfEnv, NativeVectorEnv, make_env
 from pyqmix.envs.lbf.rules import foraging_rules, observation_box, task_options
 from pyqmix.learn.learner import Learner
 from pyqmix.play.native import NativeRollout
@@ -78,7 +78,7 @@ def original_steps(task: str, steps: int) -> Callable[[], None]:
 def batched_steps(task: str, calls: int) -> Callable[[], None]:
     """Random steps through the batched environment."""
     env = LbfEnv(task, action_mask=False)
-    envs = LbfVectorEnv(env, BATCH)
+    envs = NativeVectorEnv(env, BATCH)
     actions = np.random.default_rng(0).integers(6, size=(calls, BATCH, env.spec.n_agents))
     envs.reset()
 
@@ -172,12 +172,12 @@ def training_loop(seconds: float = 8.0) -> tuple[list[list[str]], dict[str, Any]
     sides: dict[str, tuple[Any, Learner, EpisodeRing]] = {}
     for name, env_name in (("lbforaging in Python", "gymnasium"), ("native", "lbf")):
         task = TASKS[0]
-        env = create_env(env_name, task)
+        env = make_env(env_name, task=task)
         learner, ring = Learner(env.spec, config), EpisodeRing(env.spec, config.buffer_size)
         if isinstance(env, LbfEnv):
             rollout: Any = native_rollout(env, learner.agent, ring)
         else:
-            envs = [create_env(env_name, task) for _ in range(config.num_envs)]
+            envs = [make_env(env_name, task=task) for _ in range(config.num_envs)]
             rollout = Rollout(envs, learner.agent, 0, Stream.ENVIRONMENT, ring)
         sides[name] = rollout, learner, ring
     spent = {name: np.zeros(3) for name in sides}

@@ -18,7 +18,6 @@ import torch
 from training.train_parts import EPISODES, TASKS
 
 from pyqmix import Config, EpisodeRing
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 from pyqmix.play.ahead import PlayAhead, training_rollout
 from pyqmix.replay import EpisodeBatch
@@ -52,7 +51,7 @@ class Side:
     def __post_init__(self) -> None:
         self._place()
         config = self.config
-        spec = create_env(config.env, config.task, config.env_options()).spec
+        spec = config.create_env().spec
         self.learner = Learner(spec, config)
         ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.rollout, self.sampler = training_rollout(config, self.learner.agent, ring), ring.sampler(0)

@@ -21,7 +21,6 @@ from training.train_parts import EPISODES, PARTS, STEPS, TASKS, Step, config_of,
 
 from pyqmix import EpisodeRing
 from pyqmix.base.seeding import Stream
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import create_rollout
 from pyqmix.replay import EpisodeBatch
@@ -66,7 +65,7 @@ def jax_step(learner: Learner, batch: Any) -> Step | None:
 def compare(agent: str, n: int, hidden: int) -> tuple[dict[str, harness.Timing], dict[str, list[float]]]:
     """Check that all agree, then time whole updates, the parts of ours, the floor and the peak in turns."""
     config = config_of(agent, n, hidden)
-    spec = create_env(config.env, config.task, config.env_options()).spec
+    spec = config.create_env().spec
     ring, learner = full_ring(spec), Learner(spec, config)
     batch = ring.sampler(0).sample(EPISODES)
     plain = copy.deepcopy(learner)
@@ -107,7 +106,7 @@ def loop(agent: str, n: int, hidden: int) -> dict[str, float]:
     sides, steps, updates = {}, {}, 0
     for backend in ("fused", "reference"):
         config = config_of(agent, n, hidden, backend)
-        spec = create_env(config.env, config.task, config.env_options()).spec
+        spec = config.create_env().spec
         learner, ring = Learner(spec, config), EpisodeRing(spec, config.buffer_size)
         rollout = create_rollout(config, learner.agent, 0, Stream.ENVIRONMENT, 1, ring)
         for k in range(2 * EPISODES):

@@ -15,7 +15,7 @@ from torch import Tensor
 
 import pyqmix
 from pyqmix.config import from_preset
-from pyqmix.envs.games import TwoStep
+from pyqmix.envs import TwoStep
 from pyqmix.learn.learner import Learner
 
 STATES = ("root", "2A", "2B")
@@ -56,7 +56,7 @@ def joint_values(learner: Learner) -> Tensor:
 
 def main() -> None:
     """Train, compare, print."""
-    assert TwoStep.spec.state_dim == len(STATES)
+    assert TwoStep().spec.state_dim == len(STATES)
     passed = 0
     for mixer, seed in itertools.product(("qmix", "vdn"), range(SEEDS)):
         with tempfile.TemporaryDirectory() as folder:

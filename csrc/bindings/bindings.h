@@ -15,7 +15,9 @@ void bind_adam(pybind11::module_& module);
 void bind_linear(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_replay(pybind11::module_& module);
+void bind_native_env(pybind11::module_& module);
 void bind_lbf(pybind11::module_& module);
+void bind_games(pybind11::module_& module);
 void bind_rollout(pybind11::module_& module);
 
 }  // namespace pyqmix

@@ -14,6 +14,8 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_linear(module);
     pyqmix::bind_training(module);
     pyqmix::bind_replay(module);
+    pyqmix::bind_native_env(module);
     pyqmix::bind_lbf(module);
+    pyqmix::bind_games(module);
     pyqmix::bind_rollout(module);
 }

@@ -1,3 +1,5 @@
+#include "play/rollout.h"
+
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -5,9 +7,9 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
+#include "bindings/envs/native_env.h"
 #include "bindings/exclusive.h"
 #include "bindings/ring.h"
-#include "play/lbf_rollout.h"
 
 namespace pyqmix {
 namespace {
@@ -52,14 +54,15 @@ void bind_policy(py::module_& module, const char* name) {
 }
 
 // A rollout, and what keeps its ring's memory and its writer's id.
-class Rollout {
+class BoundRollout {
    public:
-    Rollout(const LbfEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed,
-            std::uint64_t stream, const std::shared_ptr<EpisodeRing>& ring)
+    BoundRollout(const NativeEnv& env, std::shared_ptr<Policy> policy, std::uint64_t seed,
+                 std::uint64_t stream, const std::shared_ptr<EpisodeRing>& ring)
         : writer_(ring ? std::make_unique<Member>(ring, Role::writer) : nullptr),
-          policy_(std::move(policy)),
-          rollout_(env, policy_, seed, static_cast<Stream>(stream),
-                   writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0) {}
+          policy_(policy),
+          rollout_(
+              env.rollout({std::move(policy), seed, static_cast<Stream>(stream),
+                           writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0})) {}
 
     py::tuple play(const py::array& weights, std::int64_t first, std::int64_t count, double epsilon,
                    int threads, std::int64_t lanes) {
@@ -85,20 +88,20 @@ class Rollout {
                             lengths.mutable_data() + done};
             {
                 py::gil_scoped_release release_gil;
-                rollout_.play(play);
+                rollout_->play(play);
             }
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
         }
         return py::make_tuple(returns, lengths);
     }
-    int threads_used() const { return rollout_.threads_used(); }
+    int threads_used() const { return rollout_->threads_used(); }
 
    private:
     static constexpr std::int64_t kTogether = 256;
 
     std::unique_ptr<Member> writer_;
     std::shared_ptr<Policy> policy_;
-    LbfRollout rollout_;
+    std::unique_ptr<Rollout> rollout_;
     InUse in_use_;
 };
 
@@ -115,13 +118,13 @@ void bind_rollout(py::module_& module) {
         .def("values", &values, py::arg("obs"), py::arg("hidden").none(true) = py::none());
     bind_policy<MlpPolicy>(module, "MlpPolicy");
     bind_policy<GruPolicy>(module, "GruPolicy");
-    py::class_<Rollout>(module, "LbfRollout")
-        .def(py::init<const LbfEnv&, std::shared_ptr<Policy>, std::uint64_t, std::uint64_t,
+    py::class_<BoundRollout>(module, "Rollout")
+        .def(py::init<const NativeEnv&, std::shared_ptr<Policy>, std::uint64_t, std::uint64_t,
                       const std::shared_ptr<EpisodeRing>&>(),
              py::kw_only(), py::arg("env"), py::arg("policy"), py::arg("seed"), py::arg("stream"),
              py::arg("ring").none(true))
-        .def_property_readonly("threads_used", &Rollout::threads_used)
-        .def("play", &Rollout::play, py::arg("weights"), py::kw_only(), py::arg("first"),
+        .def_property_readonly("threads_used", &BoundRollout::threads_used)
+        .def("play", &BoundRollout::play, py::arg("weights"), py::kw_only(), py::arg("first"),
              py::arg("count"), py::arg("epsilon"), py::arg("threads"), py::arg("lanes"));
 }
 

@@ -1,39 +1,47 @@
-// One agent's choice among six actions whose availability is given by bits, at least one of them
-// set. The same as pyqmix/play/rollout.py's epsilon_greedy. Tables in place of loops: which action
-// comes next is a coin's toss, and no processor foresees it.
+// One agent's choice among actions whose availability is given by a mask with at least one bit set.
+// The same as pyqmix/play/exploration.py's epsilon_greedy.
 #pragma once
 
 #include <array>
 #include <bit>
 #include <cstdint>
 
+#include "envs/native_env.h"
+
 namespace pyqmix {
 
-inline constexpr unsigned kMasks = 64;  // of six actions
+inline constexpr int kTabulatedActions = 8;
 
 struct AvailableActions {
     std::uint8_t count = 0;
-    std::array<std::uint8_t, 6> actions{};  // in rising order
+    std::array<std::uint8_t, kTabulatedActions> actions{};  // in rising order
 };
 
-inline constexpr std::array<AvailableActions, kMasks> kAvailable = [] {
-    std::array<AvailableActions, kMasks> table{};
-    for (unsigned mask = 0; mask < kMasks; ++mask)
-        for (std::uint8_t action = 0; action < 6; ++action)
+// The actions of every mask of a few actions. A table in place of a loop: which action comes next
+// is a coin's toss, and no processor foresees a loop's end.
+inline constexpr auto kAvailableActions = [] {
+    std::array<AvailableActions, 1u << kTabulatedActions> table{};
+    for (unsigned mask = 0; mask < table.size(); ++mask)
+        for (std::uint8_t action = 0; action < kTabulatedActions; ++action)
             if (mask >> action & 1u) table[mask].actions[table[mask].count++] = action;
     return table;
 }();
 
 // The available action that a uniform `pick` in [0, 1) points at.
-inline std::uint8_t random_action(std::uint8_t available, double pick) {
-    const AvailableActions& among = kAvailable[available];
-    return among.actions[static_cast<unsigned>(pick * among.count)];
+inline std::uint8_t random_action(ActionMask available, double pick) {
+    if (available < kAvailableActions.size()) {
+        const AvailableActions& among = kAvailableActions[available];
+        return among.actions[static_cast<unsigned>(pick * among.count)];
+    }
+    auto skipped = static_cast<unsigned>(pick * std::popcount(available));
+    for (; skipped > 0; --skipped) available &= available - 1;
+    return static_cast<std::uint8_t>(std::countr_zero(available));
 }
 
-// The available action of the highest value, the first of equals; a NaN counts as highest.
-inline std::uint8_t greedy_action(std::uint8_t available, const float* qs) {
-    auto best = static_cast<unsigned>(std::countr_zero(unsigned{available}));
-    for (unsigned action = best + 1; action < 6; ++action) {
+// The available action of the highest of qs (A), the first of equals; a NaN counts as highest.
+inline std::uint8_t greedy_action(ActionMask available, const float* qs, unsigned n_actions) {
+    auto best = static_cast<unsigned>(std::countr_zero(available));
+    for (unsigned action = best + 1; action < n_actions; ++action) {
         const bool higher =
             qs[action] > qs[best] || (qs[action] != qs[action] && qs[best] == qs[best]);
         const bool better = (available >> action & 1u) && higher;

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pyqmix import _C
+
 STORAGE_DTYPES = ("int8", "uint8", "int16", "float32")
 
 
@@ -59,3 +61,30 @@ class EpisodeSpec:
                 f"state_dim: expected n_agents * obs_dim = {self.n_agents * self.obs_dim} for concatenated "
                 f"observations, got {self.state_dim}"
             )
+
+
+def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
+    """Write a spec as the extension has it: a state that is not stored has no width."""
+    return _C.EpisodeSpec(
+        n_agents=spec.n_agents,
+        n_actions=spec.n_actions,
+        obs_dim=spec.obs_dim,
+        state_dim=0 if spec.concat_state else spec.state_dim,
+        episode_limit=spec.episode_limit,
+        obs_storage=spec.obs_storage,
+        state_storage=spec.state_storage,
+    )
+
+
+def spec_of(native: _C.EpisodeSpec) -> EpisodeSpec:
+    """Read a spec as the extension has it."""
+    return EpisodeSpec(
+        n_agents=native.n_agents,
+        n_actions=native.n_actions,
+        obs_dim=native.obs_dim,
+        state_dim=native.state_dim or native.n_agents * native.obs_dim,
+        episode_limit=native.episode_limit,
+        concat_state=native.state_dim == 0,
+        obs_storage=native.obs_storage,
+        state_storage=native.state_storage,
+    )

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from pyqmix.base.options import integer
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run
@@ -22,9 +23,9 @@ class Options:
 
     run_dir: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
     """Folder of the run."""
-    episodes: int = 100
+    episodes: Annotated[int, integer(1)] = 100
     """Episodes to play."""
-    seed: int = 1_000_000
+    seed: Annotated[int, integer(0)] = 1_000_000
     """Seed of the episodes."""
     gif: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """Draw the first three of the episodes into this file. Default: none."""

@@ -6,20 +6,17 @@ import dataclasses
 import io
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
-from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 import tyro
-from tyro.constructors import ConstructorRegistry, PrimitiveConstructorSpec, PrimitiveTypeInfo
 
 from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, near
 
 T = TypeVar("T")
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
-_registry = ConstructorRegistry()
 
 
 def fail(program: str, message: object) -> NoReturn:
@@ -29,7 +26,12 @@ def fail(program: str, message: object) -> NoReturn:
 
 
 def parse(
-    kind: Callable[..., T], program: str, arguments: Sequence[str], also: Sequence[str] = (), **options: Any
+    kind: Callable[..., T],
+    program: str,
+    arguments: Sequence[str],
+    also: Sequence[str] = (),
+    elsewhere: Mapping[str, str] | None = None,
+    **options: Any,
 ) -> T:
     """Parse arguments into the dataclass ``kind``; what tyro and ``kind`` refuse becomes one line.
 
@@ -38,14 +40,13 @@ def parse(
         program: the command's name.
         arguments: of the command line.
         also: options that the command reads apart from these, to suggest for a mistyped one.
+        elsewhere: options that ``kind`` does not have, with the reason.
         **options: of ``tyro.cli``.
     """
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            parsed, surplus = tyro.cli(
-                kind, prog=program, args=arguments, registry=_registry, return_unknown_args=True, **options
-            )
+            parsed, surplus = tyro.cli(kind, prog=program, args=arguments, return_unknown_args=True, **options)
     except SystemExit as stop:
         if stop.code in (0, None):
             raise
@@ -55,16 +56,25 @@ def parse(
     except ConfigError as error:
         fail(program, option_style(error, kind))
     if surplus:
-        known = [*(f"--{name.replace('_', '-')}" for name in _names(kind)), *also]
-        fail(program, f"unknown option {surplus[0]!r}{near(surplus[0].partition('=')[0], known)}")
+        option = surplus[0].partition("=")[0]
+        reason = (elsewhere or {}).get(option.replace("_", "-").replace("--no-", "--"))
+        if reason is not None:
+            fail(program, f"{option}: {reason}")
+        known = [*map(dashed, _names(kind)), *also]
+        fail(program, f"unknown option {surplus[0]!r}{near(option, known)}")
     return parsed
 
 
 def option_style(error: Exception, kind: Callable[..., Any], also: Sequence[str] = ()) -> str:
     """Write an option's name as on the command line: ``total_steps: …`` as ``--total-steps: …``."""
     name, colon, rest = str(error).partition(":")
-    option = f"--{name.replace('_', '-')}"
+    option = dashed(name)
     return f"{option}:{rest}" if colon and (name in _names(kind) or option in also) else str(error)
+
+
+def dashed(name: str) -> str:
+    """Write an option as on the command line: ``total_steps`` as ``--total-steps``."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _names(kind: Callable[..., Any]) -> list[str]:
@@ -76,26 +86,3 @@ def _sentence(box: str) -> str:
     lines = [line.strip("│ ") for line in box.splitlines()]
     rules = [number for number, line in enumerate(lines) if _RULE.search(line)]
     return " ".join(lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines)
-
-
-@_registry.primitive_rule
-def _number(info: PrimitiveTypeInfo) -> PrimitiveConstructorSpec[Any] | None:
-    """Read a number, and leave what is none as it is: the dataclass says what it expected."""
-    for kind in (int, float):
-        if info.type in (kind, kind | None):
-            return PrimitiveConstructorSpec[Any](
-                nargs=1,
-                metavar=kind.__name__.upper(),
-                instance_from_str=partial(_read, kind),
-                is_instance=lambda value: True,
-                str_from_instance=lambda value: [str(value)],
-            )
-    return None
-
-
-def _read(kind: Callable[[str], Any], arguments: list[str]) -> Any:
-    (text,) = arguments
-    try:
-        return None if text == "None" else kind(text)
-    except ValueError:
-        return text

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from pyqmix import __version__
 from pyqmix.base.build import build_info
-from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
+from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
+from pyqmix.envs import FAMILIES, env_family
 from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
@@ -56,7 +57,8 @@ def main() -> None:
             config = _parse(_without(arguments, "--preset"), defaults)
         result = train(config, resume=known.resume is not None)
     except USER_ERRORS as error:
-        fail(PROGRAM, option_style(error, Config, OWN_OPTIONS))
+        of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
+        fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]))
     except KeyboardInterrupt:  # before the first episode, or the second time
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         sys.exit(130)
@@ -77,7 +79,24 @@ def _resumed(folder: str, arguments: list[str]) -> Config:
 
 
 def _parse(arguments: list[str], defaults: Config) -> Config:
-    return parse(Config, PROGRAM, arguments, also=OWN_OPTIONS, default=defaults, description=DESCRIPTION)
+    elsewhere = {
+        dashed(name): f"{defaults.env} has no such option; only {' and '.join(_families_with(name))}"
+        for family in FAMILIES.values()
+        for name in set(family.option_names) - set(env_family(defaults.env).option_names)
+    }
+    return parse(
+        type(defaults),
+        PROGRAM,
+        arguments,
+        also=OWN_OPTIONS,
+        elsewhere=elsewhere,
+        default=defaults,
+        description=DESCRIPTION,
+    )
+
+
+def _families_with(option: str) -> list[str]:
+    return [family.name for family in FAMILIES.values() if option in family.option_names]
 
 
 def _without(arguments: list[str], option: str) -> list[str]:

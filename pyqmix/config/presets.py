@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from pyqmix.base.errors import unknown
-from pyqmix.config.options import FULL_EXPLORATION_ENVS, Config
-from pyqmix.envs import EnvOptions, has_option
+from pyqmix.config.options import Config
+from pyqmix.envs import FAMILIES, env_family
 
 # What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a high
 # learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell
@@ -89,14 +89,16 @@ PRESETS: dict[str, dict[str, Any]] = {
         "total_steps": 5_000,
     },
 }
-DEFAULT_PRESETS = {"lbf": "lbf"}
+DEFAULT_PRESETS = {family.name: family.preset for family in FAMILIES.values() if family.preset is not None}
 
 
 def from_preset(preset: str | None = None, **options: Any) -> Config:
     """Build a Config from a preset and options that override it.
 
     Args:
-        preset: a name in PRESETS; None takes the environment's own preset where it has one.
+        preset: a name in PRESETS; None takes the environment's own preset where it has one. Another environment
+            than the preset's takes none of its options of the environment, and one that explores fully by default
+            takes none of its exploration.
         **options: options of Config.
 
     Raises:
@@ -107,13 +109,12 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     values = {**PRESETS[preset], **options}
-    env = values.get("env", Config.env)
-    for name in EnvOptions.__dataclass_fields__:
-        if name not in options and not has_option(env, name):
-            values.pop(name, None)  # what a preset says of another environment
-    if env in FULL_EXPLORATION_ENVS:
-        # These games explore fully unless the caller says otherwise, whatever the preset.
-        for name in ("eps_start", "eps_end", "eps_steps"):
-            if name not in options:
-                values.pop(name, None)
+    family = env_family(values.get("env", Config.env))
+    dropped: set[str] = set()
+    if family.name != PRESETS[preset].get("env"):
+        dropped |= {name for other in FAMILIES.values() for name in other.option_names}
+    if family.explores_fully:
+        dropped |= {"eps_start", "eps_end", "eps_steps"}
+    for name in dropped - options.keys():
+        values.pop(name, None)
     return Config(**values)

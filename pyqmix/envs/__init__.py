@@ -1,23 +1,37 @@
 """Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
-from pyqmix.envs.lbf.env import LbfEnv
-from pyqmix.envs.lbf.foraging import ForagingEnv
+from pyqmix.envs.family import EnvFamily
+from pyqmix.envs.gymnasium_env import GymnasiumOptions
+from pyqmix.envs.lbf import ForagingEnv, LbfEnv, LbfOptions
+from pyqmix.envs.matrix import MatrixGame, MatrixOptions
+from pyqmix.envs.native import NativeEnv
+from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env, Point, Step
-from pyqmix.envs.registry import ENV_NAMES, EnvOptions, create_env, has_option, make_env
-from pyqmix.envs.vector import EpisodeVectorEnv, LbfVectorEnv, SyncVectorEnv
+from pyqmix.envs.registry import FAMILIES, create_env, env_family, make_env, require_options
+from pyqmix.envs.two_step import TwoStep, TwoStepOptions
+from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
 __all__ = [
-    "ENV_NAMES",
+    "FAMILIES",
     "Env",
+    "EnvFamily",
     "EnvOptions",
     "EpisodeVectorEnv",
     "ForagingEnv",
+    "GymnasiumOptions",
     "LbfEnv",
-    "LbfVectorEnv",
+    "LbfOptions",
+    "MatrixGame",
+    "MatrixOptions",
+    "NativeEnv",
+    "NativeVectorEnv",
     "Point",
     "Step",
     "SyncVectorEnv",
+    "TwoStep",
+    "TwoStepOptions",
     "create_env",
-    "has_option",
+    "env_family",
     "make_env",
+    "require_options",
 ]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
 
 import gymnasium
 import numpy as np
@@ -12,8 +13,20 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError, near
+from pyqmix.base.options import check_json_object, json_value
 from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
-from pyqmix.envs.protocol import Point, Step
+from pyqmix.envs.family import EnvFamily
+from pyqmix.envs.last_action import LastActionEnv
+from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task, TeamReward
+from pyqmix.envs.protocol import Env, Point, Step
+
+
+@dataclass(frozen=True)
+class GymnasiumOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
+    """Options of ``--env gymnasium``."""
+
+    env_args: Annotated[Any, json_value(check_json_object)] = None
+    """Keyword arguments of gymnasium.make, a JSON object."""
 
 
 class GymnasiumEnv:
@@ -24,19 +37,33 @@ class GymnasiumEnv:
     Args:
         env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
             ``Discrete`` spaces that start at 0, one of each an agent. Its rewards are one number, or one
-            for each agent; the team's reward is their sum.
+            for each agent.
         episode_limit: the most steps of an episode; None takes the environment's own (``max_episode_steps``
             of its spec, or among its keyword arguments). A smaller one than the environment's truncates.
         name: what error messages call it; None takes its id.
+        truncate_at_limit: what the environment reports as termination in the last step that the limit allows is
+            truncation.
+        team_reward: the sum of the agents' rewards, or their mean.
+        scale_inputs: networks multiply each number of an observation by 1 / the largest absolute value that its
+            space allows.
 
     Raises:
-        ConfigError: the spaces are others, or nothing tells the episode limit.
+        ConfigError: the spaces are others, nothing tells the episode limit, or a space without bounds cannot be
+            scaled.
     """
 
     def __init__(
-        self, env: gymnasium.Env[Any, Any], *, episode_limit: int | None = None, name: str | None = None
+        self,
+        env: gymnasium.Env[Any, Any],
+        *,
+        episode_limit: int | None = None,
+        name: str | None = None,
+        truncate_at_limit: bool = False,
+        team_reward: str = "sum",
+        scale_inputs: bool = False,
     ) -> None:
         self.env = env
+        self._truncate_at_limit, self._team_reward = truncate_at_limit, team_reward
         self.name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
         boxes, actions = self._spaces()
         limit = _own_limit(env) if episode_limit is None else episode_limit
@@ -47,6 +74,7 @@ class GymnasiumEnv:
         self._shape, self._dtype = boxes[0].shape, boxes[0].dtype
         width = int(np.prod(self._shape))
         self._avail = np.arange(max(actions)) < np.array(actions)[:, None]
+        scale = self._scale(boxes[0]) if scale_inputs else None
         self.spec = EpisodeSpec(
             n_agents=len(boxes),
             n_actions=max(actions),
@@ -55,6 +83,8 @@ class GymnasiumEnv:
             episode_limit=limit,
             concat_state=True,
             obs_storage=self._obs_storage(),
+            obs_scale=scale,
+            state_scale=None if scale is None else scale * len(boxes),
         )
         self._steps = 0
 
@@ -71,8 +101,11 @@ class GymnasiumEnv:
         rewards = np.asarray(reward, dtype=np.float64)
         if rewards.size not in (1, self.spec.n_agents):
             raise ValueError(f"expected one reward or {self.spec.n_agents}, got {rewards.size}")
-        truncated = bool(truncated) or (not terminated and self._steps >= self.spec.episode_limit)
-        return Step(self._point(observations), float(rewards.sum()), bool(terminated), truncated)
+        at_limit = self._steps >= self.spec.episode_limit
+        terminated = bool(terminated) and not (self._truncate_at_limit and at_limit)
+        truncated = bool(truncated) or (not terminated and at_limit)
+        team = rewards.mean() if self._team_reward == "mean" else rewards.sum()
+        return Step(self._point(observations), float(team), terminated, truncated)
 
     def render(self) -> object:
         """Return what the environment draws: a picture where its render_mode is rgb_array."""
@@ -85,6 +118,12 @@ class GymnasiumEnv:
     def _obs_storage(self) -> str:
         """Name the dtype of the spaces where the replay has it; others are stored as the networks see them."""
         return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
+
+    def _scale(self, box: spaces.Box) -> tuple[float, ...]:
+        largest = np.maximum(np.abs(box.low), np.abs(box.high)).astype(np.float64).ravel()
+        if not np.isfinite(largest).all():
+            raise ConfigError(f"scale_inputs: {self.name} has observations without bounds: {box}")
+        return tuple((1.0 / np.where(largest > 0, largest, 1.0)).tolist())
 
     def _available_actions(self) -> NDArray[np.bool_]:
         """Return (n, A) bool: every action that the agent's space has."""
@@ -126,26 +165,39 @@ def _own_limit(env: gymnasium.Env[Any, Any]) -> int | None:
     return limit if isinstance(limit, int) else None
 
 
-def make_gymnasium_env(
-    task: str | None, arguments: Mapping[str, Any] | None = None, *, episode_limit: int | None = None
-) -> GymnasiumEnv:
-    """Build ``gymnasium.make(task, **arguments)`` and adapt it.
+def _make(options: GymnasiumOptions) -> Env:
+    env = make_gymnasium_env(options)
+    return LastActionEnv(env) if options.last_action else env
+
+
+def make_gymnasium_env(options: GymnasiumOptions) -> GymnasiumEnv:
+    """Build ``gymnasium.make(task, **env_args)`` and adapt it.
 
     Raises:
         ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
     """
+    task = options.task
     if not task:
         raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
+    if options.team_reward == "individual":
+        raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
     if task.startswith("Foraging"):
         _register_foraging()
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
-        env = gymnasium.make(task, disable_env_checker=True, **(arguments or {}))
+        env = gymnasium.make(task, disable_env_checker=True, **(options.env_args or {}))
     except Exception as error:  # whatever the environment's own code raises
         text = " ".join(str(error).splitlines()[:1]) or type(error).__name__
         suggestion = near(task, gymnasium.registry)
         raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error
-    return GymnasiumEnv(env, episode_limit=episode_limit, name=task)
+    return GymnasiumEnv(
+        env,
+        episode_limit=options.episode_limit,
+        name=task,
+        truncate_at_limit=options.truncate_at_limit,
+        team_reward=options.team_reward,
+        scale_inputs=options.scale_inputs,
+    )
 
 
 def _register_foraging() -> None:
@@ -156,3 +208,6 @@ def _register_foraging() -> None:
             "task: the Foraging tasks of gymnasium need lbforaging: pip install 'pyqmix-marl[lbforaging]'; "
             "--env lbf plays the same tasks natively"
         ) from None
+
+
+FAMILY = EnvFamily("gymnasium", GymnasiumOptions, _make)

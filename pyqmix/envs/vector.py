@@ -21,7 +21,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.actions import as_actions, check_seed
-from pyqmix.envs.lbf.env import LbfEnv
+from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.protocol import Env, Point
 
 Observations = tuple[NDArray[np.float32], dict[str, Any]]
@@ -124,21 +124,21 @@ class SyncVectorEnv(EpisodeVectorEnv):
         return np.stack([p.obs for p in self._points]), infos
 
 
-class LbfVectorEnv(EpisodeVectorEnv):
-    """Steps K boards of Level-Based Foraging in one native call; rewards are (K, n) for individual ones.
+class NativeVectorEnv(EpisodeVectorEnv):
+    """Steps K native worlds in one call; rewards are (K, n) for individual ones.
 
-    The episodes are those of a :class:`SyncVectorEnv` of the same boards. One thread at a time may use it; a
+    The episodes are those of a :class:`SyncVectorEnv` of the same worlds. One thread at a time may use it; a
     second one gets an error.
 
     Args:
-        env: the board to copy.
+        env: the world to copy.
         num_envs: K.
         seed: see above.
     """
 
-    def __init__(self, env: LbfEnv, num_envs: int, seed: int = 0) -> None:
+    def __init__(self, env: NativeEnv, num_envs: int, seed: int = 0) -> None:
         super().__init__(env.spec, num_envs, seed)
-        self._batch = _C.LbfBatch(env.native, num_envs)
+        self._batch = _C.NativeBatch(env.native, num_envs)
         self._batch.seed(seed)
         individual = env.team_reward == "individual"
         self._rewards_shape = (num_envs, env.spec.n_agents) if individual else (num_envs,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
-from pyqmix.envs import Env, LbfEnv, create_env
+from pyqmix.envs import Env, NativeEnv
 from pyqmix.nn.agents import Agent
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
@@ -38,13 +38,13 @@ def create_rollout(
     Raises:
         ConfigError: the environment cannot be built.
     """
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     if num_workers > 0:
         env.close()
         return WorkerRollout(config, agent, seed, stream, ring, num_workers)
-    if isinstance(env, LbfEnv):
+    if isinstance(env, NativeEnv):
         return NativeRollout(env, agent, seed, stream, ring, config.threads)
-    others = [create_env(config.env, config.task, config.env_options()) for _ in range(num_envs - 1)]
+    others = [config.create_env() for _ in range(num_envs - 1)]
     return Rollout([env, *others], agent, seed, stream, ring)
 
 
@@ -54,7 +54,8 @@ def require_workers_are_of_use(config: Config, env: Env) -> None:
     Raises:
         ConfigError: they are asked for in vain.
     """
-    if config.num_workers > 0 and isinstance(env, LbfEnv):
+    if config.num_workers > 0 and isinstance(env, NativeEnv):
         raise ConfigError(
-            f"num_workers: expected 0, because lbf plays natively, in --threads threads, got {config.num_workers}"
+            f"num_workers: expected 0, because {config.env} plays natively, in --threads threads, "
+            f"got {config.num_workers}"
         )

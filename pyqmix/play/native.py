@@ -1,4 +1,4 @@
-"""Plays whole episodes of Level-Based Foraging in C++."""
+"""Plays whole episodes of native environments in C++."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from pyqmix import _C
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs import LbfEnv
+from pyqmix.envs import NativeEnv
 from pyqmix.nn.agents import Agent, GRUAgent
 from pyqmix.nn.flat import flat_weights
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
-LANES = 32  # boards of a thread that share each forward pass
+LANES = 32  # worlds of a thread that share each forward pass
 
 
 class NativeRollout:
     """Plays episodes without Python: environment, policy, exploration and the writing of the ring.
 
     Episode k depends on (seed, k), the weights and epsilon alone: not on the number of threads, nor on how
-    many boards share a forward pass. One Python thread at a time may play; a second one gets an error.
+    many worlds share a forward pass. One Python thread at a time may play; a second one gets an error.
 
     Args:
-        env: the board that every episode is played on.
+        env: the world that every episode is played in.
         agent: the policy.
         seed: of the run.
         stream: the stream that the episodes' seeds come from.
         ring: where the episodes go; None plays without keeping them.
         threads: how many play.
-        lanes: most boards of a thread that share each forward pass.
+        lanes: most worlds of a thread that share each forward pass.
     """
 
     def __init__(
         self,
-        env: LbfEnv,
+        env: NativeEnv,
         agent: Agent,
         seed: int,
         stream: Stream,
@@ -46,7 +46,7 @@ class NativeRollout:
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
         spec = env.spec
         self._policy = native_policy(agent, spec)
-        self._rollout = _C.LbfRollout(
+        self._rollout = _C.Rollout(
             env=env.native,
             policy=self._policy,
             seed=seed,
@@ -58,7 +58,7 @@ class NativeRollout:
         """Play the episodes first, ..., first + count - 1.
 
         Raises:
-            EnvError: a board has no room for its players; open episodes are aborted.
+            EnvError: an episode could not start; open episodes are aborted.
             KeyboardInterrupt: Ctrl-C; what has been played is in the ring.
             RingBusyError: no slot of the ring was free.
             RuntimeError: a slot was taken away, because the ring's descriptors were closed behind its back.

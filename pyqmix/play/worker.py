@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
-from pyqmix.envs import create_env
 from pyqmix.nn.agents import Agent, make_agent
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import EpisodeRing
@@ -62,7 +61,7 @@ def serve(connection: Connection, config: Config, seed: int, stream: Stream, rin
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
     torch.set_num_threads(1)
     try:
-        env = create_env(config.env, config.task, config.env_options())
+        env = config.create_env()
         agent = make_agent(
             config.agent,
             obs_dim=env.spec.obs_dim,

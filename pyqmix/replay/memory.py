@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from pyqmix import _C
-from pyqmix.base.spec import EpisodeSpec
+from pyqmix.base.spec import EpisodeSpec, native_spec
 
 MiB = 1 << 20
 
@@ -51,30 +51,3 @@ def free_in_group(group: Path) -> int:
         return max(0, int(limit) - int(used))
     except (OSError, ValueError):  # no such group, or "max": no limit
         return sys.maxsize
-
-
-def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
-    """Write a spec as the extension has it: a state that is not stored has no width."""
-    return _C.EpisodeSpec(
-        n_agents=spec.n_agents,
-        n_actions=spec.n_actions,
-        obs_dim=spec.obs_dim,
-        state_dim=0 if spec.concat_state else spec.state_dim,
-        episode_limit=spec.episode_limit,
-        obs_storage=spec.obs_storage,
-        state_storage=spec.state_storage,
-    )
-
-
-def spec_of(native: _C.EpisodeSpec) -> EpisodeSpec:
-    """Read a spec as the extension has it."""
-    return EpisodeSpec(
-        n_agents=native.n_agents,
-        n_actions=native.n_actions,
-        obs_dim=native.obs_dim,
-        state_dim=native.state_dim or native.n_agents * native.obs_dim,
-        episode_limit=native.episode_limit,
-        concat_state=native.state_dim == 0,
-        obs_storage=native.obs_storage,
-        state_storage=native.state_storage,
-    )

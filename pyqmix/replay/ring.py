@@ -26,9 +26,9 @@ from typing import Any
 
 from pyqmix import _C
 from pyqmix.base.files import replacing
-from pyqmix.base.spec import EpisodeSpec
+from pyqmix.base.spec import EpisodeSpec, native_spec, spec_of
 from pyqmix.replay.device_store import DeviceStore
-from pyqmix.replay.memory import native_spec, require_free_memory, spec_of
+from pyqmix.replay.memory import require_free_memory
 from pyqmix.replay.sampler import EpisodeSampler
 from pyqmix.replay.slot import EpisodeWriter
 

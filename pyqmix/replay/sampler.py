@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import _C
+from pyqmix.base.spec import spec_of
 from pyqmix.replay.batch import BatchView, EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
-from pyqmix.replay.memory import spec_of
 from pyqmix.replay.slot import RingBusyError
 
 

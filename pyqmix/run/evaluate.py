@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pyqmix.base.options import require_int
 from pyqmix.config import Config
-from pyqmix.config.checks import require_int
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 from pyqmix.nn.agents import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
@@ -43,7 +42,7 @@ def load_agent(run_dir: Path) -> tuple[Config, Agent]:
     """
     newest = checkpoint.latest(run_dir)
     config = Config.from_json(run_dir / "config.json").replace(device="cpu")
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     learner = Learner(env.spec, config)
     env.close()
     checkpoint.load_weights(newest, learner)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.envs import Env, create_env
-from pyqmix.envs.lbf.drawing import save_gif
+from pyqmix.envs import Env
 from pyqmix.nn.agents import Agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run.evaluate import load_agent
@@ -29,7 +29,7 @@ def record_run(run_dir: Path, path: Path, seed: int) -> None:
     if path.suffix.lower() != ".gif" or not path.parent.is_dir():
         raise ConfigError(f"gif: expected the name of a .gif file in a folder that exists, got {path}")
     config, agent = load_agent(run_dir)
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     try:
         save_gif(path, (frame for k in range(EPISODES) for frame in _episode(env, agent, seed, k)))
     except OSError as error:
@@ -60,3 +60,19 @@ def _draw(env: Env) -> NDArray[np.uint8]:
             'with --env-args \'{"render_mode": "rgb_array"}\''
         )
     return frame
+
+
+def save_gif(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float = 5.0) -> None:
+    """Write frames as a GIF that repeats; the last one stays for a second.
+
+    Frames are taken one after another and kept with one byte a pixel, in the first one's colours.
+    """
+    images: list[Image.Image] = []
+    for frame in frames:
+        image = Image.fromarray(frame)
+        palette = images[0] if images else image.quantize(256, dither=Image.Dither.NONE)
+        images.append(image.quantize(palette=palette, dither=Image.Dither.NONE))
+    durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
+    images[0].save(
+        path, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=1
+    )

@@ -11,7 +11,6 @@ from typing import Any
 import torch
 
 from pyqmix.config import Config
-from pyqmix.envs import Env, create_env
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import require_workers_are_of_use
@@ -58,10 +57,11 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
         MemoryError: the replay buffer does not fit in the free memory.
         DivergenceError: the loss became NaN or infinite.
     """
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     env.close()
     require_workers_are_of_use(config, env)
-    config = config.replace(task=_task_name(config, env))
+    if "task" in vars(config):
+        config = config.replace(task=env.name)  # a default task gets its name
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
         device, reason = resolve_device(config, env.spec)
@@ -90,7 +90,3 @@ def _torch_threads(threads: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def _task_name(config: Config, env: Env) -> str | None:
-    return env.name if config.env == "lbf" else config.task

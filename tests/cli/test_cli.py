@@ -239,11 +239,18 @@ def test_default_run_directories_do_not_collide(call, tmp_path):
 
 def test_help_explains_each_option_with_its_default(call):
     text = " ".join(re.sub("[│─]", " ", call(train.main, "--help").out).split())
-    defaults = dataclasses.asdict(from_preset("lbf")) | {"payoff": "null", "env_args": "null"}
+    defaults = dataclasses.asdict(from_preset("lbf")) | {"env_args": "null"}
     for name, default in defaults.items():
         option, ending = "--" + name.replace("_", "-"), re.escape(f"(default: {default})")
         assert re.search(rf"{option},? (?:(?!\(default:).){{5,}}{ending}", text), name
     assert all(option in text for option in ("--resume RUN_DIR", "--version"))
+    assert "--payoff" not in text
+
+
+def test_help_shows_the_options_of_the_environment_that_is_named(call):
+    text = call(train.main, "--env", "matrix", "--help").out
+    assert "--payoff" in text
+    assert not any(f"│ {option} " in text for option in ("--task", "--positions", "--episode-limit"))
 
 
 def test_version(call):

@@ -1,6 +1,5 @@
 """Every value is checked when it is set, and an error names the option, what was expected and what came."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -9,9 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pyqmix import Config, ConfigError
+from pyqmix.base.options import Kind, kinds_of
 from pyqmix.config import PRESETS, from_preset
-from pyqmix.config.checks import CHOICES
-from pyqmix.envs import create_env
 
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
@@ -21,7 +19,8 @@ POSITIVE_INTS = [
 OPTIONAL = ["episode_limit", "batch_transitions"]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta"]
-BOOLS = [field.name for field in dataclasses.fields(Config) if field.type == "bool"]
+BOOLS = [name for name, kind in kinds_of(type(Config())).items() if kind is None]
+CHOICES = [name for name, kind in kinds_of(type(Config())).items() if isinstance(kind, Kind) and kind.names]
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),
@@ -182,7 +181,7 @@ def test_lbf_has_a_preset_of_its_own():
 @pytest.mark.parametrize("preset", PRESETS)
 def test_a_preset_sets_what_its_environment_has(preset):
     config = from_preset(preset)
-    create_env(config.env, config.task, config.env_options()).close()
+    config.create_env().close()
 
 
 def test_another_environment_takes_nothing_of_foraging_from_a_preset():
@@ -190,8 +189,7 @@ def test_another_environment_takes_nothing_of_foraging_from_a_preset():
     assert config.env_options() == Config(env="two_step").env_options()
     assert config.gamma == PRESETS["lbf"]["gamma"]
     with pytest.raises(ConfigError, match="positions: two_step has no such option"):
-        asked = from_preset("lbf", env="two_step", positions="both")
-        create_env("two_step", None, asked.env_options())
+        from_preset("lbf", env="two_step", positions="both")
 
 
 def test_options_override_a_preset():

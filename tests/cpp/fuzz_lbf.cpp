@@ -5,7 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "envs/lbf/lbf_env.h"
+#include "envs/lbf/game.h"
+#include "envs/world.h"
 
 using namespace pyqmix;
 
@@ -14,21 +15,21 @@ namespace {
 void play(const LbfRules& rules) {
     // Large boards are valid, but not what this looks for.
     if (rules.rows * rules.cols > 400 || rules.sight > 30 || rules.players() > 40) return;
-    LbfEnv env(rules, {});
-    const EpisodeSpec spec = env.spec();
+    World<LbfGame> world(LbfGame(rules, {}), {});
+    const EpisodeSpec& spec = world.spec();
     std::vector<std::byte> obs(
         static_cast<std::size_t>(spec.n_agents * spec.obs_dim * size_of(spec.obs_storage)));
     std::vector<std::uint8_t> actions(static_cast<std::size_t>(rules.players()));
     try {
-        env.start(7);
+        world.start(7);
     } catch (const std::runtime_error&) {
         return;  // no free cell for a player
     }
     for (unsigned step = 0; step < 4; ++step) {
         for (std::size_t i = 0; i < actions.size(); ++i)
             actions[i] = static_cast<std::uint8_t>((step * 5 + i) % 6);
-        env.step(actions.data());
-        env.observe(spec.obs_storage, obs.data());
+        world.step(actions.data());
+        world.observe_stored(obs.data());
     }
 }
 

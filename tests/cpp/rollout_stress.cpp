@@ -1,6 +1,6 @@
-// Worlds of random rules, played by native rollouts into a ring that another thread samples, for
-// the sanitizers: run_rollout_stress.sh builds it with each. Exits 1 if the number of threads
-// changes an episode.
+// Worlds of random rules and random matrix games, played by native rollouts into a ring that
+// another thread samples, for the sanitizers: run_rollout_stress.sh builds it with each. Exits 1 if
+// the number of threads changes an episode.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -8,7 +8,9 @@
 #include <thread>
 #include <vector>
 
-#include "play/lbf_rollout.h"
+#include "envs/games/matrix.h"
+#include "envs/lbf/game.h"
+#include "play/world_worker.h"
 
 using namespace pyqmix;
 
@@ -49,7 +51,7 @@ struct Result {
     std::vector<std::int64_t> lengths;
 };
 
-Result play(LbfRollout& rollout, std::int64_t count, int threads, std::int64_t lanes) {
+Result play(Rollout& rollout, std::int64_t count, int threads, std::int64_t lanes) {
     Result result;
     result.returns.resize(static_cast<std::size_t>(count));
     result.lengths.resize(static_cast<std::size_t>(count));
@@ -68,7 +70,8 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
     std::vector<float> state(points * static_cast<std::size_t>(spec.state_dim) + 1);
     std::vector<float> rewards(points);
     std::vector<std::int64_t> actions(points * n), slots;
-    std::vector<std::uint8_t> avail(points * n * 6), terminated(points);
+    std::vector<std::uint8_t> avail(points * n * static_cast<std::size_t>(spec.n_actions));
+    std::vector<std::uint8_t> terminated(points);
     while (!stop.load()) {
         slots.clear();
         ring.pin_uniform(sampler, 2, draw, slots);
@@ -86,17 +89,12 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
     }
 }
 
-bool check(std::mt19937_64& random) {
-    const LbfRules rules = random_rules(random);
-    const Features features{
-        rules.grid_observation ? Positions::absolute : static_cast<Positions>(random() % 3),
-        random() % 2 == 0};
-    const LbfView view{random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum,
-                       features};
-    const LbfEnv env(rules, view);
-    const EpisodeSpec spec = env.spec();
+// Plays a world's episodes by several threads and by one; false if that changes one.
+template <NativeGame Game>
+bool check(const World<Game>& world, std::mt19937_64& random) {
+    const EpisodeSpec spec = world.spec();
     PolicySizes sizes{spec.n_agents, spec.obs_dim, 9, spec.n_actions, true, random() % 2 == 0, {}};
-    if (random() % 2 == 0) sizes.obs_scale = observation_scale(rules, features);
+    if (random() % 2 == 0) sizes.obs_scale = world.obs_scale();
     std::shared_ptr<Policy> policy;
     if (random() % 2 == 0)
         policy = std::make_shared<MlpPolicy>(sizes);
@@ -106,16 +104,37 @@ bool check(std::mt19937_64& random) {
     for (float& w : weights) w = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
     policy->load(weights);
     EpisodeRing ring(spec, 16);
-    LbfRollout rollout(env, policy, random(), Stream::environment, &ring, 0);
+    const auto rollout = make_rollout(world, {policy, random(), Stream::environment, &ring, 0});
     std::atomic<bool> stop{false};
     std::thread sampler(sample, std::ref(ring), std::cref(stop));
-    const Result many = play(rollout, 40, 4, 3);
-    const Result again = play(rollout, 40, 3, 1);
+    const Result many = play(*rollout, 40, 4, 3);
+    const Result again = play(*rollout, 40, 3, 1);
     stop.store(true);
     sampler.join();
-    const Result alone = play(rollout, 40, 1, 8);
+    const Result alone = play(*rollout, 40, 1, 8);
     return many.returns == alone.returns && many.lengths == alone.lengths &&
            again.returns == alone.returns;
+}
+
+WorldOptions random_options(std::mt19937_64& random) {
+    return {random() % 2 == 0, random() % 2 == 0, random() % 2 == 0, TeamReward::sum};
+}
+
+bool check_foraging(std::mt19937_64& random) {
+    const LbfRules rules = random_rules(random);
+    const LbfOptions options{random() % 2 == 0, rules.grid_observation
+                                                    ? Positions::absolute
+                                                    : static_cast<Positions>(random() % 3)};
+    return check(World<LbfGame>(LbfGame(rules, options), random_options(random)), random);
+}
+
+// Up to 64 actions of one agent and fewer of another: masks of several bytes.
+bool check_matrix(std::mt19937_64& random) {
+    const std::vector<std::int64_t> sizes{static_cast<std::int64_t>(1 + random() % 64),
+                                          static_cast<std::int64_t>(1 + random() % 64)};
+    std::vector<double> payoffs(static_cast<std::size_t>(sizes[0] * sizes[1]));
+    for (double& payoff : payoffs) payoff = static_cast<double>(random() % 100);
+    return check(World<MatrixGame>(MatrixGame(sizes, payoffs), random_options(random)), random);
 }
 
 }  // namespace
@@ -124,9 +143,9 @@ int main(int count, char** arguments) {
     const int worlds = count > 1 ? std::atoi(arguments[1]) : 200;
     std::mt19937_64 random(0);
     for (int k = 0; k < worlds; ++k)
-        if (!check(random)) {
+        if (!check_foraging(random) || !check_matrix(random)) {
             std::fprintf(stderr, "world %d: the number of threads changed an episode\n", k);
             return 1;
         }
-    std::printf("%d worlds of random rules: clean\n", worlds);
+    std::printf("%d worlds of random rules and matrix games: clean\n", worlds);
 }

@@ -9,7 +9,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 
 from pyqmix import ConfigError
-from pyqmix.envs import make_env
+from pyqmix.envs import GymnasiumOptions, make_env
 from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_gymnasium_env
 
 ACTIONS = np.array([1, 2])
@@ -121,13 +121,13 @@ def test_a_limit_is_needed():
 
 @pytest.mark.parametrize("limit", [0, -1])
 def test_the_limit_is_positive(registered, limit):
-    with pytest.raises(ConfigError, match=f"episode_limit: expected a positive integer, got {limit}"):
-        make_gymnasium_env(registered, episode_limit=limit)
+    with pytest.raises(ConfigError, match=f"episode_limit: expected an integer of at least 1, got {limit}"):
+        make_gymnasium_env(GymnasiumOptions(task=registered, episode_limit=limit))
 
 
 @pytest.mark.parametrize(("limit", "length"), [(None, 5), (3, 3), (9, 5)])
 def test_the_smaller_limit_truncates(registered, limit, length):
-    env = make_gymnasium_env(registered, episode_limit=limit)
+    env = make_gymnasium_env(GymnasiumOptions(task=registered, episode_limit=limit))
     assert end_of(env) == (False, True, length)
     assert end_of(env) == (False, True, length), "the count of steps starts anew"
 
@@ -183,7 +183,7 @@ def test_unknown_task(registered, task, message):
 
 
 def test_the_original_foraging_plays_with_its_own_limit():
-    env = make_gymnasium_env("Foraging-5x5-2p-1f-v3")
+    env = make_gymnasium_env(GymnasiumOptions(task="Foraging-5x5-2p-1f-v3"))
     assert env.spec.episode_limit == 50
     env.reset(0)
     assert env.step(np.zeros(2, np.int64)).point.obs.shape == (2, 9)
@@ -192,9 +192,9 @@ def test_the_original_foraging_plays_with_its_own_limit():
 def test_the_original_foraging_without_its_package(monkeypatch):
     monkeypatch.setitem(sys.modules, "lbforaging", None)
     with pytest.raises(ConfigError, match=r"need lbforaging: pip install 'pyqmix-marl\[lbforaging\]'"):
-        make_gymnasium_env("Foraging-5x5-2p-1f-v3")
+        make_gymnasium_env(GymnasiumOptions(task="Foraging-5x5-2p-1f-v3"))
 
 
 def test_arguments_reach_the_environment():
-    env = make_gymnasium_env("Foraging-5x5-2p-1f-v3", {"max_episode_steps": 7})
+    env = make_gymnasium_env(GymnasiumOptions(task="Foraging-5x5-2p-1f-v3", env_args={"max_episode_steps": 7}))
     assert env.spec.episode_limit == 7

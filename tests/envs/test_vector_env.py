@@ -7,13 +7,13 @@ import pytest
 from gymnasium.vector import AutoresetMode
 
 from pyqmix import ConfigError
-from pyqmix.envs import EnvOptions, make_env
+from pyqmix.envs import SyncVectorEnv, TwoStep, make_env
 
 TASK = "Foraging-5x5-2p-1f-v3"
 
 
 def lbf_batch(num_envs, seed=0, limit=6):
-    return make_env("lbf", task=TASK, num_envs=num_envs, seed=seed, options=EnvOptions(episode_limit=limit))
+    return make_env("lbf", task=TASK, num_envs=num_envs, seed=seed, episode_limit=limit)
 
 
 def actions_for(obs):
@@ -119,7 +119,7 @@ def test_at_least_one_environment(num_envs):
 
 
 def test_close_closes_every_environment(monkeypatch):
-    envs, closed = make_env("two_step", num_envs=3), []
+    envs, closed = SyncVectorEnv([TwoStep() for _ in range(3)]), []
     for env in envs.envs:
         monkeypatch.setattr(env, "close", lambda env=env: closed.append(env))
     envs.close()

@@ -33,14 +33,14 @@ LEARNER, ROLLOUT, PACKING = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py",
 TARGETS = "pyqmix/learn/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run/run.py"
 MIX_MATH, TARGET_MATH = "csrc/ops/mix/mix_math.h", "csrc/ops/td_target/td_target_math.h"
-WORLD, NATIVE = "csrc/envs/lbf/lbf_world.cpp", "csrc/play/lbf_rollout.cpp"
+LBF, SEEN = "csrc/envs/lbf/world.cpp", "csrc/envs/lbf/observation.cpp"
+WORLD, BATCH, NATIVE = "csrc/envs/world.h", "csrc/envs/batch.h", "csrc/play/world_worker.h"
 SLOTS, RING = "csrc/replay/slot_machine.h", "csrc/replay/episode_ring.cpp"
 OVERLAP, PRIORITISED, DRAW = (
     "pyqmix/play/ahead.py",
     "pyqmix/replay/prioritised.py",
     "csrc/replay/prioritised_draw.cpp",
 )
-FEATURES = "csrc/envs/lbf/lbf_features.cpp"
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
 T = "tests/"
 LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
@@ -55,8 +55,8 @@ MUTANTS = (
         "step.reward, ended, *p", f"{T}play/test_rollout.py -k what_was_played", "time-limit",
     ),
     Mutant(
-        "the option to truncate does nothing", "csrc/envs/lbf/lbf_env.h", "return view_.truncate_at_limit && world_",
-        "return false && world_", f"{T}envs/lbf/test_lbf.py -k step_limit", "time-limit",
+        "the option to truncate does nothing", WORLD, "options_.truncate_at_limit && !game_",
+        "false && !game_", f"{T}envs/lbf/test_lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
         "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
@@ -260,66 +260,65 @@ MUTANTS = (
     ),
     # Level-Based Foraging and native rollouts.
     Mutant(
-        "lbf: who meets moves all the same", WORLD, "targets[i] == targets[j];", "false && targets[i] == targets[j];",
+        "lbf: who meets moves all the same", LBF, "targets[i] == targets[j];", "false && targets[i] == targets[j];",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: loading needs one level more", WORLD, "together >= food.level", "together > food.level",
+        "lbf: loading needs one level more", LBF, "together >= food.level", "together > food.level",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: food spawns two cells apart in a line", WORLD, "down + across <= 2", "down + across <= 1",
+        "lbf: food spawns two cells apart in a line", LBF, "down + across <= 2", "down + across <= 1",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: food spawns beside food", WORLD, "std::max(down, across) <= 1", "std::max(down, across) <= 0",
+        "lbf: food spawns beside food", LBF, "std::max(down, across) <= 1", "std::max(down, across) <= 0",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: a reset forgets where players stood", WORLD, "    spawn_players();\n    spawn_food();\n",
+        "lbf: a reset forgets where players stood", LBF, "    spawn_players();\n    spawn_food();\n",
         "    forget();\n    spawn_players();\n    spawn_food();\n", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: sight of players ends with the window", WORLD, "row > 2 * sight || col > 2 * sight",
-        "row > self.row - top + sight || col > self.col - left + sight", LBF_DIFFERENCES,
+        "lbf: sight of players ends with the window", SEEN, "row > 2 * sight || col > 2 * sight",
+        "row > self.row - corner.row + sight || col > self.col - corner.col + sight", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: food is seen a cell too far", WORLD, "food.row > self.row + sight", "food.row > self.row + sight + 1",
+        "lbf: food is seen a cell too far", SEEN, "food.row > self.row + sight", "food.row > self.row + sight + 1",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: oneself is not first", WORLD, "write(self.row - top, self.col - left, self.level);",
-        "write(players_[0].row - top, players_[0].col - left, players_[0].level);", LBF_DIFFERENCES,
+        "lbf: oneself is not first", SEEN, "write(self.row - corner.row, self.col - corner.col, self.level);",
+        "write(players[0].row - corner.row, players[0].col - corner.col, players[0].level);", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: rewards are normalised by the food alone", WORLD, "(together * food_spawned_)", "(food_spawned_)",
+        "lbf: rewards are normalised by the food alone", LBF, "(together * food_spawned_)", "(food_spawned_)",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: failing costs nothing", WORLD, "rewards_[i] -= rules_.penalty;", "rewards_[i] -= 0.0;",
+        "lbf: failing costs nothing", LBF, "rewards_[i] -= rules_.penalty;", "rewards_[i] -= 0.0;",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: food levels are not permuted", WORLD, "rules_.min_food_level[order[placed]]",
+        "lbf: food levels are not permuted", LBF, "rules_.min_food_level[order[placed]]",
         "rules_.min_food_level[placed]", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: player levels are not permuted", WORLD, "rules_.min_player_level[order[i]]",
+        "lbf: player levels are not permuted", LBF, "rules_.min_player_level[order[i]]",
         "rules_.min_player_level[i]", LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: a grid shows players' cells as free", WORLD, "access[row * side + col] = T(0);", ";", LBF_DIFFERENCES,
+        "lbf: a grid shows players' cells as free", SEEN, "access[row * side + col] = T(0);", ";", LBF_DIFFERENCES,
     ),
     Mutant(
         "lbf: half of a random number is thrown away", "csrc/envs/numpy_random.h", "has_half_ = true;", "",
         LBF_DIFFERENCES,
     ),
     Mutant(
-        "lbf: an individual reward is the team's", "csrc/envs/lbf/lbf_batch.cpp",
-        "env.world().reward(static_cast<int>(i))", "env.reward()", f"{T}envs/lbf/test_lbf.py -k individual",
+        "lbf: an individual reward is the team's", BATCH, "0.0 : rewards[i]", "0.0 : world.reward()", f"{T}envs/lbf/test_lbf.py -k individual",
     ),
     Mutant(
-        "lbf: the mean reward is the sum", "csrc/envs/lbf/lbf_env.h", "? sum / world_", "? sum + 0 * world_",
+        "lbf: the mean reward is the sum", WORLD, "options_.team_reward == TeamReward::mean", "false",
         f"{T}envs/lbf/test_lbf.py -k team_reward",
     ),
     Mutant(
@@ -327,7 +326,7 @@ MUTANTS = (
         f"{T}play/test_native_rollout.py -k own_coin", "coin",
     ),
     Mutant(
-        "native: the step limit is stored as termination", NATIVE, "at.env.terminated());", "at.env.ended());",
+        "native: the step limit is stored as termination", NATIVE, "at.world.terminated());", "at.world.ended());",
         f"{T}play/test_native_rollout.py -k of_python", "time-limit",
     ),
     Mutant(
@@ -699,40 +698,39 @@ MUTANTS = (
         "std::max<std::int64_t>(begin, 1)", "begin + 1", f"{T}ops/test_training_step.py -k by_threads",
     ),
     Mutant(
-        "features: positions stay absolute", FEATURES,
-        "if (features.positions != Positions::absolute)", "if (false)",
+        "features: positions stay absolute", SEEN, "if (positions_ != Positions::absolute)", "if (false)",
         f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
-        "features: what is unseen has a distance", FEATURES, "const bool seen = at[offset] >= 0;",
+        "features: what is unseen has a distance", SEEN, "const bool seen = at[offset] >= 0;",
         "const bool seen = true;", f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
-        "features: distances overwrite the next agent's observation", FEATURES,
-        "for (int i = world.rules().players() - 1; i >= 0; --i) {",
-        "for (int i = 0; i < world.rules().players(); ++i) {",
+        "features: distances of one agent reach the next one's observation", SEEN,
+        "if (sees_all_ && i > 0 && positions_ != Positions::relative)", "if (sees_all_ && i > 0)",
         f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
     ),
     Mutant(
-        "features: an episode starts with the last action of the one before", "csrc/envs/lbf/lbf_env.h",
-        "std::fill(last_actions_.begin(), last_actions_.end(), kNoLastAction);", "", f"{T}envs/lbf/test_features.py -k last_action",
+        "features: an episode starts with the last action of the one before", WORLD,
+        "std::fill(last_actions_.begin(), last_actions_.end(), kNoAction);", "", f"{T}envs/lbf/test_features.py -k last_action",
     ),
     Mutant(
-        "features: a batch does not keep the last action", "csrc/envs/lbf/lbf_batch.cpp", "env.step(actions + k * n)",
-        "const_cast<LbfWorld&>(env.world()).step(actions + k * n)", f"{T}envs/lbf/test_features.py -k last_action",
+        "features: a batch does not keep the last action", BATCH, "world.step(actions + k * n)",
+        "world.game().step(actions + k * n)", f"{T}envs/lbf/test_features.py -k last_action",
     ),
     Mutant(
-        "features: native episodes do not keep the last action", "csrc/play/lbf_rollout.cpp",
-        "at.env.step(actions_.data())", "const_cast<LbfWorld&>(at.env.world()).step(actions_.data())",
+        "features: native episodes do not keep the last action", NATIVE,
+        "at.world.step(actions_.data())", "at.world.game().step(actions_.data())",
         f"{T}play/test_native_rollout.py -k last",
     ),
     Mutant(
-        "features: a batch shows absolute positions", "csrc/envs/lbf/lbf_batch.cpp", "env.observe(out.obs",
-        "world.observe(out.obs", f"{T}envs/lbf/test_features.py -k batch_shows",
+        "features: a batch shows the game's own observations", BATCH,
+        "world.observe(out.obs + place * spec.n_agents * spec.obs_dim)",
+        "world.game().observe(out.obs + place * spec.n_agents * spec.obs_dim, spec.obs_dim)",
+        f"{T}envs/lbf/test_features.py -k last_action",
     ),
     Mutant(
-        "features: inputs are not scaled", "pyqmix/envs/lbf/env.py", "obs_scale = tuple(self.native.obs_scale) if scale_inputs",
-        "obs_scale = tuple(self.native.obs_scale) if False", f"{T}envs/lbf/test_features.py -k 'scale_is_one or evaluated_as'",
+        "features: inputs are not scaled", "pyqmix/envs/native.py", "        if scale_inputs:\n", "        if False:\n", f"{T}envs/lbf/test_features.py -k 'scale_is_one or evaluated_as'",
     ),
     Mutant(
         "features: the agent does not scale", "pyqmix/nn/agents.py", "obs if self.obs_scale is None else obs * self.obs_scale",

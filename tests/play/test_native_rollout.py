@@ -23,14 +23,14 @@ from pyqmix.replay import RingBusyError
 TASK = "Foraging-5x5-3p-2f-v3"
 BOARDS = {
     "masked": {},
-    "global state, truncated": {"global_state": True, "truncate_at_limit": True, "step_limit": 9},
+    "global state, truncated": {"global_state": True, "truncate_at_limit": True, "episode_limit": 9},
     "all actions": {"action_mask": False, "team_reward": "mean"},
     "grid": {"task": "Foraging-grid-2s-6x5-2p-2f-v3"},
     "relative": {"positions": "relative", "scale_inputs": True},
     "both, scaled": {"positions": "both", "scale_inputs": True, "global_state": True},
     "last action": {"last_action": True, "positions": "relative", "scale_inputs": True},
     "grid, last action": {"task": "Foraging-grid-2s-6x5-2p-2f-v3", "last_action": True},
-    "float32": {"options": {"max_player_level": 40_000, "min_player_level": 1}},
+    "float32": {"env_args": {"max_player_level": 40_000, "min_player_level": 1}},
 }
 
 
@@ -135,7 +135,7 @@ def test_a_nan_counts_as_highest_as_in_python():
     agent = agent_of(LbfEnv(TASK).spec)
     with torch.no_grad():
         agent.fc3.bias[2] = torch.nan
-    env = LbfEnv(TASK, action_mask=False, step_limit=3)
+    env = LbfEnv(TASK, action_mask=False, episode_limit=3)
     rings = [EpisodeRing(env.spec, 2) for _ in range(2)]
     NativeRollout(env, agent, 0, Stream.ENVIRONMENT, rings[0]).play(0, 2, 0.0)
     Rollout([env], agent, 0, Stream.ENVIRONMENT, rings[1]).play(0, 2, 0.0)
@@ -278,7 +278,7 @@ def test_weights_must_fit(block, message):
 
 def exploration(epsilon=0.5, episodes=3_000):
     """Count joint actions of two agents whose greedy action is to stay."""
-    env = LbfEnv("Foraging-8x8-2p-1f-coop-v3", action_mask=False, step_limit=1)
+    env = LbfEnv("Foraging-8x8-2p-1f-coop-v3", action_mask=False, episode_limit=1)
     agent = agent_of(env.spec)
     with torch.no_grad():
         agent.fc3.weight.zero_()
@@ -359,7 +359,7 @@ def test_ring_and_policy_must_fit_the_board():
         NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, EpisodeRing(other.spec, 4))
     policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=6, agent_id=False)
     with pytest.raises(ValueError, match="policy: its sizes are not those of the environment"):
-        _C.LbfRollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
+        _C.Rollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
 
 
 @each_kind
@@ -367,7 +367,7 @@ def test_native_where_the_environment_allows_it(tiny_config, kind):
     agent = agent_of(LbfEnv().spec, kind=kind)
     kinds = [
         type(create_rollout(config, agent, 0, Stream.EVALUATION, 2))
-        for config in (tiny_config(env="lbf"), tiny_config())
+        for config in (tiny_config(env="lbf"), tiny_config(env="gymnasium", task="Foraging-8x8-2p-3f-v3"))
     ]
     assert kinds == [NativeRollout, Rollout]
 

@@ -58,7 +58,7 @@ def without_clock(folder):
 
 def one_after_the_other(config, lag=True):
     """The training that overlap promises, on one thread: an episode waits for the training steps before it."""
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     learner, ring = Learner(env.spec, config), EpisodeRing(env.spec, config.buffer_size)
     actor = copy.deepcopy(learner.agent)
     rollout = create_rollout(config, actor, config.seed, Stream.ENVIRONMENT, config.num_envs, ring)
@@ -226,7 +226,7 @@ def test_a_second_interrupt_does_not_wait_for_the_episodes(endless, tmp_path):
 def ahead():
     """Episodes of Level-Based Foraging that are played ahead, and their ring."""
     config = Config(env="lbf", num_envs=3, hidden_dim=8)
-    env = create_env(config.env, config.task, config.env_options())
+    env = config.create_env()
     ring = EpisodeRing(env.spec, 16)
     made = PlayAhead(config, Learner(env.spec, config).agent, ring)
     yield made, ring

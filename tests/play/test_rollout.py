@@ -9,7 +9,7 @@ import torch
 from pyqmix import EnvError, EpisodeRing
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs.games import MatrixGame
+from pyqmix.envs import MatrixGame
 from pyqmix.envs.lbf.env import LbfEnv
 from pyqmix.envs.protocol import Point, Step
 from pyqmix.nn.agents import GRUAgent, MLPAgent

@@ -7,7 +7,6 @@ import torch
 
 from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.envs import create_env
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import create_rollout
 from pyqmix.play.rollout import Rollout
@@ -34,7 +33,7 @@ def rollouts():
 
     def make(num_workers, agent_kind="mlp", capacity=EPISODES, share=True, **env_args):
         config = config_of(**env_args).replace(agent=agent_kind, share_parameters=share)
-        env = create_env(config.env, config.task)
+        env = config.create_env()
         ring = EpisodeRing(env.spec, capacity, shared=True)
         agent = Learner(env.spec, config).agent
         made.append(create_rollout(config, agent, 0, Stream.ENVIRONMENT, 4, ring, num_workers))
@@ -48,7 +47,7 @@ def rollouts():
 
 def in_one_process(agent_kind="mlp", capacity=EPISODES, share=True):
     config = config_of().replace(agent=agent_kind, share_parameters=share)
-    env = create_env(config.env, config.task)
+    env = config.create_env()
     ring = EpisodeRing(env.spec, capacity)
     return Rollout([env], Learner(env.spec, config).agent, 0, Stream.ENVIRONMENT, ring), ring
 

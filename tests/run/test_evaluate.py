@@ -45,7 +45,7 @@ class Recorder:
 @pytest.fixture
 def recorded(monkeypatch):
     seeds, actions = [], []
-    monkeypatch.setattr("pyqmix.play.create.create_env", lambda *_: Recorder(seeds, actions))
+    monkeypatch.setattr(Config, "create_env", lambda self: Recorder(seeds, actions))
     return seeds, actions
 
 

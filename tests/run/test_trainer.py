@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from pyqmix import Config, ConfigError, EnvError, train
 from pyqmix.base.errors import DivergenceError
-from pyqmix.envs.games import TwoStep
+from pyqmix.envs import TwoStep
 from pyqmix.learn.learner import Learner
 from pyqmix.run import checkpoint
 from pyqmix.run.evaluate import evaluate_run
@@ -175,7 +175,7 @@ def test_agents_without_shared_parameters_are_trained_saved_and_evaluated(run, g
 def test_resume_restores_everything_but_the_replay(run, mixer, optimizer):
     folder = run(mixer=mixer, optimizer=optimizer, total_steps=200, standardise_rewards="masked")
     saved = checkpoints(folder)
-    learner = Learner(TwoStep.spec, Config.from_json(folder / "config.json"))
+    learner = Learner(TwoStep().spec, Config.from_json(folder / "config.json"))
     where = checkpoint.latest(folder)
     assert checkpoint.load(where, learner) == checkpoint.Progress(200, 100, 93, 8)
     assert learner.updates == 93
@@ -246,7 +246,7 @@ def test_failure_after_resuming_keeps_the_run(run, go_on, tmp_path, faulty_task)
 
 def test_checkpoint_is_whole_or_absent(tiny_run, tmp_path, monkeypatch):
     folder = shutil.copytree(tiny_run, tmp_path / "run")
-    learner = Learner(TwoStep.spec, Config.from_json(folder / "config.json"))
+    learner = Learner(TwoStep().spec, Config.from_json(folder / "config.json"))
 
     def fail_halfway(tensors, path):
         path.write_bytes(b"half")

@@ -1,6 +1,6 @@
 """Level-Based Foraging, native."""
 
-from pyqmix.envs.lbf.env import DEFAULT_TASK, LbfEnv
+from pyqmix.envs.lbf.env import DEFAULT_TASK, FAMILY, LbfEnv, LbfOptions
 from pyqmix.envs.lbf.foraging import ForagingEnv
 
-__all__ = ["DEFAULT_TASK", "ForagingEnv", "LbfEnv"]
+__all__ = ["DEFAULT_TASK", "FAMILY", "ForagingEnv", "LbfEnv", "LbfOptions"]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
@@ -37,22 +34,6 @@ def draw_board(world: _C.LbfEnv, rules: _C.LbfRules) -> NDArray[np.uint8]:
     _progress(draw, size, margin, world.steps / rules.max_episode_steps)
     smaller = image.resize((size[0] // _SMOOTH, size[1] // _SMOOTH), Image.Resampling.LANCZOS)
     return np.asarray(smaller)
-
-
-def save_gif(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float = 5.0) -> None:
-    """Write frames as a GIF that repeats; the last one stays for a second.
-
-    Frames are taken one after another and kept with one byte a pixel, in the first one's colours.
-    """
-    images: list[Image.Image] = []
-    for frame in frames:
-        image = Image.fromarray(frame)
-        palette = images[0] if images else image.quantize(256, dither=Image.Dither.NONE)
-        images.append(image.quantize(palette=palette, dither=Image.Dither.NONE))
-    durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
-    images[0].save(
-        path, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=1
-    )
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

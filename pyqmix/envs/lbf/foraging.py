@@ -124,7 +124,7 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
             False, and an empty dictionary.
         """
         self._world.step(as_actions(actions))
-        return self._observations(), self._world.rewards(), self._world.ended, False, {}
+        return self._observations(), self._world.rewards(), self._world.terminated, False, {}
 
     def valid_actions(self) -> NDArray[np.bool_]:
         """Return (n, 6) bool: the actions that the rules allow now."""

@@ -8,7 +8,7 @@ import torch
 from random_episodes import SPEC, make_batch, make_learner
 
 from pyqmix import Config, ConfigError, train
-from pyqmix.envs import EnvOptions, LbfEnv, LbfVectorEnv, SyncVectorEnv, make_env
+from pyqmix.envs import LbfEnv, NativeVectorEnv, SyncVectorEnv, make_env
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import GRUAgent, MLPAgent
 from pyqmix.play.native import flat_weights, native_policy
@@ -53,15 +53,15 @@ def relative(obs, rules):
 @pytest.mark.parametrize("levels", LEVELS, ids=["levels", "no levels"])
 @pytest.mark.parametrize("task", TASKS)
 def test_positions_are_relative_to_the_agent(task, levels):
-    absolute = points(task, options=levels)
-    changed, both = relative(absolute, LbfEnv(task, options=levels).rules)
+    absolute = points(task, env_args=levels)
+    changed, both = relative(absolute, LbfEnv(task, env_args=levels).rules)
     assert not np.array_equal(changed, absolute)
-    np.testing.assert_array_equal(points(task, options=levels, positions="relative"), changed)
-    np.testing.assert_array_equal(points(task, options=levels, positions="both"), both)
+    np.testing.assert_array_equal(points(task, env_args=levels, positions="relative"), changed)
+    np.testing.assert_array_equal(points(task, env_args=levels, positions="both"), both)
 
 
 def assert_a_batch_shows_the_same(task, steps, **view):
-    native = LbfVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
+    native = NativeVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
     python = SyncVectorEnv([LbfEnv(task, **view) for _ in range(3)], seed=7)
     random = np.random.default_rng(0)
     np.testing.assert_array_equal(native.reset()[0], python.reset()[0])
@@ -98,7 +98,7 @@ def test_the_last_action_stands_behind_all_else(task, positions):
 
 
 def test_a_batch_shows_the_last_action_until_its_episode_ends():
-    assert_a_batch_shows_the_same(TASKS[0], steps=15, last_action=True, positions="both", step_limit=4)
+    assert_a_batch_shows_the_same(TASKS[0], steps=15, last_action=True, positions="both", episode_limit=4)
 
 
 def test_the_concatenated_state_shows_what_agents_see():
@@ -124,7 +124,7 @@ def test_scale_is_one_over_the_largest_that_can_be():
     assert spec.obs_scale == (*food, *player, *player, *distance, *distance)
     expected = (1 / 7, 1 / 4, 1 / 4, *((1 / 7, 1 / 4, 1 / 2) * 2))
     np.testing.assert_array_equal(np.float32(spec.state_scale), np.float32(expected))
-    alone = LbfEnv("Foraging-2s-8x5-2p-1f-v3", scale_inputs=True, options={"observe_agent_levels": False}).spec
+    alone = LbfEnv("Foraging-2s-8x5-2p-1f-v3", scale_inputs=True, env_args={"observe_agent_levels": False}).spec
     assert alone.obs_scale == (1 / 4, 1 / 4, 1 / 4, *(1 / 4,) * 4)
     assert alone.state_scale == alone.obs_scale * 2
     assert LbfEnv().spec.obs_scale is LbfEnv().spec.state_scale is None
@@ -203,7 +203,7 @@ def test_a_trained_policy_is_evaluated_as_it_was_trained(tiny_config, tmp_path):
     config = tiny_config(env="lbf", task=TASKS[0], run_dir=str(tmp_path / "run"), total_steps=500, **view)
     result = train(config, quiet=True)
     _, agent = load_agent(tmp_path / "run")
-    env = make_env("lbf", task=TASKS[0], options=EnvOptions(**view))
+    env = make_env("lbf", task=TASKS[0], **view)
     obs = torch.from_numpy(env.reset(3).obs).unsqueeze(0)
     assert torch.equal(agent.act(obs, None)[0], result.learner.agent.act(obs, None)[0])
     assert evaluate_run(tmp_path / "run", 5, 1).returns.shape == (5,)
@@ -212,7 +212,7 @@ def test_a_trained_policy_is_evaluated_as_it_was_trained(tiny_config, tmp_path):
         load_weights(latest(tmp_path / "run"), other)
 
 
-@pytest.mark.parametrize("option", [{"positions": "relative"}, {"last_action": True}, {"scale_inputs": True}])
-def test_only_native_foraging_has_features(option):
+@pytest.mark.parametrize("option", [{"positions": "relative"}, {"global_state": True}])
+def test_only_foraging_has_features(option):
     with pytest.raises(ConfigError, match=f"{next(iter(option))}: two_step has no such option"):
-        make_env("two_step", options=EnvOptions(**option))
+        make_env("two_step", **option)

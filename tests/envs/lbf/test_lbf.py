@@ -7,9 +7,9 @@ import pytest
 from lbf_differential import Corrected
 
 from pyqmix import ConfigError, EpisodeRing
-from pyqmix.envs import EnvOptions, LbfEnv, LbfVectorEnv, SyncVectorEnv, make_env
-from pyqmix.envs.lbf.drawing import save_gif
+from pyqmix.envs import LbfEnv, NativeVectorEnv, SyncVectorEnv, make_env
 from pyqmix.envs.lbf.rules import task_options
+from pyqmix.run.recording import save_gif
 
 CROWDED = "Foraging-5x5-4p-1f-v3"
 TASKS = [CROWDED, "Foraging-2s-6x6-3p-2f-v3", "Foraging-grid-1s-5x5-2p-1f-coop-v3", "Foraging-4x9-2p-2f-v3"]
@@ -80,16 +80,16 @@ def test_team_reward_is_the_sum_or_the_mean():
 
 
 def test_options_replace_the_tasks():
-    assert rewards_of(options={"penalty": 0.3}) == {-0.3, 0.0, 1.0}
+    assert rewards_of(env_args={"penalty": 0.3}) == {-0.3, 0.0, 1.0}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
         ({"team_reward": "max"}, "team_reward: expected one of sum, mean, individual, got 'max'"),
-        ({"step_limit": 0}, "episode_limit: expected a positive integer, got 0"),
-        ({"options": {"food": 3}}, "env_args: expected some of players, .*, got food"),
-        ({"options": {"players": "2"}}, "players: expected an integer, got '2'"),
+        ({"episode_limit": 0}, "episode_limit: expected an integer of at least 1, got 0"),
+        ({"env_args": {"food": 3}}, "env_args: expected some of players, .*, got food"),
+        ({"env_args": {"players": "2"}}, "players: expected an integer, got '2'"),
     ],
 )
 def test_bad_options(options, message):
@@ -99,7 +99,7 @@ def test_bad_options(options, message):
 
 def test_a_team_that_learns_has_one_reward():
     with pytest.raises(ConfigError, match="team_reward: expected sum or mean"):
-        make_env("lbf", options=EnvOptions(team_reward="individual"))
+        make_env("lbf", team_reward="individual")
 
 
 def test_without_mask_all_actions_are_available():
@@ -133,7 +133,7 @@ def end_of(env, seed):
 
 @pytest.mark.parametrize("truncate", [False, True])
 def test_step_limit_with_food_left(truncate):
-    env = LbfEnv("Foraging-8x8-2p-3f-coop-v3", step_limit=7, truncate_at_limit=truncate)
+    env = LbfEnv("Foraging-8x8-2p-3f-coop-v3", episode_limit=7, truncate_at_limit=truncate)
     assert end_of(env, seed=0) == (not truncate, truncate, 7)
 
 
@@ -141,13 +141,13 @@ def test_last_food_taken_at_the_step_limit_terminates():
     task = "Foraging-5x5-2p-1f-v3"
     lengths = {seed: end_of(LbfEnv(task), seed)[2] for seed in range(20)}
     seed, taken = next((seed, length) for seed, length in lengths.items() if 1 < length < 50)
-    assert end_of(LbfEnv(task, step_limit=taken, truncate_at_limit=True), seed) == (True, False, taken)
-    assert end_of(LbfEnv(task, step_limit=taken - 1, truncate_at_limit=True), seed) == (False, True, taken - 1)
+    assert end_of(LbfEnv(task, episode_limit=taken, truncate_at_limit=True), seed) == (True, False, taken)
+    assert end_of(LbfEnv(task, episode_limit=taken - 1, truncate_at_limit=True), seed) == (False, True, taken - 1)
 
 
 def test_a_longer_limit_goes_on():
-    assert LbfEnv("Foraging-8x8-2p-3f-coop-v3", step_limit=80).spec.episode_limit == 80
-    assert end_of(LbfEnv("Foraging-12x12-2p-3f-coop-v3", step_limit=80), seed=0)[2] > 50
+    assert LbfEnv("Foraging-8x8-2p-3f-coop-v3", episode_limit=80).spec.episode_limit == 80
+    assert end_of(LbfEnv("Foraging-12x12-2p-3f-coop-v3", episode_limit=80), seed=0)[2] > 50
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_longer_limit_goes_on():
     ],
 )
 def test_storage_holds_every_observation(task, options, storage):
-    env = LbfEnv(task, options=options, global_state=True)
+    env = LbfEnv(task, env_args=options, global_state=True)
     assert (env.spec.obs_storage, env.spec.state_storage) == (storage, storage)
     ring = EpisodeRing(env.spec, capacity=1)
     nothing = np.zeros(env.spec.n_agents, np.int64)
@@ -176,14 +176,14 @@ def test_storage_holds_every_observation(task, options, storage):
 VIEWS = [
     {},
     {"global_state": True, "truncate_at_limit": True, "team_reward": "mean"},
-    {"action_mask": False, "step_limit": 5},
+    {"action_mask": False, "episode_limit": 5},
 ]
 
 
 @pytest.mark.parametrize("view", VIEWS, ids=["default", "state", "limit"])
 @pytest.mark.parametrize("task", TASKS)
 def test_a_batch_plays_as_its_boards_one_by_one(task, view):
-    native = LbfVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
+    native = NativeVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
     python = SyncVectorEnv([LbfEnv(task, **view) for _ in range(3)], seed=7)
     random = np.random.default_rng(0)
     ours, theirs = native.reset(), python.reset()
@@ -201,10 +201,7 @@ def test_a_batch_plays_as_its_boards_one_by_one(task, view):
 
 def test_individual_rewards_of_a_batch_add_up_to_the_teams():
     task = "Foraging-5x5-3p-1f-pen-v3"
-    team, each = (
-        make_env("lbf", task=task, num_envs=8, options=EnvOptions(team_reward=kind))
-        for kind in ("sum", "individual")
-    )
+    team, each = (make_env("lbf", task=task, num_envs=8, team_reward=kind) for kind in ("sum", "individual"))
     team.reset()
     each.reset()
     random, total = np.random.default_rng(0), 0.0
@@ -251,7 +248,7 @@ def test_a_failed_reset_starts_nothing():
 @pytest.mark.parametrize("num_envs", [0, -1, True, 2.0])
 def test_a_batch_needs_boards(num_envs):
     with pytest.raises(ConfigError, match="num_envs: expected a positive integer, got"):
-        LbfVectorEnv(LbfEnv(), num_envs)
+        NativeVectorEnv(LbfEnv(), num_envs)
 
 
 @pytest.mark.parametrize("seed", [-1, 2**64, 1.5, True])

@@ -1,4 +1,4 @@
-#include "envs/lbf/lbf_world.h"
+#include "envs/lbf/world.h"
 
 #include <algorithm>
 #include <cstddef>
@@ -20,11 +20,7 @@ bool are_adjacent(const LbfWorld::Food& food, const LbfWorld::Player& player) {
 }  // namespace
 
 LbfWorld::LbfWorld(LbfRules rules) : rules_(std::move(rules)) {
-    const int n = rules_.players(), side = 2 * rules_.sight + 1;
-    obs_dim_ = rules_.grid_observation
-                   ? 3 * side * side
-                   : 3 * rules_.max_num_food + (rules_.observe_agent_levels ? 3 : 2) * n;
-    sees_all_ = rules_.sight >= std::max(rules_.rows, rules_.cols) - 1;
+    const int n = rules_.players();
     width_ = rules_.cols + 2;
     field_.assign(static_cast<std::size_t>((rules_.rows + 2) * width_), kWall);
     for (int row = 0; row < rules_.rows; ++row)
@@ -208,114 +204,5 @@ void LbfWorld::find_valid_actions() {
             unsigned{beside_food} << kLoad);
     }
 }
-
-template <typename T>
-void LbfWorld::observe(T* out) const {
-    const int n = rules_.players();
-    if (rules_.grid_observation) {
-        for (int i = 0; i < n; ++i) observe_grid(i, out + std::ptrdiff_t{i} * obs_dim_);
-        return;
-    }
-    const int food_width = 3 * rules_.max_num_food;
-    for (int i = 0; i < n; ++i, out += obs_dim_) {
-        if (sees_all_ && i > 0)
-            std::copy_n(out - obs_dim_, food_width, out);
-        else
-            observe_food(i, out);
-        observe_players(i, out + food_width);
-    }
-}
-
-template <typename T>
-void LbfWorld::observe_food(int i, T* out) const {
-    const int sight = rules_.sight;
-    const Player& self = players_[i];
-    const int top = std::max(self.row - sight, 0), left = std::max(self.col - sight, 0);
-    int unseen = rules_.max_num_food;
-    for (const Food& food : food_) {
-        const int row = food.row - top, col = food.col - left;
-        if (row < 0 || col < 0 || food.row > self.row + sight || food.col > self.col + sight)
-            continue;
-        *out++ = static_cast<T>(row);
-        *out++ = static_cast<T>(col);
-        *out++ = static_cast<T>(food.level);
-        --unseen;
-    }
-    for (; unseen > 0; --unseen) {
-        *out++ = T(-1);
-        *out++ = T(-1);
-        *out++ = T(0);
-    }
-}
-
-template <typename T>
-void LbfWorld::observe_players(int i, T* out) const {
-    const int sight = rules_.sight;
-    const Player& self = players_[i];
-    const int top = std::max(self.row - sight, 0), left = std::max(self.col - sight, 0);
-    const auto write = [&](int row, int col, int level) {
-        *out++ = static_cast<T>(row);
-        *out++ = static_cast<T>(col);
-        if (rules_.observe_agent_levels) *out++ = static_cast<T>(level);
-    };
-    write(self.row - top, self.col - left, self.level);
-    int unseen = 0;
-    for (int j = 0; j < static_cast<int>(players_.size()); ++j) {
-        if (j == i) continue;
-        // The original sees players as far as 2 sight from the window's corner, beyond the window
-        // where the board cuts it.
-        const int row = players_[j].row - top, col = players_[j].col - left;
-        if (row < 0 || col < 0 || row > 2 * sight || col > 2 * sight) {
-            ++unseen;
-            continue;
-        }
-        write(row, col, players_[j].level);
-    }
-    for (; unseen > 0; --unseen) write(-1, -1, 0);
-}
-
-template <typename T>
-void LbfWorld::observe_grid(int i, T* out) const {
-    const int sight = rules_.sight, side = 2 * sight + 1;
-    const int top = players_[i].row - sight, left = players_[i].col - sight;
-    T *const agents = out, *const food = agents + side * side, *const access = food + side * side;
-    std::fill_n(out, 3 * side * side, T(0));
-    const int first = std::max(left, 0), last = std::min(left + side, rules_.cols);
-    for (int row = std::max(top, 0); row < std::min(top + side, rules_.rows); ++row) {
-        const int* levels = &field_[cell(row, 0)];
-        const int to = (row - top) * side - left;
-        for (int col = first; col < last; ++col) {
-            food[to + col] = static_cast<T>(levels[col]);
-            access[to + col] = T(levels[col] == 0);
-        }
-    }
-    for (const Player& player : players_) {
-        const int row = player.row - top, col = player.col - left;
-        if (row < 0 || col < 0 || row >= side || col >= side) continue;
-        agents[row * side + col] =
-            rules_.observe_agent_levels ? static_cast<T>(player.level) : T(1);
-        access[row * side + col] = T(0);
-    }
-}
-
-template <typename T>
-void LbfWorld::state(T* out) const {
-    const auto write = [&](int row, int col, int level) {
-        *out++ = static_cast<T>(row);
-        *out++ = static_cast<T>(col);
-        *out++ = static_cast<T>(level);
-    };
-    for (const Food& food : food_) write(food.row, food.col, food.level);
-    for (auto gone = food_.size(); gone < static_cast<std::size_t>(rules_.max_num_food); ++gone)
-        write(-1, -1, 0);
-    for (const Player& player : players_) write(player.row, player.col, player.level);
-}
-
-#define PYQMIX_OBSERVATIONS_OF(T)                 \
-    template void LbfWorld::observe<T>(T*) const; \
-    template void LbfWorld::state<T>(T*) const;
-PYQMIX_OBSERVATIONS_OF(std::int8_t)
-PYQMIX_OBSERVATIONS_OF(std::int16_t)
-PYQMIX_OBSERVATIONS_OF(float)
 
 }  // namespace pyqmix

@@ -2,10 +2,10 @@
 #pragma once
 
 #include <cstdint>
-#include <numeric>
+#include <span>
 #include <vector>
 
-#include "envs/lbf/lbf_rules.h"
+#include "envs/lbf/rules.h"
 #include "envs/numpy_random.h"
 
 namespace pyqmix {
@@ -27,8 +27,6 @@ class LbfWorld {
     explicit LbfWorld(LbfRules rules);
 
     const LbfRules& rules() const { return rules_; }
-    int obs_dim() const { return obs_dim_; }
-    int state_dim() const { return 3 * (rules_.max_num_food + rules_.players()); }
 
     // What reset(seed=...) does before it resets.
     void seed(std::uint64_t seed) { random_ = numpy::Generator(numpy::SeedSequence(seed)); }
@@ -51,33 +49,17 @@ class LbfWorld {
 
     // Bit a says whether player i's action a is valid.
     std::uint8_t valid_actions(int i) const { return valid_[i]; }
-    double reward(int i) const { return rewards_[i]; }
-    double rewards_added() const { return std::accumulate(rewards_.begin(), rewards_.end(), 0.0); }
+    std::span<const double> rewards() const { return rewards_; }
     bool has_food() const { return !food_.empty(); }
     bool at_step_limit() const { return rules_.max_episode_steps <= steps_; }
     int steps() const { return steps_; }
     const std::vector<Food>& food() const { return food_; }  // by rows
     const std::vector<Player>& players() const { return players_; }
 
-    // What each player sees, (n, O): three numbers for each food item, by rows, then each player,
-    // oneself first; -1, -1, 0 for what is unseen. With grid_observation, (n, 3, 2 sight + 1,
-    // 2 sight + 1): levels of players, levels of food, and which cells are free.
-    template <typename T>
-    void observe(T* out) const;
-
-    // Everything, (S): row, column and level of each food item, by rows (-1, -1, 0 for those that
-    // are gone), then of each player.
-    template <typename T>
-    void state(T* out) const;
+    // The levels of food in a row of the board, 0 where there is none.
+    const int* food_levels(int row) const { return &field_[cell(row, 0)]; }
 
    private:
-    template <typename T>
-    void observe_food(int i, T* out) const;
-    template <typename T>
-    void observe_players(int i, T* out) const;
-    template <typename T>
-    void observe_grid(int i, T* out) const;
-
     int cell(int row, int col) const { return (row + 1) * width_ + col + 1; }
     bool is_free(int row, int col) const;
     bool has_food_near(int row, int col) const;
@@ -89,8 +71,7 @@ class LbfWorld {
     void find_valid_actions();
 
     LbfRules rules_;
-    int obs_dim_, width_;
-    bool sees_all_;
+    int width_;  // of a row of the field
     numpy::Generator random_;
     std::vector<int> field_;  // food levels, with a wall around the board
     std::vector<Food> food_;

@@ -1,4 +1,4 @@
-#include "envs/lbf/lbf_rules.h"
+#include "envs/lbf/rules.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,0 +1,199 @@
+"""Kinds of options: how each is read from a command line, what it may be, and how its error reads.
+
+An option is declared once, as a field of a frozen dataclass: its type, its kind, its default and, in the docstring
+below it, its sentence::
+
+    batch_size: Annotated[int, integer(1)] = 32
+    \"\"\"Episodes in a batch.\"\"\"
+
+A field of type ``bool`` needs no kind.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from functools import lru_cache
+from typing import Any, get_args, get_type_hints
+
+from tyro.constructors import PrimitiveConstructorSpec
+
+from pyqmix.base.errors import ConfigError, unknown
+
+LARGEST_INT = 2**63 - 1
+Check = Callable[[str, object], None]
+
+
+@dataclass(frozen=True)
+class Kind(PrimitiveConstructorSpec[Any]):
+    """A kind of option, for :data:`typing.Annotated`.
+
+    Attributes:
+        check: raises ConfigError for a name and a value that the option cannot have.
+        names: of a choice, those that may be given.
+    """
+
+    check: Check = lambda name, value: None
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Text:
+    """The kind of a name: any text that is not empty, or None."""
+
+    def check(self, name: str, value: object) -> None:
+        """Raise ConfigError for a value that is none."""
+        if value is not None and not (isinstance(value, str) and value):
+            raise ConfigError(f"{name}: expected a name that is not empty, got {value!r}")
+
+
+def integer(low: int, high: int = LARGEST_INT, optional: bool = False) -> Kind:
+    """Make the kind of an integer in [low, high], or None where it is optional."""
+    return _number("INT", int, optional, lambda name, value: require_int(name, value, low, high))
+
+
+def number(
+    low: float = -math.inf, high: float = math.inf, above: float = -math.inf, optional: bool = False
+) -> Kind:
+    """Make the kind of a finite number in [low, high] that is greater than ``above``."""
+    return _number("FLOAT", float, optional, lambda name, value: require_number(name, value, low, high, above))
+
+
+def one_of(*names: str, also: tuple[str, ...] = ()) -> Kind:
+    """Make the kind of a choice.
+
+    Args:
+        *names: those that are shown.
+        also: others, for code that uses the option in a way of its own.
+    """
+
+    def check(name: str, value: object) -> None:
+        if value not in (*names, *also):
+            raise unknown(name, value, (*names, *also))
+
+    return _kind("{" + ",".join(names) + "}", _itself, str, check, names)
+
+
+def json_value(check: Check) -> Kind:
+    """Make the kind of a value that is written as JSON; text that is no JSON is left to the check."""
+    return _kind("JSON", _read_json, json.dumps, check)
+
+
+def check_json_object(name: str, value: object) -> None:
+    """Raise ConfigError unless a value is None, or a JSON object."""
+    if value is not None and not isinstance(value, Mapping):
+        raise ConfigError(f"{name}: expected a JSON object of options, got {value!r}")
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError):
+        raise ConfigError(f"{name}: expected what JSON can hold, got {value!r}") from None
+
+
+def option_names(options: type[Any]) -> tuple[str, ...]:
+    """Return the names of a dataclass's options."""
+    return tuple(field.name for field in fields(options))
+
+
+@lru_cache
+def kinds_of(options: type[Any]) -> dict[str, Kind | Text | None]:
+    """Return the kind of each option of a dataclass; None for a flag."""
+    kinds: dict[str, Kind | Text | None] = {}
+    hints = get_type_hints(options, include_extras=True)
+    for name in option_names(options):
+        found = [each for each in get_args(hints[name]) if isinstance(each, (Kind, Text))]
+        kinds[name] = found[0] if found else None
+    return kinds
+
+
+def check_each(options: object) -> None:
+    """Check every option of a dataclass by itself.
+
+    Raises:
+        ConfigError: one has no usable value; the message names it, what was expected and what came.
+    """
+    for name, kind in kinds_of(type(options)).items():  # type: ignore[arg-type]
+        value = getattr(options, name)
+        if kind is not None:
+            kind.check(name, value)
+        elif not isinstance(value, bool):
+            raise ConfigError(f"{name}: expected true or false, got {value!r}")
+
+
+def require_int(name: str, value: object, low: int, high: int = LARGEST_INT) -> None:
+    """Check an integer option.
+
+    Raises:
+        ConfigError: it is none, or lies outside [low, high].
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        raise ConfigError(f"{name}: expected an integer of at least {low}, got {value!r}")
+    if value > high:
+        raise ConfigError(f"{name}: expected an integer of at most {high:,}, got {value!r}")
+
+
+def require_number(
+    name: str, value: object, low: float = -math.inf, high: float = math.inf, above: float = -math.inf
+) -> None:
+    """Check a number.
+
+    Raises:
+        ConfigError: it is none, not finite, outside [low, high], or not greater than ``above``.
+    """
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
+        raise ConfigError(f"{name}: expected a finite number, got {value!r}")
+    if not low <= value <= high or value <= above:
+        expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"
+        raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond every float
+        return False
+
+
+def _number(metavar: str, read: Callable[[str], Any], optional: bool, check: Check) -> Kind:
+    def read_or_leave(text: str) -> Any:
+        """Read a number, and leave other text as it is: the check says what it expected."""
+        try:
+            return None if text == "None" else read(text)
+        except ValueError:
+            return text
+
+    def check_given(name: str, value: object) -> None:
+        if not (optional and value is None):
+            check(name, value)
+
+    return _kind(metavar, read_or_leave, str, check_given)
+
+
+def _kind(
+    metavar: str,
+    read: Callable[[str], Any],
+    write: Callable[[Any], str],
+    check: Check,
+    names: tuple[str, ...] = (),
+) -> Kind:
+    return Kind(
+        nargs=1,
+        metavar=metavar,
+        instance_from_str=lambda arguments: read(arguments[0]),
+        is_instance=lambda value: True,
+        str_from_instance=lambda value: [write(value)],
+        check=check,
+        names=names,
+    )
+
+
+def _itself(text: str) -> str:
+    return text
+
+
+def _read_json(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

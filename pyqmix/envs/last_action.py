@@ -1,0 +1,58 @@
+"""Shows agents their last action, in environments that are stepped in Python; native worlds do it themselves."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyqmix.envs.protocol import Env, Point, Step
+
+
+class LastActionEnv:
+    """Puts a one-hot code (A,) of each agent's last action behind its observation; zeros at an episode's start.
+
+    Where the state is the concatenated observations, it holds the codes too, as that of a native world does.
+
+    Args:
+        env: the environment.
+    """
+
+    def __init__(self, env: Env) -> None:
+        self.env, self.name = env, env.name
+        spec = env.spec
+        width = spec.obs_dim + spec.n_actions
+        of_obs = None if spec.obs_scale is None else (*spec.obs_scale, *[1.0] * spec.n_actions)
+        if spec.concat_state:
+            of_state = None if of_obs is None else of_obs * spec.n_agents
+            spec = dataclasses.replace(
+                spec, obs_dim=width, obs_scale=of_obs, state_dim=spec.n_agents * width, state_scale=of_state
+            )
+        else:
+            spec = dataclasses.replace(spec, obs_dim=width, obs_scale=of_obs)
+        self.spec = spec
+        self._codes = np.eye(spec.n_actions, dtype=np.float32)
+
+    def reset(self, seed: int) -> Point:
+        """Start an episode."""
+        none = np.zeros((self.spec.n_agents, self.spec.n_actions), np.float32)
+        return _shown(self.env.reset(seed), none)
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Execute the joint action (n,)."""
+        step = self.env.step(actions)
+        return step._replace(point=_shown(step.point, self._codes[actions]))
+
+    def render(self) -> object:
+        """Return what the environment draws, if it does."""
+        render = getattr(self.env, "render", None)
+        return None if render is None else render()
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
+
+
+def _shown(point: Point, codes: NDArray[np.float32]) -> Point:
+    return point._replace(obs=np.concatenate([point.obs, codes], axis=1))

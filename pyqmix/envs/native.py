@@ -1,0 +1,68 @@
+"""Native environments: a game in C++ as the trainer meets it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyqmix import _C
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.spec import spec_of
+from pyqmix.envs.actions import as_actions, check_seed
+from pyqmix.envs.protocol import Point, Step
+
+
+class NativeEnv:
+    """One world of a native game. Every episode starts as in a new world.
+
+    Rollouts and :class:`pyqmix.envs.NativeVectorEnv` play such a world in C++.
+
+    Args:
+        name: what error messages call it.
+        native: the world.
+        scale_inputs: networks multiply observations and states by the game's own factors; what the environment
+            shows is not scaled.
+        team_reward: how the world's rewards become the team's; one that pays "individual" rewards cannot step
+            alone.
+    """
+
+    def __init__(
+        self, name: str, native: _C.NativeEnv, scale_inputs: bool = False, team_reward: str = "sum"
+    ) -> None:
+        self.name, self.native, self.team_reward = name, native, team_reward
+        spec = spec_of(native.spec)
+        if scale_inputs:
+            of_obs = tuple(native.obs_scale)
+            of_state = of_obs * spec.n_agents if spec.concat_state else tuple(native.state_scale)
+            spec = dataclasses.replace(spec, obs_scale=of_obs, state_scale=of_state)
+        self.spec = spec
+
+    def reset(self, seed: int) -> Point:
+        """Start an episode as in a new world.
+
+        Raises:
+            RuntimeError: no episode can start, as on a board where a player found no free cell.
+        """
+        self.native.start(check_seed(seed))
+        return self._point()
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Execute the joint action (n,).
+
+        Raises:
+            RuntimeError: no episode has started.
+            ValueError: an action does not exist.
+        """
+        if self.team_reward == "individual":
+            raise ConfigError("team_reward: 'individual' is for batches; one environment pays a sum or a mean")
+        self.native.step(as_actions(actions))
+        return Step(self._point(), self.native.reward, self.native.terminated, self.native.truncated)
+
+    def close(self) -> None:
+        """Do nothing."""
+
+    def _point(self) -> Point:
+        state = None if self.spec.concat_state else self.native.state()
+        return Point(self.native.observation(), self.native.avail(), state)
