@@ -24,9 +24,9 @@ template <NativeGame Game>
 void write_avail(const World<Game>& world, bool* out) {
     const EpisodeSpec& spec = world.spec();
     for (int agent = 0; agent < spec.n_agents; ++agent) {
-        const ActionMask mask = world.available(agent);
-        for (std::int64_t action = 0; action < spec.n_actions; ++action)
-            *out++ = (mask >> action & 1u) != 0;
+        ActionMask mask = world.available(agent);
+        for (std::int64_t action = 0; action < spec.n_actions; ++action, mask >>= 1)
+            *out++ = (mask & 1u) != 0;
     }
 }
 

@@ -29,7 +29,7 @@ inline constexpr auto kAvailableActions = [] {
 
 // The available action that a uniform `pick` in [0, 1) points at.
 inline std::uint8_t random_action(ActionMask available, double pick) {
-    if (available < kAvailableActions.size()) {
+    if (available < kAvailableActions.size()) [[likely]] {
         const AvailableActions& among = kAvailableActions[available];
         return among.actions[static_cast<unsigned>(pick * among.count)];
     }

@@ -167,7 +167,12 @@ class WorldWorker final : public RolloutWorker {
 
     // Masks (n, bytes_each), the lowest action in the lowest bit of the first byte.
     void write_masks(const World<Game>& world, std::byte* to, std::int64_t bytes_each) const {
-        for (int i = 0; i < static_cast<int>(n_); ++i) {
+        const int n = static_cast<int>(n_);
+        if (bytes_each == 1) {
+            for (int i = 0; i < n; ++i) to[i] = static_cast<std::byte>(world.available(i));
+            return;
+        }
+        for (int i = 0; i < n; ++i) {
             ActionMask mask = world.available(i);
             for (std::int64_t byte = 0; byte < bytes_each; ++byte, mask >>= 8)
                 *to++ = static_cast<std::byte>(mask & 0xff);
