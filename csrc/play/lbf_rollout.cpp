@@ -178,7 +178,7 @@ class LbfRollout::Worker {
     std::vector<float> obs_, qs_, hidden_;
     std::vector<std::uint8_t> actions_;
     std::vector<double> draws_;
-    Scratch scratch_;
+    PolicyScratch scratch_;
 };
 
 namespace {

@@ -10,7 +10,7 @@
 
 namespace pyqmix {
 
-inline constexpr std::int64_t kTileRows = 128;
+inline constexpr std::int64_t kQMixerTileRows = 128;
 
 // Columns of the first product's output z: what has a ReLU stands first.
 //     two layers:  hidden_1 | hidden_f | hidden_v | b1

@@ -17,7 +17,7 @@ namespace {
 // Calls body(chunk, begin, end) for each chunk of the rows.
 template <typename Body>
 void for_row_chunks(std::int64_t rows, int threads, const Body& body) {
-    for_chunks(1, rows, kTileRows, threads,
+    for_chunks(1, rows, kQMixerTileRows, threads,
                [&](std::int64_t chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
                    body(chunk, begin, end);
                });
@@ -60,7 +60,7 @@ using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
 
 template <typename T>
 ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
-    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kTileRows)));
+    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kQMixerTileRows)));
     for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
     return sums;
 }
@@ -275,7 +275,7 @@ std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& 
                                   int threads) {
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
-    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kTileRows)),
+    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kQMixerTileRows)),
                                     kAllAvailable);
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         const auto run = [&]() -> std::int64_t {
