@@ -108,7 +108,7 @@ void MlpPolicy::values(std::int64_t episodes, const float* obs, float*, float* q
     scratch.resize(static_cast<std::size_t>(kPolicyTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
         PYQMIX_AT_SIMD_LEVEL(dense_layers, &layers_[network * kLayers], kLayers, rows,
-                             scratch.data())
+                             scratch.data());
     };
     for_networks(sizes(), episodes, obs, nullptr, qs, kernel);
 }
@@ -161,7 +161,7 @@ void GruPolicy::values(std::int64_t episodes, const float* obs, float* hidden, f
     scratch.resize(static_cast<std::size_t>(kPolicyTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
         PYQMIX_AT_SIMD_LEVEL(gru_layers, networks_[static_cast<std::size_t>(network)], rows,
-                             scratch.data())
+                             scratch.data());
     };
     for_networks(sizes(), episodes, obs, hidden, qs, kernel);
 }

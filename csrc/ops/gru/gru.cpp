@@ -185,8 +185,7 @@ void gru_forward_cpu(const GruInputs<T>& in, T* hidden, T* saved, int threads) {
     jobs.run(threads, [&](std::int64_t, std::int64_t group, const GruChunk<T>& chunk) {
         const Rows<T> out{hidden + group * plan.hidden, in.shape.groups * plan.hidden};
         T* const kept = saved ? saved + group * jobs.rows() * plan.width : nullptr;
-        const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(gru_forward_chunk, chunk, out, kept) };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(gru_forward_chunk, chunk, out, kept);
     });
 }
 
@@ -209,8 +208,7 @@ void gru_backward_cpu(const GruInputs<T>& in, const T* hidden, const T* saved,
         if (grad_features)
             to.grad_features = {grad_features + group * plan.inputs, groups * plan.inputs};
         if (wanted) to.sums = sums[static_cast<std::size_t>(job)].get();
-        const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(gru_backward_chunk, chunk, to) };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(gru_backward_chunk, chunk, to);
     });
     if (wanted)
         for (std::int64_t group = 0; group < groups; ++group)

@@ -226,10 +226,7 @@ void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threa
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
     for_row_chunks(in.rows, threads, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        const auto run = [&] {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end)
-        };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end);
     });
 }
 
@@ -242,11 +239,8 @@ void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T
     const ChunkSums<T> sums = wanted ? chunk_sums(plan, in.rows) : ChunkSums<T>();
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         QMixerSums<T>* const own = wanted ? sums[static_cast<std::size_t>(chunk)].get() : nullptr;
-        const auto run = [&] {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
-                                 grad_agent_qs, own, begin, end)
-        };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
+                             grad_agent_qs, own, begin, end);
     });
     if (wanted) write_gradients(plan, total_of(sums), grads);
 }
@@ -260,11 +254,8 @@ double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
     std::vector<double> losses(sums.size());
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         const auto at = static_cast<std::size_t>(chunk);
-        const auto run = [&]() -> double {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error, grad_agent_qs,
-                                 sums[at].get(), begin, end)
-        };
-        losses[at] = run();
+        losses[at] = PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error,
+                                          grad_agent_qs, sums[at].get(), begin, end);
     });
     write_gradients(plan, total_of(sums), grads);
     return std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -278,10 +269,8 @@ std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& 
     std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kQMixerTileRows)),
                                     kAllAvailable);
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
-        const auto run = [&]() -> std::int64_t {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end)
-        };
-        found[static_cast<std::size_t>(chunk)] = run();
+        found[static_cast<std::size_t>(chunk)] =
+            PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end);
     });
     for (const std::int64_t agent : found)
         if (agent != kAllAvailable) return agent;
