@@ -28,10 +28,10 @@ types_agree() {  # folder of the sources, folders below it
   } 2>"$work/2"
 }
 sizes_agree() {
-  nm --defined-only -S "$work"/objects/*.o | awk '
-    $3 !~ /^[WVu]$/ || $4 !~ /pyqmix/ { next }
-    $4 in size && size[$4] != $2 { print "two sizes: " $4; different = 1 }
-    { size[$4] = $2 }
+  readelf --symbols --wide "$work"/objects/*.o | awk '
+    $5 !~ /WEAK|UNIQUE/ || $7 == "UND" || $8 !~ /pyqmix/ { next }
+    $8 in size && size[$8] != $3 { print "two sizes: " $8; different = 1 }
+    { size[$8] = $3 }
     END { exit different }' | c++filt >"$work/3"
 }
 check() {  # folder of the sources, folders below it; sets `found` to the number of the check that fails
@@ -46,11 +46,12 @@ planted() {  # number of the check that must catch it, description, files, a sed
 
 check csrc "${native[@]}" || { cat "$work/$found"; echo "a name has two definitions"; exit 1; }
 echo "names: $(wc -l < <(sources csrc "${native[@]}")) files agree"
-files='base/parallel.cpp base/workspace.cpp'
-use='[[gnu::used]] static char planted_use'
 planted 1 "a constant with two values" 'play/*' 's/kPolicyTileRows/kQMixerTileRows/' "${native[@]}"
 planted 1 "an alias named as a class" 'play/*' 's/\bPolicyScratch\b/Scratch/' "${native[@]}"
-planted 2 "two types of one name" "$files" \
-  "\$a struct Planted { char name[sizeof __FILE__]; }; $use(Planted* p) { return p->name[0]; }" base
-planted 3 "two inline functions of one name" "$files" \
-  "\$a namespace pyqmix { inline char planted() { static const char name[] = __FILE__; return name[1]; } $use() { return planted(); } }" base
+# The two names of files differ in length by one, so that the two definitions differ.
+planted 2 "two types of one name" 'base/parallel.cpp base/workspace.cpp' '$a namespace pyqmix { \
+  struct Planted { char name[sizeof __FILE__]; }; \
+  [[gnu::used]] static char use(Planted* p) { return p->name[0]; } }' base
+planted 3 "two inline functions of one name" 'base/parallel.cpp base/workspace.cpp' '$a namespace pyqmix { \
+  inline int planted(int x) { if constexpr (sizeof __FILE__ % 2) x *= x + 3; return x; } \
+  [[gnu::used]] static int use(int x) { return planted(x); } }' base
