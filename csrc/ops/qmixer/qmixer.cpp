@@ -32,7 +32,7 @@ class Cutter {
         used_ += padded<T>(count);
         return out;
     }
-    // The same cuts again, now with zeros behind them.
+    // Allocates zeroed memory for the parts; the same calls of take() then return them.
     Workspace back() {
         const auto bytes = static_cast<std::size_t>(used_) * sizeof(T);
         Workspace block(bytes);
@@ -65,8 +65,8 @@ ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
     return sums;
 }
 
-// Adds to the first chunk's sums those of the others; a piece after the other, so that each is read
-// from memory once, and from front to back.
+// Adds the sums of the other chunks to those of the first, piece by piece, so that the total is
+// read from memory once, from front to back.
 template <typename T>
 const QMixerSums<T>& total_of(const ChunkSums<T>& sums) {
     const auto add = [&](const auto& part_of) {

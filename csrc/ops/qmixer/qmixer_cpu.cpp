@@ -57,7 +57,7 @@ MixInputs<T> mix_inputs(const QMixerPlan<T>& plan, const Activations<T>& tile, s
             {v, 1}};
 }
 
-// Calls visit(first row, rows) for each tile of so many rows of [begin, end).
+// Calls visit(first row, rows) for each tile of `size` rows of [begin, end).
 template <typename Visit>
 void for_tiles(std::int64_t begin, std::int64_t end, std::int64_t size, const Visit& visit) {
     for (std::int64_t row = begin; row < end; row += size) visit(row, std::min(size, end - row));
@@ -77,8 +77,8 @@ struct TileGrads {
     T* v;
 };
 
-// Memory of a tile's gradients; those of z lie together for a group of tiles, because the states'
-// product is the largest and writes to its sums less often so. Padding holds whatever it held: no
+// Memory of a tile's gradients. Those of z lie together for a group of tiles, so that the product
+// with the states, the largest, adds to its sums less often. Padding is uninitialised, because no
 // gradient that is read depends on it.
 template <typename T>
 class GroupGrads {
@@ -103,7 +103,7 @@ class GroupGrads {
     TileGrads<T> group_;
 };
 
-// From v to its hidden layer and its weights; a few rows at a time, as add_columns.
+// From v to its hidden layer and its weights, a few rows at a time as in add_columns.
 template <typename T>
 void state_value_backward(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                           std::int64_t rows, const Activations<T>& tile, const TileGrads<T>& grads,
@@ -177,8 +177,8 @@ void forward_tile(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
     for (std::int64_t r = 0; r < rows; ++r) q_tot[r] = mix_row(mix, r, agent_qs[r]);
 }
 
-// Gradients of rows [begin, end), whose tiles' activations and gradients of q_tot are what
-// visit(row, rows) returns. Adds to `sums` unless it is null.
+// Gradients of rows [begin, end). visit(row, rows) returns a tile's activations and its gradients
+// of q_tot. Adds to `sums` unless it is null.
 template <typename T, typename Visit>
 void backward_tiles(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                     const QMixerInputs<T>& in, T* grad_agent_qs, QMixerSums<T>* sums,
