@@ -223,7 +223,8 @@ def from_cpp(repeats: int = 5) -> dict[str, float]:
     """Compile and run the native side; the median of some runs."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "ring_native"
-        core, common, replay = ROOT / "csrc", ROOT / "csrc" / "common", ROOT / "csrc" / "replay"
+        core = ROOT / "csrc"
+        codec = core / "episode" / "episode_codec_cpu.cpp"
         options = [
             "-std=gnu++20",
             "-O3",
@@ -237,13 +238,11 @@ def from_cpp(repeats: int = 5) -> dict[str, float]:
         levels = {"baseline": [], "avx2": ["-mavx2", "-mfma"], "avx512": _AVX512}
         for level, flags in levels.items():
             objects.append(f"{folder}/{level}.o")
-            source = str(replay / "episode_codec_cpu.cpp")
             define = f"-DPYQMIX_SIMD_NAMESPACE={level}"
-            subprocess.run(["g++", *options, *flags, define, "-c", source, "-o", objects[-1]], check=True)
-        others = [str(p) for p in sorted(replay.glob("*.cpp")) if p.name != "episode_codec_cpu.cpp"]
+            subprocess.run(["g++", *options, *flags, define, "-c", str(codec), "-o", objects[-1]], check=True)
+        others = (p for folder in ("base", "episode", "replay") for p in sorted((core / folder).glob("*.cpp")))
         sources = [
-            *others,
-            str(common / "simd.cpp"),
+            *(str(path) for path in others if path != codec),
             str(Path(__file__).with_suffix("")) + "_native.cpp",
             *objects,
         ]

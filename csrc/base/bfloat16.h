@@ -1,5 +1,5 @@
-// What values are stored as, and what they are computed in: bfloat16 in float, float and double in
-// themselves.
+// The type that values are stored as, and the type that they are computed in: float for bfloat16,
+// the same type for float and double.
 #pragma once
 
 #include <cstdint>

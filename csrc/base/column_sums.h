@@ -1,5 +1,5 @@
 // Sums over the rows of a matrix. In an unnamed namespace for the reason given in
-// mixer/mixer_math.h.
+// ops/mix/mix_math.h.
 #pragma once
 
 #include <algorithm>
@@ -10,8 +10,8 @@
 namespace pyqmix {
 namespace {
 
-// Adds the columns of (rows, width) to sums, width a multiple of 128 bytes: a few rows at a time,
-// so that few sums round to the size of the whole.
+// Adds the sums of the columns of (rows, width) to `sums`; width is a multiple of 128 bytes. Sums a
+// few rows at a time in T, so that few additions round at the size of the total.
 template <typename T>
 void add_columns(std::int64_t rows, std::int64_t width, Rows<const T> from, double* sums) {
     constexpr std::int64_t kRows = 8, kColumns = 128 / sizeof(T);

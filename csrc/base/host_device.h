@@ -1,6 +1,6 @@
 // Functions marked PYQMIX_HD compile for the host and, under nvcc, for the device too, so that the
-// arithmetic of one sample stands once. PYQMIX_DEVICE_CODE is 1 where the device's own functions
-// are at hand: in nvcc's pass for the device, and in the tests' emulation of one.
+// arithmetic of one sample is written once. PYQMIX_DEVICE_CODE is 1 where CUDA's device functions
+// can be called: in nvcc's device pass, and in the tests' emulation of it.
 #pragma once
 
 #if defined(__CUDACC__)

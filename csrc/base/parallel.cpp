@@ -23,8 +23,8 @@ void pause_briefly() {
 #endif
 }
 
-// Waits for `ready` without sleeping, as long as a job that follows soon may take; true if it came.
-// Whoever else wants the core gets it: nobody need be on another one.
+// Polls `ready` without sleeping, for about the time between jobs that follow each other; returns
+// whether it became true. Yields the core, because the thread that it waits for may need it.
 template <typename Ready>
 bool comes_soon(const Ready& ready) {
     constexpr std::chrono::microseconds kSoon(60);
@@ -39,9 +39,10 @@ bool comes_soon(const Ready& ready) {
     }
 }
 
-// What is left of a job, in one word that its threads change by compare-and-swap: the units [first,
-// last). The caller takes them from the front, workers from the back, so that two threads have the
-// same rows each time, and who is late takes fewer. A word of an older job equals none of a newer.
+// The units [first, last) of a job that no thread has taken, in one word that threads change by
+// compare-and-swap. The caller takes units from the front and workers take them from the back, so
+// that each of two threads gets the same rows in every job, and a late thread takes fewer. The
+// job's number makes words of different jobs differ.
 struct Units {
     std::uint32_t job = 0;
     std::uint16_t first = 0, last = 0;
@@ -72,14 +73,14 @@ class Pool {
     }
 
    private:
-    // Does units of a job as long as there are any.
+    // Does units of a job until all are taken.
     void work_on(std::uint32_t job, bool from_front) {
         Units left = left_.load();
         while (left.job == job && left.first < left.last) {
             Units after = left;
             const std::int64_t unit = from_front ? after.first++ : --after.last;
             if (!left_.compare_exchange_weak(left, after)) continue;
-            // The job cannot end before this unit does: its description stays.
+            // The job cannot end before this unit does, so its description stays valid.
             const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
             if (begin < end) (*body_)(begin, end);
             if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) notify(done_);
@@ -87,7 +88,7 @@ class Pool {
         }
     }
 
-    // Whoever has seen the older state and will sleep does so by the time the mutex is free.
+    // A thread that has seen the old state and is about to sleep does so before the mutex is free.
     void notify(std::condition_variable& sleeping) {
         std::unique_lock(mutex_).unlock();
         sleeping.notify_all();
@@ -150,7 +151,7 @@ Pool& pool() {
 
 void parallel_for(std::int64_t rows, int threads, std::int64_t grain, const Body& body) {
     if (rows <= 0) return;
-    // A few units for each thread: who begins late, or is slower, does fewer of them.
+    // Several units for each thread, so that a late or slow thread does fewer.
     constexpr std::int64_t kUnitsOfThread = 4, kMostThreads = 1024;
     const std::int64_t most = std::max<std::int64_t>(1, rows / std::max<std::int64_t>(1, grain));
     const std::int64_t parts = std::min({std::int64_t{std::max(1, threads)}, most, kMostThreads});

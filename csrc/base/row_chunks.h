@@ -1,5 +1,5 @@
-// How rows are cut into parts that threads share: the same parts whatever the number of threads, so
-// that sums over rows are the same bits.
+// Cuts rows into chunks that threads share. The chunks do not depend on the number of threads, so
+// sums over rows are bit-identical for every number.
 #pragma once
 
 #include <algorithm>
@@ -9,15 +9,15 @@
 
 namespace pyqmix {
 
-// Rows are cut into so many chunks of whole tiles, each of which adds its own gradients. Powers of
-// two, which two or four threads share evenly.
+// The number of chunks, which consist of whole tiles; each adds its own gradients. A power of two,
+// so that two or four threads share the chunks evenly.
 inline std::int64_t chunks_of(std::int64_t rows, std::int64_t tile_rows) {
     if (rows < 4 * tile_rows) return 1;
     return rows < 8 * tile_rows ? 2 : 4;
 }
 
-// Calls body(job, group, begin, end) for each chunk of each group's rows; jobs of a group follow
-// one another.
+// Calls body(job, group, begin, end) for each chunk of each group's rows; the jobs of a group have
+// consecutive numbers.
 template <typename Body>
 void for_chunks(std::int64_t groups, std::int64_t rows, std::int64_t tile_rows, int threads,
                 const Body& body) {

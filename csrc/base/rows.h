@@ -1,6 +1,5 @@
-// A matrix whose rows are contiguous and lie `stride` elements apart: what a tensor of shape
-// (..., width) is once its leading dimensions are flattened. A slice of stacked outputs needs no
-// copy.
+// A matrix whose rows are contiguous and lie `stride` elements apart, as in a tensor of shape (...,
+// width) with its leading dimensions flattened. A slice of stacked outputs needs no copy.
 #pragma once
 
 #include <cstdint>

@@ -8,13 +8,13 @@ namespace pyqmix {
 
 enum class SimdLevel { baseline, avx2, avx512 };
 
-// The best level that both the build and this CPU have, or the one that PYQMIX_SIMD names.
-// Throws std::runtime_error if that names none, or one that this CPU or build lacks.
+// The best level that both the build and this CPU have, or the one that PYQMIX_SIMD names. Throws
+// std::runtime_error if PYQMIX_SIMD names no level, or one that this CPU or build lacks.
 SimdLevel simd_level();
 
 std::string to_string(SimdLevel level);
 
-// Levels compiled into this build, whatever this CPU supports.
+// Levels compiled into this build, even if this CPU lacks them.
 std::vector<std::string> compiled_simd_levels();
 
 }  // namespace pyqmix

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kAlignment = 64;
 #if defined(__SANITIZE_ADDRESS__)
-constexpr std::size_t kKept = 0;  // a kept block that is larger than asked for would hide overflows
+constexpr std::size_t kKept = 0;  // a kept block larger than requested would hide overflows
 #else
 constexpr std::size_t kKept = 16;
 #endif
@@ -26,10 +26,10 @@ struct Block {
 
 struct Pool {
     std::mutex mutex;
-    std::vector<Block> free;  // the longest unused first
+    std::vector<Block> free;  // the longest unused comes first
 };
 
-// Never destroyed: a block may be given back while the process ends.
+// Never destroyed, because a block may be released while the process ends.
 Pool& pool() {
     static Pool* const shared = new Pool;
     return *shared;
@@ -37,7 +37,7 @@ Pool& pool() {
 
 void* allocate(std::size_t bytes) {
     void* const data = ::operator new(bytes, std::align_val_t{kAlignment});
-    // Large blocks are streamed: with huge pages few address translations are missed.
+    // Large blocks are read from end to end: huge pages avoid misses of the address translation.
     constexpr std::uintptr_t kHuge = 2 << 20;
     const auto begin = (reinterpret_cast<std::uintptr_t>(data) + kHuge - 1) / kHuge * kHuge;
     const auto end = (reinterpret_cast<std::uintptr_t>(data) + bytes) / kHuge * kHuge;
@@ -53,7 +53,7 @@ Workspace::Workspace(std::size_t bytes) {
     {
         std::lock_guard lock(pool().mutex);
         auto& free = pool().free;
-        // The smallest that is large enough, but not a large one for a small need.
+        // The smallest block that is large enough, but at most twice the size.
         auto best = free.end();
         for (auto block = free.begin(); block != free.end(); ++block)
             if (block->bytes >= bytes && block->bytes <= 2 * bytes &&

@@ -1,5 +1,5 @@
-// Memory that kernels use again and again. Fresh pages cost more than small kernels do, so a few
-// blocks are kept when they are given back.
+// Memory that kernels reuse. Fresh pages cost more time than small kernels, so a few released
+// blocks are kept.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +7,8 @@
 
 namespace pyqmix {
 
-// A block of at least `bytes` bytes, aligned to 64, with whatever it held before. Given back when
-// destroyed. Any thread may make or destroy one.
+// An uninitialised block of at least `bytes` bytes, aligned to 64. The destructor releases it. Any
+// thread may construct or destroy one.
 class Workspace {
    public:
     Workspace() = default;
@@ -22,10 +22,10 @@ class Workspace {
 
    private:
     void* data_ = nullptr;
-    std::size_t bytes_ = 0;  // of the block, at least what was asked for
+    std::size_t bytes_ = 0;  // of the block, at least as many as requested
 };
 
-// A block of so many T.
+// An uninitialised block of `count` T.
 template <typename T>
 class Scratch {
    public:

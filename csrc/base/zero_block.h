@@ -1,4 +1,4 @@
-// Memory that is zero at first, from what kernels keep for use again (workspace.h).
+// Zeroed memory that kernels reuse (workspace.h).
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace pyqmix {
 
-// Memory for so many T, all zero. T is float or double.
+// A zeroed block of `count` T. T is float or double.
 template <typename T>
 class ZeroBlock {
    public:

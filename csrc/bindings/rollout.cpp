@@ -33,7 +33,7 @@ py::array_t<float> values(const Policy& policy, const py::array& obs,
     if (hidden)
         state = data_of<float>("hidden", *hidden, {episodes, sizes.n_agents, policy.hidden_dim()});
     auto out = new_array<float>({episodes, sizes.n_agents, sizes.n_actions});
-    Scratch scratch;
+    PolicyScratch scratch;
     policy.values(episodes, from, state, out.mutable_data(), scratch);
     return out;
 }

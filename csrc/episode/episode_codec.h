@@ -1,4 +1,4 @@
-// Values as a slot keeps them, in the narrowest type that holds them exactly, and back.
+// Encodes values as a slot stores them, in narrow types that hold them exactly, and decodes them.
 #pragma once
 
 #include <cstddef>
@@ -39,7 +39,7 @@ void unpack_flags(const std::byte* from, std::int64_t rows, std::int64_t width, 
 // Actions of one or two bytes each.
 void decode_actions(std::int64_t bytes_each, const std::byte* from, std::int64_t count,
                     std::int64_t* to);
-// Bytes to flags, whatever is not zero being true.
+// Bytes to flags; every byte but zero is true.
 void decode_bools(const std::byte* from, std::int64_t count, bool* to);
 
 }  // namespace pyqmix

@@ -8,7 +8,7 @@
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
-// Without a branch for each value, so that it vectorises; which one was lossy is looked for after.
+// Without a branch for each value, so that it vectorises; a lossy value is searched for afterwards.
 template <typename Out>
 std::int64_t narrow(const float* from, std::int64_t count, Out* to) {
     constexpr float kLow = std::numeric_limits<Out>::min(), kHigh = std::numeric_limits<Out>::max();
@@ -87,8 +87,8 @@ void pack_flags(const bool* from, std::int64_t rows, std::int64_t width, std::by
 void unpack_flags(const std::byte* from, std::int64_t rows, std::int64_t width, bool* to) {
     const std::int64_t bytes = (width + 7) / 8;
     if (bytes == 1) {
-        // Eight flags at a time; what is too much is overwritten by the next row, but not at the
-        // end.
+        // Writes eight flags at a time where the next row overwrites the surplus, and the exact
+        // number at the end.
         const std::int64_t room = rows * width - 8;
         std::int64_t row = 0;
         for (; row * width <= room; ++row) std::memcpy(to + row * width, &flags_of(from[row]), 8);

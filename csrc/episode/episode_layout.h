@@ -1,4 +1,4 @@
-// Where each field of an episode lies in its slot, and how it is stored.
+// The place of each field of an episode in its slot, and its storage type.
 //
 // An episode of L steps has L + 1 observations, availability masks and states (the last ones are
 // the o', s' of its last step) and L joint actions, rewards and terminated flags. Values are kept
@@ -13,7 +13,7 @@
 
 namespace pyqmix {
 
-// What an episode looks like; sizes are counts of elements.
+// The sizes of an episode, as counts of elements.
 struct EpisodeSpec {
     std::int64_t n_agents = 0;
     std::int64_t n_actions = 0;

@@ -1,8 +1,8 @@
 // Matrix products on tiles that stay in cache, for the networks: register-blocked sums of
 // kBlockRows x kPanel elements, written with the compiler's vectors. In an unnamed namespace for
-// the reason given in mixer_math.h.
+// the reason given in ops/mix/mix_math.h.
 //
-// Every element adds its products in the order of k, one after another, whatever block it lies in.
+// Every element adds its products in the order of k, one after another, in every block.
 #pragma once
 
 #include <algorithm>
@@ -28,14 +28,14 @@ struct VectorOf {
     typedef T type __attribute__((vector_size(kLanes * sizeof(T))));
 };
 
-// What becomes of a product's sums. They begin at zero and are added to what is there last: so few
-// sums round to the size of the whole.
+// How a product's sums end. They begin at zero; the bias or the old output is added last, so that
+// few additions round at the size of the result.
 template <typename T>
 struct Finish {
-    const T* bias = nullptr;      // (N,): add this; null: add what the output holds, unless
-    bool overwrite = false;       // this is set, and nothing is added
-    std::int64_t relu_width = 0;  // negative sums in so many first columns become 0
-    const T* positive = nullptr;  // (M, N): keep a sum only where this is above 0
+    const T* bias = nullptr;      // (N,), added; null: the old output is added, unless
+    bool overwrite = false;       // this is set
+    std::int64_t relu_width = 0;  // negative sums in this many first columns become 0
+    const T* positive = nullptr;  // (M, N), if set: a sum becomes 0 where this is not above 0
     std::int64_t positive_stride = 0;
 };
 
@@ -111,7 +111,7 @@ void rows_of_panel(std::int64_t rows, std::int64_t depth, const T* a, std::int64
 template <typename T>
 void product(std::int64_t rows, const T* a, std::int64_t a_stride, const Panels<T>& b, T* c,
              std::int64_t c_stride, const Finish<T>& finish) {
-    constexpr std::int64_t kDepth = 192;  // a panel of so many rows stays in the first-level cache
+    constexpr std::int64_t kDepth = 192;  // a panel of this many rows stays in the L1 cache
     for (std::int64_t k = 0; k < b.depth; k += kDepth) {
         const std::int64_t depth = std::min(kDepth, b.depth - k);
         Finish<T> part = finish;
@@ -136,13 +136,13 @@ template <typename T>
 void add_outer_product(std::int64_t depth, std::int64_t rows, std::int64_t width, const T* a,
                        std::int64_t a_stride, const T* b, std::int64_t b_stride, T* c,
                        std::int64_t c_stride) {
-    constexpr std::int64_t kRows = 32, kDepth = 64;  // such pieces stay in the first-level cache
+    constexpr std::int64_t kRows = 32, kDepth = 64;  // pieces of this size stay in the L1 cache
     alignas(64) T packed[kOuterDepth * kRows];
     for (std::int64_t row = 0; row < rows; row += kRows) {
         const std::int64_t count = std::min(kRows, rows - row);
         const T* from = a + row;
         std::int64_t stride = a_stride;
-        if (count == kRows && width > 4 * kPanel<T>) {  // else a is not read often enough
+        if (count == kRows && width > 4 * kPanel<T>) {  // a is read often enough to pay for it
             for (std::int64_t k = 0; k < depth; ++k)
                 std::memcpy(packed + k * kRows, from + k * a_stride, kRows * sizeof(T));
             from = packed;

@@ -6,8 +6,8 @@
 
 namespace pyqmix {
 
-// Columns of a block; all widths in tiles are multiples of it. Two vectors of 64 bytes, which every
-// SIMD level makes of its own.
+// Columns of a block; all widths in tiles are multiples of it. It is the same at every SIMD level:
+// two vectors of 64 bytes, which levels with shorter vectors compose of these.
 template <typename T>
 inline constexpr std::int64_t kPanel = 128 / sizeof(T);
 
@@ -40,7 +40,7 @@ void put_transposed(const Panels<T>& to, std::int64_t column, const T* w, std::i
     }
 }
 
-// Puts w (K, columns) as it is.
+// Puts w (K, columns) without transposing it.
 template <typename T>
 void put(const Panels<T>& to, const T* w, std::int64_t columns) {
     for (std::int64_t k = 0; k < to.depth; ++k)

@@ -5,7 +5,7 @@
 namespace pyqmix {
 namespace {
 
-// All agents' rows of a point, or with parameters of their own one row of all agents.
+// The rows of a point: one for each agent, or one for all where each agent has its own parameters.
 template <typename T>
 std::int64_t rows_of_point(const AgentShape& shape, const AgentPoints<T>& points) {
     return points.n_agents / shape.layers.groups;

@@ -1,5 +1,5 @@
-// The agents' network of a training step on the CPU, over the points of packed episodes and back:
-// feed-forward, or with a gated recurrent unit between its first layer and its last.
+// The agents' network in a training step on the CPU, forward and backward over the points of packed
+// episodes: feed-forward, or with a gated recurrent unit between its first and last layer.
 //
 // T is float or double. The result does not depend on the number of threads.
 #pragma once
@@ -27,7 +27,7 @@ struct AgentLayers {
     GruParameters<P> unit;  // of a recurrent network
 };
 
-// Calls visit(pointer, size) for all parameters in their order, which is that of the layers.
+// Calls visit(pointer, size) for all parameters, in the order of the layers.
 template <typename P, typename Visit>
 void for_parameters(const AgentShape& shape, AgentLayers<P>& of, const Visit& visit) {
     const std::int64_t groups = shape.layers.groups;
@@ -49,8 +49,8 @@ void for_parameters(const AgentShape& shape, AgentLayers<P>& of, const Visit& vi
     }
 }
 
-// What n agents see at P points in time. Of several episodes the points of time 0 come first, then
-// those of time 1, and so on: so many of each as `counts` says.
+// The observations of n agents at P points in time. The points of all episodes at time 0 come
+// first, then those at time 1, and so on; `counts` has the number of points at each time.
 template <typename T>
 struct AgentPoints {
     std::int64_t points = 0, n_agents = 0;
@@ -64,12 +64,13 @@ class AgentPass {
    public:
     virtual ~AgentPass() = default;
 
-    // Returns the values (end - first, n, A) of points [first, end), which live as long as this. A
-    // recurrent network computes those of all points, and goes back only from all.
+    // Returns the values (end - first, n, A) of points [first, end), which are valid as long as
+    // this object. A recurrent network computes the values of all points, and its backward takes
+    // the gradients of all.
     virtual const T* forward(std::int64_t first, std::int64_t end, bool keep, int threads) = 0;
 
-    // Writes the gradients, after a forward that kept what this needs; grad_values is laid out as
-    // the values are.
+    // Writes the parameters' gradients, after a forward with `keep`; grad_values has the layout of
+    // the values.
     virtual void backward(const T* grad_values, const AgentLayers<T>& grads, int threads) = 0;
 };
 

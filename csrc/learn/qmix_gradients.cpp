@@ -30,7 +30,7 @@ void for_parameters(const QMixNetworks& of, AgentLayers<P>& agent, QMixerLayers<
     linear(mixer.v_out, 1, embed);
 }
 
-// Parameters, or their gradients, where they lie in one block.
+// Parameters, or their gradients, in one block of memory.
 template <typename P>
 struct Layers {
     AgentLayers<P> agent;
@@ -77,7 +77,7 @@ QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
     const Layers<const T> online(step.networks, step.online), target(step.networks, step.target);
     const Layers<T> gradients(step.networks, step.gradients);
 
-    // Feed-forward networks without double-Q need not see the points that are only a step's o'.
+    // Without double-Q, feed-forward online networks skip the points that are only a step's o'.
     const bool all = step.double_q || agents.recurrent;
     const std::int64_t seen = all ? points : *std::max_element(rows.now, rows.now + rows.steps) + 1;
     const auto online_agents = agent_pass<T>(agents, online.agent, rows.points);

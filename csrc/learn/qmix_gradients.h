@@ -1,6 +1,6 @@
-// A whole training step's loss and gradients on the CPU: QMIX with feed-forward or recurrent
-// agents. The agents' values by the online and by the target network, the one-step target, the
-// mixing network's loss and everything's gradient, without a way back to Python between them.
+// Loss and gradients of a whole QMIX training step on the CPU, with feed-forward or recurrent
+// agents. One call computes the agents' values by the online and by the target network, the
+// one-step target, the mixing network's loss and the gradients of all parameters.
 //
 // T is float or double. The result does not depend on the number of threads.
 #pragma once
@@ -16,15 +16,15 @@ struct QMixNetworks {
     AgentShape agent;
     QMixerShape mixer;
 
-    // Of all parameters, which lie one behind the other: first the agent's in the order of its
-    // layers, then the mixing network's in the order of QMixer.parameters().
+    // The number of all parameters. They lie one after another: first the agent's in the order of
+    // its layers, then the mixing network's in the order of QMixer.parameters().
     std::int64_t parameters() const;
 };
 
-// N steps of several episodes among P points in time; those of the steps' o', s' are the last N.
+// N steps of several episodes and their P points in time. The last N points are the steps' o', s'.
 template <typename T>
 struct StepRows {
-    AgentPoints<T> points;                     // P, what the agents see
+    AgentPoints<T> points;                     // P, with the agents' observations
     std::int64_t steps = 0;                    // N
     Rows<const T> states;                      // (P, S)
     const std::int64_t* now = nullptr;         // (N,), the point of each step's o, s
@@ -39,8 +39,8 @@ template <typename T>
 struct QMixStep {
     QMixNetworks networks;
     StepRows<T> rows;
-    const T* online = nullptr;  // parameters of the networks that learn
-    const T* target = nullptr;  // and of those that rate the next step
+    const T* online = nullptr;  // parameters of the online networks
+    const T* target = nullptr;  // and of the target networks
     T gamma = T(0);
     bool double_q = false;
     T* gradients = nullptr;  // of `online`, written
@@ -53,8 +53,8 @@ struct QMixLoss {
     std::int64_t unavailable = kAllAvailable;  // as td_target_cpu returns it
 };
 
-// Returns the loss, sum over rows of weights · (targets - q_tot)². Where an agent has no available
-// action nothing is written but the targets.
+// Returns the loss, sum over rows of weights · (targets - q_tot)². If an agent has no available
+// action, only the targets are written.
 template <typename T>
 QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads);
 

@@ -102,13 +102,13 @@ void MlpPolicy::load(std::span<const float> weights) {
 }
 
 void MlpPolicy::values(std::int64_t episodes, const float* obs, float*, float* qs,
-                       Scratch& scratch) const {
+                       PolicyScratch& scratch) const {
     std::int64_t width = sizes().obs_dim;
     for (int k = 0; k < kLayers; ++k) width += layers_[k].width;
-    scratch.resize(static_cast<std::size_t>(kTileRows * width));
+    scratch.resize(static_cast<std::size_t>(kPolicyTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
         PYQMIX_AT_SIMD_LEVEL(dense_layers, &layers_[network * kLayers], kLayers, rows,
-                             scratch.data())
+                             scratch.data());
     };
     for_networks(sizes(), episodes, obs, nullptr, qs, kernel);
 }
@@ -154,14 +154,14 @@ void GruPolicy::load(std::span<const float> weights) {
 }
 
 void GruPolicy::values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
-                       Scratch& scratch) const {
+                       PolicyScratch& scratch) const {
     const GruNetwork& any = networks_.front();
     const std::int64_t width =
         sizes().obs_dim + any.first.width + any.input.width + any.hidden.width + any.last.width;
-    scratch.resize(static_cast<std::size_t>(kTileRows * width));
+    scratch.resize(static_cast<std::size_t>(kPolicyTileRows * width));
     const auto kernel = [&](std::int64_t network, const PolicyRows& rows) {
         PYQMIX_AT_SIMD_LEVEL(gru_layers, networks_[static_cast<std::size_t>(network)], rows,
-                             scratch.data())
+                             scratch.data());
     };
     for_networks(sizes(), episodes, obs, hidden, qs, kernel);
 }

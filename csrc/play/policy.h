@@ -10,8 +10,8 @@
 
 namespace pyqmix {
 
-// Scratch memory of one thread.
-using Scratch = std::vector<float>;
+// PolicyScratch memory of one thread.
+using PolicyScratch = std::vector<float>;
 
 struct PolicySizes {
     std::int64_t n_agents = 0, obs_dim = 0, hidden_dim = 0, n_actions = 0;
@@ -42,7 +42,7 @@ class Policy {
     // Maps obs (K, n, O) of K episodes to qs (K, n, A), and hidden (K, n, H) to the next one in
     // place. Any number of threads at once, each with its own scratch.
     virtual void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
-                        Scratch& scratch) const = 0;
+                        PolicyScratch& scratch) const = 0;
 
    private:
     PolicySizes sizes_;
@@ -74,7 +74,7 @@ class MlpPolicy final : public Policy {
     std::int64_t hidden_dim() const override { return 0; }
     void load(std::span<const float> weights) override;
     void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
-                Scratch& scratch) const override;
+                PolicyScratch& scratch) const override;
 
     static constexpr int kLayers = 3;
 
@@ -95,7 +95,7 @@ class GruPolicy final : public Policy {
     std::int64_t hidden_dim() const override { return sizes().hidden_dim; }
     void load(std::span<const float> weights) override;
     void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
-                Scratch& scratch) const override;
+                PolicyScratch& scratch) const override;
 
    private:
     std::vector<GruNetwork> networks_;

@@ -75,8 +75,8 @@ void tile_of_layer(const DenseLayer& layer, std::int64_t row, std::int64_t rows,
 // Calls visit(first row, rows) for each tile.
 template <typename Visit>
 void for_tiles(std::int64_t rows, const Visit& visit) {
-    for (std::int64_t row = 0; row < rows; row += kTileRows)
-        visit(row, std::min(kTileRows, rows - row));
+    for (std::int64_t row = 0; row < rows; row += kPolicyTileRows)
+        visit(row, std::min(kPolicyTileRows, rows - row));
 }
 
 // The tile's observations, scaled into `to` where there is a scale.
@@ -104,12 +104,12 @@ void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, fl
         const Rows<const float> obs = tile_of_obs(all, row, rows, scratch);
         const float* from = obs.data;
         std::int64_t stride = obs.stride;
-        float* to = scratch + kTileRows * all.obs_dim;
+        float* to = scratch + kPolicyTileRows * all.obs_dim;
         for (int k = 0; k < count; ++k) {
             tile_of_layer(layers[k], row, rows, from, stride, k + 1 < count, to);
             from = to;
             stride = layers[k].width;
-            to += kTileRows * layers[k].width;
+            to += kPolicyTileRows * layers[k].width;
         }
         write_values(layers[count - 1], from, all, row, rows);
     });
@@ -117,10 +117,10 @@ void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, fl
 
 void gru_layers(const GruNetwork& network, const PolicyRows& all, float* scratch) {
     const std::int64_t hidden = network.last.inputs, width = network.input.width;
-    float* const features = scratch + kTileRows * all.obs_dim;
-    float* const input = features + kTileRows * network.first.width;
-    float* const recurrent = input + kTileRows * width;
-    float* const values = recurrent + kTileRows * width;
+    float* const features = scratch + kPolicyTileRows * all.obs_dim;
+    float* const input = features + kPolicyTileRows * network.first.width;
+    float* const recurrent = input + kPolicyTileRows * width;
+    float* const values = recurrent + kPolicyTileRows * width;
     for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
         const Rows<const float> obs = tile_of_obs(all, row, rows, scratch);
         tile_of_layer(network.first, row, rows, obs.data, obs.stride, true, features);

@@ -9,7 +9,7 @@
 
 namespace pyqmix {
 
-inline constexpr std::int64_t kTileRows = 8;  // pass through all layers together
+inline constexpr std::int64_t kPolicyTileRows = 8;  // pass through all layers together
 
 // What one network maps.
 struct PolicyRows {
@@ -23,12 +23,12 @@ struct PolicyRows {
 
 }  // namespace pyqmix
 
-#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                        \
-    namespace pyqmix::level {                                                                     \
-    /* Layers with ReLU between them; scratch holds kTileRows rows of every layer's width, and of \
-     * O. */                                                                                      \
-    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch);    \
-    void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                        \
+#define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                       \
+    namespace pyqmix::level {                                                                    \
+    /* Layers with ReLU between them; scratch holds kPolicyTileRows rows of every layer's width, \
+     * and of O. */                                                                              \
+    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch);   \
+    void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                       \
     }
 
 PYQMIX_DECLARE_POLICY_LEVEL(baseline)

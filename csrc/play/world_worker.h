@@ -187,7 +187,7 @@ class WorldWorker final : public RolloutWorker {
     std::vector<float> obs_, qs_, hidden_;
     std::vector<std::uint8_t> actions_;
     std::vector<double> draws_;
-    Scratch scratch_;
+    PolicyScratch scratch_;
 };
 
 // A rollout of a game's worlds, each of which begins as a copy of `world`.

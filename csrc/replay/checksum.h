@@ -1,4 +1,4 @@
-// CRC-64/XZ (the ECMA-182 polynomial, reflected): every burst of up to 64 flipped bits shows.
+// CRC-64/XZ (the ECMA-182 polynomial, reflected): it detects every burst of up to 64 flipped bits.
 #pragma once
 
 #include <array>
@@ -25,7 +25,7 @@ class Checksum {
     std::uint64_t value() const { return ~state_; }
 
    private:
-    // Table k: what a byte turns into after k further bytes of zero.
+    // Table k: a byte's contribution after k further bytes of zero.
     using Tables = std::array<std::array<std::uint64_t, 256>, 8>;
     static constexpr Tables make_tables() {
         Tables tables{};

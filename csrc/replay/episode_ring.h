@@ -17,7 +17,7 @@
 namespace pyqmix {
 
 // Where decode_episode() writes a batch of B episodes padded to T steps; everything contiguous.
-// What lies behind an episode's end is zero.
+// Everything behind an episode's end is zero.
 struct BatchOut {
     std::int64_t steps = 0;           // T
     float* obs = nullptr;             // (B, T + 1, n, O)
@@ -48,7 +48,7 @@ class EpisodeRing {
    public:
     // Throws std::bad_alloc where memory is too little, std::overflow_error where sizes overflow.
     EpisodeRing(const EpisodeSpec& spec, std::int64_t capacity, bool shared = false);
-    // The ring behind another one's descriptor. Throws std::invalid_argument if it is none.
+    // The ring that a descriptor shares. Throws std::invalid_argument if it is not a ring's.
     static EpisodeRing* attach(int fd) { return new EpisodeRing(RingMemory::attach(fd)); }
     EpisodeRing(const EpisodeRing&) = delete;
     EpisodeRing& operator=(const EpisodeRing&) = delete;
@@ -67,8 +67,8 @@ class EpisodeRing {
     }
     std::uint64_t generation() const { return registry_.generation(); }
 
-    // A slot for this writer, beginning with a reserved ticket or with a new one; kBusy if none can
-    // be had. Slots and pins of the dead that are in the way are given back.
+    // A slot for this writer, beginning with a reserved ticket or with a new one; kBusy if no slot
+    // is free. Releases slots and pins of dead processes that are in the way.
     std::int64_t claim(int writer) { return claim_ticket(control_.reserve(1), writer); }
     std::int64_t claim_ticket(std::uint64_t ticket, int writer);
 
@@ -80,8 +80,8 @@ class EpisodeRing {
 
     // Writing, by the slot's owner only. write_point stores o, s and the mask of time t (0 for the
     // reset); write_step stores a, r and terminated of step t, and makes the episode t + 1 steps
-    // long; write_episode stores it all. They throw std::invalid_argument with what is wrong, and
-    // then leave the length as it was.
+    // long; write_episode stores it all. They throw std::invalid_argument for invalid values, and
+    // then leave the length unchanged.
     void start(std::int64_t slot) { set_length(slot, 0); }
     void write_point(std::int64_t slot, std::int64_t t, const PointIn& point) {
         write_points(slot, t, 1, point);
@@ -90,7 +90,7 @@ class EpisodeRing {
     void write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                     bool terminated);
     void write_episode(std::int64_t slot, const EpisodeIn& episode);
-    // For what was stored without these: requires that it can be sampled, and sets its length.
+    // For an episode stored without these: checks that it can be sampled, and sets its length.
     void finish(std::int64_t slot, std::int64_t steps);
 
     // Where fields lie: o (n, O), the masks (n, bytes of a mask) and s (S) of time t, for a writer
@@ -111,7 +111,7 @@ class EpisodeRing {
     }
 
     // Pins up to `batch` distinct slots, uniform over the published ones, and appends them to
-    // `slots`. Fewer than asked means that no more could be had just now.
+    // `slots`. Fewer than asked for means that no other slot can be pinned now.
     void pin_uniform(int sampler, std::int64_t batch, UniformDraw& draw,
                      std::vector<std::int64_t>& slots) {
         draw.draw(
@@ -122,8 +122,9 @@ class EpisodeRing {
         for (const std::int64_t slot : slots) control_.unpin(slot, sampler);
     }
 
-    // A pinned episode as `layout().bytes` bytes, with zeros where it holds nothing; and the way
-    // back, by the slot's owner, which throws std::invalid_argument if those are no episode.
+    // Copies a pinned episode as `layout().bytes` bytes, with zeros where it holds nothing.
+    // restore_image is the inverse, by the slot's owner; it throws std::invalid_argument if the
+    // bytes are no episode.
     void copy_image(std::int64_t slot, std::byte* to) const;
     void restore_image(std::int64_t slot);
 

@@ -27,7 +27,7 @@ PrioritisedDraw::PrioritisedDraw(std::int64_t capacity, double alpha, std::uint6
 void PrioritisedDraw::draw(SlotControl& control, int sampler, std::int64_t batch,
                            std::vector<std::int64_t>& slots) {
     for (std::int64_t slot = 0, end = control.touched(); slot < end; ++slot) look(control, slot);
-    // Only where others write meanwhile can an attempt fail; then the tree knows better.
+    // An attempt fails only if others write meanwhile; it has then updated the tree.
     for (int tries = 0; tries < kAttempts && tree_.total() > 0.0; ++tries) {
         if (attempt(control, sampler, batch, slots)) return;
         for (const std::int64_t slot : slots) control.unpin(slot, sampler);

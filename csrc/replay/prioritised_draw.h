@@ -11,25 +11,26 @@
 
 namespace pyqmix {
 
-// An episode: its slot, and which of those that lay there.
+// An episode: its slot, and its number among the episodes of that slot.
 struct Place {
     std::int64_t slot = 0, generation = 0;
 };
 
-// Belongs to one sampler, one thread at a time. An episode's priority is that of its last error, or
-// the largest that any error has had while it has none. It goes with the episode, which the slot's
-// generation tells from the one that overwrites it.
+// Belongs to one sampler, one thread at a time. An episode's priority is that of its last error;
+// without an error, it is the largest priority of any error so far. A priority ends with its
+// episode: the slot's generation tells the episode from the one that overwrites it.
 class PrioritisedDraw {
    public:
     // Episodes are drawn with probabilities proportional to priority ** alpha.
     PrioritisedDraw(std::int64_t capacity, double alpha, std::uint64_t seed);
 
-    // Pins `batch` slots, drawn with replacement, and appends them to `slots`. None if no episode
-    // could be had. Depends on the seed, the draws and errors before, and what the ring holds.
+    // Pins `batch` slots, drawn with replacement, and appends them to `slots`. Appends nothing if
+    // no episode can be pinned. Depends on the seed, the draws and errors before, and what the ring
+    // holds.
     void draw(SlotControl& control, int sampler, std::int64_t batch,
               std::vector<std::int64_t>& slots);
 
-    // What the last draw() gave, and the probability that each had of being a given draw.
+    // The episodes of the last draw(), and the probability of each in a single draw.
     const std::vector<Place>& places() const { return places_; }
     const std::vector<double>& probabilities() const { return probabilities_; }
 
@@ -49,7 +50,7 @@ class PrioritisedDraw {
     double alpha_, largest_ = 0.0;  // largest_: 0 until there is an error
     std::mt19937_64 random_;
     SumTree tree_;
-    std::vector<std::int64_t> generations_;  // of the episode that a leaf is about; 0: of none
+    std::vector<std::int64_t> generations_;  // of the episode of each leaf; 0: no episode
     std::vector<Place> places_;
     std::vector<double> probabilities_;
 };

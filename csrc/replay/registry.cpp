@@ -105,14 +105,16 @@ bool Registry::reap(Role role, int id, const Sweep& sweep) {
     return true;
 }
 
-// Locks through this process's own description would not exclude each other: `held_` does.
+// Locks through one description do not exclude each other, so `held_` excludes this process's
+// threads.
 bool Registry::take(int byte) {
     std::lock_guard lock(mutex_);
     std::atomic<bool>& held = held_[static_cast<std::size_t>(byte)];
     if (held.load(std::memory_order_relaxed)) return false;
     if (fd_ >= 0) {
         if (lock_fd_ < 0) {
-            // Opened anew: a duplicate would share its description with every other process.
+            // Opened again, because a duplicate would share its description with every other
+            // process.
             const std::string path = "/proc/self/fd/" + std::to_string(fd_);
             lock_fd_ = open(path.c_str(), O_RDWR | O_CLOEXEC);
             if (lock_fd_ < 0) refuse("the ring's file cannot be opened anew through " + path);

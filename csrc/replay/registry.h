@@ -1,9 +1,10 @@
-// Who writes and samples a ring: ids, and the proof that a process which held one is dead.
+// The ids of a ring's writers and samplers, and the proof that the process which held an id is
+// dead.
 //
-// Every id has a byte of the ring's file, and whoever holds the id holds an open file description
-// (OFD) lock on that byte. The kernel drops the lock when the process dies, however it dies: so
-// death is proved, never guessed from time. An id is given out, and a dead one's slots and pins are
-// given back, only by whoever holds its byte; and it is swept before it is used again.
+// Every id has a byte of the ring's file, and the holder of the id also holds an open file
+// description (OFD) lock on that byte. The kernel drops the lock whenever the process dies, so
+// death is proved, not guessed from time. An id is given out, and a dead one's slots and pins are
+// given back, only by the holder of its byte; and the id is swept before it is used again.
 //
 // Threading contract. Any thread may call any function. A forked child holds none of its parent's
 // ids: it closes the inherited description in the fork itself, which would keep a dead parent's
@@ -23,9 +24,9 @@ class Registry {
    public:
     using Sweep = std::function<void(Role, int)>;
 
-    // `fd` is the ring's file, or -1 for a ring of one process: then nobody dies alone. It stays
-    // the caller's, and no lock is ever taken through it, so that it can ask about this process's
-    // own.
+    // `fd` is the ring's file, or -1 for a ring of one process, where no holder can die alone. The
+    // caller keeps owning it. No lock is taken through it, so that it also sees the locks of this
+    // process.
     explicit Registry(int fd);
     ~Registry();
     Registry(const Registry&) = delete;
@@ -34,7 +35,8 @@ class Registry {
     // Takes a free id, the first from `hint` on, and sweeps it. Throws std::runtime_error when all
     // are in use, std::system_error when the kernel refuses.
     int enter(Role role, std::uint64_t hint, const Sweep& sweep);
-    // Gives back an id that holds neither slots nor pins any more; nothing if a fork took it away.
+    // Gives back an id that holds neither slots nor pins any more; does nothing if a fork took the
+    // id away.
     void leave(Role role, int id, std::uint64_t generation);
 
     // True if the id's holder was dead, and has been swept.

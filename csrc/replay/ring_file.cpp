@@ -133,7 +133,7 @@ std::int64_t save_ring(EpisodeRing& ring, int sampler, const std::string& path) 
     File file(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC);
     SlotControl& control = ring.control();
     RingFileHead head{};
-    file.write(&head, sizeof head);  // no saved ring until it is whole
+    file.write(&head, sizeof head);  // invalid until the file is whole
     Checksum checksum;
     std::vector<std::byte> image(static_cast<std::size_t>(ring.layout().bytes));
     const std::int64_t touched = control.touched(), oldest = control.next_slot();

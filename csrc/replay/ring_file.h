@@ -38,7 +38,7 @@ struct RingFileHead {
 };
 static_assert(sizeof(RingFileHead) == 88);
 
-// What a head says, once it is proved to fit a file of so many bytes. Throws RingFileError.
+// Reads a head and checks that it fits a file of `file_bytes` bytes. Throws RingFileError.
 RingFileInfo parse_ring_file(const RingFileHead& head, std::int64_t file_bytes);
 
 // Verifies a whole file: head, length and checksums. Throws RingFileError, or std::system_error if
@@ -50,7 +50,7 @@ RingFileInfo verify_ring_file(const std::string& path);
 std::int64_t save_ring(EpisodeRing& ring, int sampler, const std::string& path);
 
 // Publishes a verified file's episodes into a ring of its spec and at least its capacity. Throws as
-// verify_ring_file does, if the file is not what it was.
+// verify_ring_file does, if the file has changed.
 void load_ring(EpisodeRing& ring, int writer, const std::string& path, const RingFileInfo& info);
 
 }  // namespace pyqmix

@@ -1,5 +1,5 @@
-// What stands at the head of a ring's memory, and of its file: enough to tell what lies behind it.
-// It may come from anywhere: whatever it says is checked before it is believed.
+// The head of a ring's memory and of its file, which gives the sizes of the rest. It may come from
+// an untrusted source, so every value is checked before use.
 #pragma once
 
 #include <cstdint>

@@ -60,7 +60,7 @@ RingMemory RingMemory::attach(int fd) {
     return memory;
 }
 
-// Populated now: running out of memory must show here, not in the middle of a run.
+// Populated now, so that a lack of memory shows here, not in the middle of a run.
 void RingMemory::map() {
     const int kind = fd_ < 0 ? MAP_PRIVATE | MAP_ANONYMOUS : MAP_SHARED;
     void* memory = mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ | PROT_WRITE,

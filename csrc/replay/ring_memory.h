@@ -10,10 +10,10 @@ namespace pyqmix {
 
 class RingMemory {
    public:
-    // Zeroed memory of this size. Throws std::bad_alloc where there is too little.
+    // Zeroed memory of this size. Throws std::bad_alloc if there is too little.
     static RingMemory make(std::int64_t bytes, bool shared);
     // The memory behind another ring's descriptor, which is duplicated. Throws
-    // std::invalid_argument if it is none, std::system_error if the kernel refuses.
+    // std::invalid_argument if it is not a ring's, std::system_error if the kernel refuses.
     static RingMemory attach(int fd);
 
     ~RingMemory();

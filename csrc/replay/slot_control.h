@@ -3,7 +3,7 @@
 //
 // An owner id belongs to one writer, which may have several slots WRITING at a time; a sampler's
 // pin bit belongs to one sampler, which holds at most one batch at a time. claim makes at most
-// `capacity` attempts and may answer "busy"; nobody waits for anybody.
+// `capacity` attempts and may answer "busy"; no caller waits for another.
 #pragma once
 
 #include <atomic>
@@ -66,9 +66,9 @@ class SlotControl {
         return shared_->head.value.fetch_add(count, std::memory_order_relaxed);
     }
 
-    // A slot to write, the oldest that can be had, or kBusy when none of the next `capacity`
-    // tickets gave one. reap(role, id) is asked about whoever is in the way: true if it was dead,
-    // and its slots and pins have been given back.
+    // Claims the oldest slot that is free, or returns kBusy if the next `capacity` tickets give
+    // none. reap(role, id) is called for a holder that is in the way. It returns true if that
+    // holder was dead and its slots and pins have been released.
     template <typename Reap>
     std::int64_t claim(int owner, Reap&& reap) {
         return claim_ticket(reserve(1), owner, reap);
@@ -103,7 +103,8 @@ class SlotControl {
     bool pin(std::int64_t slot, int sampler) { return machine(slot).pin(sampler); }
     void unpin(std::int64_t slot, int sampler) { machine(slot).unpin(sampler); }
 
-    // Gives back whatever an id still holds, by whoever proved it dead and holds it now.
+    // Releases all slots or pins of an id, for a caller that proved its holder dead and holds it
+    // now.
     void sweep(Role role, int id) {
         for (std::int64_t slot = 0; slot < capacity_; ++slot)
             if (role == Role::sampler)

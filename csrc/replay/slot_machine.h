@@ -5,9 +5,9 @@
 // Threading contract. Any number of threads and processes may call any function on the same word.
 // publish, abort and unpin are wait-free; claim and pin make a bounded number of attempts. Between
 // claim and publish or abort only the owner touches the slot's payload; between pin and unpin
-// nobody writes it. So the payload is plain memory: what was done to it is released by publish,
-// abort, unpin, revoke and clear_pin, and acquired by claim and pin. Every change is a
-// read-modify-write, which keeps those release sequences whole.
+// nobody writes it. So the payload is plain memory: publish, abort, unpin, revoke and clear_pin
+// release the accesses to it, and claim and pin acquire them. Every change is a read-modify-write,
+// which keeps those release sequences whole.
 //
 // Word is an atomic 64-bit integer and Orders its memory orders, so that a model checker runs this
 // very code with its own atomics, and with each order weakened.
@@ -20,8 +20,8 @@ namespace pyqmix {
 
 enum class SlotState : std::uint64_t { empty = 0, writing = 1, ready = 2 };
 
-// Each is the weakest that works: tests/cpp/relacy shows what breaks below it. What is relaxed
-// carries no payload.
+// Each is the weakest that works: tests/cpp/relacy shows what breaks below it. Relaxed operations
+// order no access to the payload.
 struct SlotOrders {
     static constexpr std::memory_order claim = std::memory_order_acquire;
     static constexpr std::memory_order publish = std::memory_order_release;
@@ -29,14 +29,14 @@ struct SlotOrders {
     static constexpr std::memory_order abort = std::memory_order_release;
     static constexpr std::memory_order pin = std::memory_order_acquire;
     static constexpr std::memory_order unpin = std::memory_order_release;
-    // The reaper acquired what the dead did with its proof of death, and hands it on.
+    // The reaper acquired the dead process's writes with its proof of death, and releases them.
     static constexpr std::memory_order revoke = std::memory_order_release;
     static constexpr std::memory_order clear_pin = std::memory_order_release;
     static constexpr std::memory_order retire = std::memory_order_relaxed;
     static constexpr std::memory_order look = std::memory_order_relaxed;
 };
 
-// How the layout above reads.
+// The fields of the layout above.
 struct SlotWord {
     static constexpr int kGenerationShift = 32, kOwnerShift = 19, kStateShift = 16;
     static constexpr int kMaxSamplers = 16;
@@ -98,7 +98,7 @@ class SlotMachine : SlotWord {
     // WRITING(owner) -> EMPTY. False as for publish.
     bool abort(int owner) { return leave(owner, SlotState::empty, Orders::abort); }
 
-    // WRITING(owner) -> EMPTY by whoever proved the owner dead and holds its id.
+    // WRITING(owner) -> EMPTY, for a caller that proved the owner dead and holds its id.
     bool revoke(int owner) { return leave(owner, SlotState::empty, Orders::revoke); }
 
     // Sets the sampler's bit if the slot is READY and not about to be overwritten.
@@ -115,7 +115,7 @@ class SlotMachine : SlotWord {
 
     void unpin(int sampler) { word_.fetch_and(~pin_bit(sampler), Orders::unpin); }
 
-    // Takes a pin away, by whoever proved the sampler dead and holds its id.
+    // Takes a pin away, for a caller that proved the sampler dead and holds its id.
     bool clear_pin(int sampler) {
         if (!(word_.load(Orders::look) & pin_bit(sampler))) return false;
         word_.fetch_and(~pin_bit(sampler), Orders::clear_pin);

@@ -18,7 +18,7 @@ class SumTree {
     double total() const { return sums_[1]; }
     double operator[](std::int64_t leaf) const { return sums_[place(leaf)]; }
 
-    // Sums are added anew, so rounding does not pile up.
+    // Recomputes the sums above the leaf, so rounding does not accumulate.
     void set(std::int64_t leaf, double weight) {
         std::size_t node = place(leaf);
         sums_[node] = weight;
@@ -28,8 +28,8 @@ class SumTree {
         }
     }
 
-    // The leaf in which `mass` of [0, total()) falls when the weights lie side by side. One of
-    // weight 0 is never found, provided that there is another.
+    // The leaf in which `mass` of [0, total()) falls when the weights lie side by side. Finds a
+    // leaf of weight 0 only if all weights are 0.
     std::int64_t find(double mass) const {
         std::size_t node = 1;
         while (node < first_) {

@@ -25,12 +25,12 @@ class UniformDraw {
     explicit UniformDraw(std::uint64_t seed) : random_(seed) {}
 
     // Appends up to `batch` distinct slots of [0, touched) for which pin(slot) is true. Fewer mean
-    // that no more could be had just now. Depends on the seed, the draws before, and pin alone.
+    // that no other slot can be pinned now. Depends on the seed, the draws before, and pin alone.
     template <typename Pin>
     void draw(std::int64_t touched, std::int64_t batch, Pin&& pin,
               std::vector<std::int64_t>& slots) {
-        // Fisher-Yates, stopped early, and its swaps undone: so a draw costs what it takes, not the
-        // number of slots.
+        // A Fisher-Yates shuffle that stops early and undoes its swaps, so that the cost of a draw
+        // depends on the slots it takes, not on their number.
         while (static_cast<std::int64_t>(order_.size()) < touched)
             order_.push_back(static_cast<std::uint32_t>(order_.size()));
         const auto count = static_cast<std::size_t>(touched);

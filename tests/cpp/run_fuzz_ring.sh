@@ -11,6 +11,7 @@ if ! clang=$(command -v clang++-19); then
 fi
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. tests/cpp/sources.sh
 
 # Saved rings to begin with: of one agent, two actions, observations of two numbers, and episodes of two steps.
 mkdir "$work/corpus"
@@ -32,27 +33,26 @@ int main(int, char** arguments) {
 }
 SEED
 common=(-std=gnu++20 -g -pthread -DPYQMIX_SIMD_NAMESPACE=baseline)
-g++ "${common[@]}" -I csrc csrc/replay/*.cpp csrc/base/simd.cpp "$work/seed.cpp" -o "$work/seed"
+# shellcheck disable=SC2046
+g++ "${common[@]}" -I csrc $(ring_sources csrc) "$work/seed.cpp" -o "$work/seed"
 for episodes in 0 1 2; do
   "$work/seed" "$work/ring" "$episodes"
   { printf '\1'; cat "$work/ring"; } >"$work/corpus/$episodes"
 done
 
 fuzz() {  # folder of the sources, runs
+  # shellcheck disable=SC2046
   "$clang" "${common[@]}" -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I "$1" \
-    "$1"/replay/*.cpp "$1"/common/simd.cpp tests/cpp/fuzz_ring_file.cpp -o "$work/fuzz"
-  cp -r "$work/corpus" "$work/grown"
-  "$work/fuzz" -runs="$2" -seed=1 -max_len=600 -artifact_prefix="$work/" "$work/grown" >"$work/log" 2>&1 || return 1
-  rm -r "$work/grown"
+    $(ring_sources "$1") tests/cpp/fuzz_ring_file.cpp -o "$work/fuzz"
+  rm -rf "$work/grown" && cp -r "$work/corpus" "$work/grown"
+  "$work/fuzz" -runs="$2" -seed=1 -max_len=600 -artifact_prefix="$work/" "$work/grown" >"$work/log" 2>&1
 }
-planted() {  # what is wrong, file, a sed expression
-  rm -rf "$work/planted" "$work/grown" && cp -r csrc "$work/planted"
-  sed -i "$3" "$work/planted/replay/$2"
-  cmp -s "csrc/replay/$2" "$work/planted/replay/$2" && { echo "not planted: $1"; exit 1; }
+planted() {  # description, file, a sed expression
+  plant "$@"
   if fuzz "$work/planted" 300000; then echo "not caught: $1"; exit 1; fi
   echo "  caught: $1"
 }
 fuzz csrc "$runs" || { tail -n 40 "$work/log"; echo "the fuzzer found a fault"; exit 1; }
 echo "fuzzed: $(tail -n 1 "$work/log")"
-planted "an episode's actions are not checked" episode_ring.cpp 's/    if (highest >= s.n_actions)/    if (false)/'
-planted "sizes overflow unnoticed" episode_layout.h 's/if (__builtin_mul_overflow(a, b, &out)) throw.*/out = a * b;/'
+planted "an episode's actions are not checked" replay/episode_ring.cpp 's/    if (highest >= s.n_actions)/    if (false)/'
+planted "sizes overflow unnoticed" episode/episode_layout.h 's/if (__builtin_mul_overflow(a, b, &out)) throw.*/out = a * b;/'

@@ -6,6 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. tests/cpp/sources.sh
 tsan=${1:-20000000} stress=${2:-200000000} schedules=${3:-1000000}
 publish='s/publish = std::memory_order_release/publish = std::memory_order_relaxed/'
 abort='s/abort = std::memory_order_release/abort = std::memory_order_relaxed/'
@@ -17,9 +18,7 @@ build() {  # folder of the sources, compiler and options...
 }
 run() { TSAN_OPTIONS=halt_on_error=1 "$work/stress" "$@" >"$work/log" 2>&1; }
 planted() {  # a sed expression, publishes, compiler and options...
-  rm -rf "$work/planted" && cp -r csrc "$work/planted"
-  sed -i "$1" "$work/planted/replay/slot_machine.h"
-  cmp -s csrc/replay/slot_machine.h "$work/planted/replay/slot_machine.h" && { echo "not planted: $1"; exit 1; }
+  plant "$1" replay/slot_machine.h "$1"
   build "$work/planted" "${@:3}"
   if run "$2"; then echo "not caught: $1"; exit 1; fi
   echo "  caught: $1"

@@ -6,21 +6,18 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. tests/cpp/sources.sh
 worlds=${1:-60} runs=${2:-50000}
-
-sources() { ls "$1"/common/*.cpp "$1"/env/*.cpp "$1"/rollout/*.cpp "$1"/replay/*.cpp; }
 
 stress() {  # sanitizers, folder of the sources
   # shellcheck disable=SC2046
   g++ -std=gnu++20 -O1 -g "-fsanitize=$1" -fno-sanitize-recover=all -pthread -DPYQMIX_SIMD_NAMESPACE=baseline \
-    -I "$2" $(sources "$2") tests/cpp/rollout_stress.cpp -o "$work/stress"
+    -I "$2" $(sources "$2" base envs episode play replay) tests/cpp/rollout_stress.cpp -o "$work/stress"
   TSAN_OPTIONS=halt_on_error=1 "$work/stress" "$worlds" >"$work/log" 2>&1
 }
 
-planted() {  # sanitizers, file, a sed expression
-  rm -rf "$work/planted" && cp -r csrc "$work/planted"
-  sed -i "$3" "$work/planted/$2"
-  cmp -s "csrc/$2" "$work/planted/$2" && { echo "not planted: $3"; exit 1; }
+planted() {  # sanitizers, files, a sed expression
+  plant "$3" "$2" "$3"
   if stress "$1" "$work/planted"; then echo "not caught by $1: $3"; exit 1; fi
   echo "caught by $1: $3"
 }
@@ -30,9 +27,9 @@ for sanitizer in thread address,undefined; do
   echo "$sanitizer: $(tail -n 1 "$work/log")"
 done
 planted thread replay/slot_machine.h 's/publish = std::memory_order_release/publish = std::memory_order_relaxed/'
-planted thread rollout/lbf_rollout.cpp 's/    Scratch scratch_;/    static inline Scratch scratch_;/'
-planted address,undefined env/lbf_world.cpp 's/(rules_.rows + 2) \* width_/(rules_.rows + 1) * width_/'
-planted address,undefined env/lbf_world.cpp 's/std::int64_t{players_\[i\].level} \* food.level/players_[i].level * food.level/'
+planted thread play/world_worker.h 's/    PolicyScratch scratch_;/    static inline PolicyScratch scratch_;/'
+planted address,undefined envs/lbf/world.cpp 's/(rules_.rows + 2) \* width_/(rules_.rows + 1) * width_/'
+planted address,undefined envs/lbf/world.cpp 's/std::int64_t{players_\[i\].level} \* food.level/players_[i].level * food.level/'
 
 clang=$(command -v clang++-19 || command -v clang++ || true)
 if [ -z "$clang" ]; then
@@ -41,13 +38,13 @@ if [ -z "$clang" ]; then
 fi
 fuzz() {  # folder of the sources, runs
   mkdir -p "$work/corpus" && printf '\0Foraging-grid-2s-8x8-2p-3f-coop-ind-pen-v3' >"$work/corpus/task"
-  "$clang" -std=gnu++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -I "$1" \
-    "$1"/env/lbf_*.cpp tests/cpp/fuzz_lbf.cpp -o "$work/fuzz"
+  # shellcheck disable=SC2046
+  "$clang" -std=gnu++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -pthread \
+    -DPYQMIX_SIMD_NAMESPACE=baseline -I "$1" $(sources "$1" base envs episode) tests/cpp/fuzz_lbf.cpp -o "$work/fuzz"
   "$work/fuzz" -runs="$2" -seed=1 -max_len=400 -artifact_prefix="$work/" "$work/corpus" >"$work/log" 2>&1
 }
 fuzz csrc "$runs" || { tail -n 40 "$work/log"; echo "the fuzzer found a fault"; exit 1; }
 echo "fuzzed: $(tail -n 1 "$work/log")"
-rm -rf "$work/planted" && cp -r csrc "$work/planted"
-sed -i 's/if (digits == 9) return false;//' "$work/planted/env/lbf_rules.cpp"
+plant "a number that overflows" envs/lbf/rules.cpp 's/if (digits == 9) return false;//'
 if fuzz "$work/planted" "$runs"; then echo "not caught by the fuzzer: a number that overflows"; exit 1; fi
 echo "caught by the fuzzer: a number that overflows"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# What nvcc makes of the kernels that work on packs: each must load and store 16 bytes at once. Compiles to PTX,
-# which needs no GPU; then with a fault planted.
+# The kernels that work on packs must load and store 16 bytes at once. Compiles them to PTX, which needs no GPU;
+# then with a fault planted, which the same check must catch.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+. tests/cpp/sources.sh
 
 check() {  # folder of the sources
-  nvcc -std=c++17 -O3 -I "$1" -DPYQMIX_WITH_CUDA -ptx -arch=compute_80 "$1/mixer/mixer_cuda.cu" -o "$work/ptx"
+  nvcc -std=c++17 -O3 -I "$1" -DPYQMIX_WITH_CUDA -ptx -arch=compute_80 "$1/ops/mix/mix_cuda.cu" -o "$work/ptx"
   awk '
     /\.entry / { name = $0; wide = name ~ /backward_kernelI(fLi4|dLi2|N.*Li8)/; seen += wide }
     wide && /st\.global\.cg\.(v4\.(u32|b32|f32)|v2\.(f64|u64|b64))/ { stores[name]++ }
@@ -20,8 +21,6 @@ check() {  # folder of the sources
 }
 
 check csrc
-cp -r csrc "$work/planted"
-sed -i 's/sizeof pack == kPackBytes/sizeof pack == 3/' "$work/planted/cuda/packs.cuh"
-cmp -s csrc/base/cuda/packs.cuh "$work/planted/cuda/packs.cuh" && { echo "not planted"; exit 1; }
+plant "packs are stored value by value" base/cuda/packs.cuh 's/sizeof pack == kPackBytes/sizeof pack == 3/'
 if check "$work/planted"; then echo "not caught: packs are stored value by value"; exit 1; fi
 echo "caught: packs are stored value by value"

@@ -1,5 +1,5 @@
 // A power-of-two part of a warp, whose lanes work on one sample together. All its lanes must call
-// sum, best and sync together; other parts of the warp go their own ways.
+// sum, from and sync together; other parts of the warp may diverge.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -20,7 +20,7 @@ class LaneGroup {
     __device__ int lane() const { return lane_; }
     __device__ bool leads() const { return lane_ == 0; }
 
-    // What a lane wrote before, all read after.
+    // Makes the earlier writes of every lane visible to all lanes.
     __device__ void sync() const { __syncwarp(mask_); }
 
     // Replaces every lane's x by the sum over the lanes, the same bits in all of them.
@@ -37,7 +37,7 @@ class LaneGroup {
         return __shfl_xor_sync(mask_, x, apart);
     }
 
-    // Calls visit(row) for each of the rows that this group has among all groups of the grid.
+    // Calls visit(row) for this group's share of the rows; all groups of the grid share them.
     template <typename Visit>
     __device__ void for_each_row(std::int64_t rows, const Visit& visit) const {
         const std::int64_t groups = blockDim.x / lanes_;

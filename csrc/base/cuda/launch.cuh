@@ -1,4 +1,4 @@
-// How a kernel of one group of lanes for each sample is started, and every error of CUDA's noticed.
+// Starts kernels that give each sample a group of lanes, and throws on every CUDA error.
 #pragma once
 
 #include <cuda_runtime.h>
@@ -16,7 +16,7 @@ constexpr int kWarp = 32;
 
 inline void check(cudaError_t error, const char* what) {
     if (error == cudaSuccess) return;
-    static_cast<void>(cudaGetLastError());  // told here: whoever asks next shall not find it again
+    static_cast<void>(cudaGetLastError());  // cleared: it is reported here, and only once
     throw std::runtime_error(std::string(what) + ": " + cudaGetErrorString(error));
 }
 
@@ -27,8 +27,8 @@ inline int lanes_for(std::int64_t width, int units) {
     return lanes;
 }
 
-// Starts kernel(args, lanes, more...) on the given cudaStream_t of the current device, and does not
-// wait.
+// Starts kernel(args, lanes, more...) on the given cudaStream_t of the current device; returns
+// without synchronising.
 template <typename Args, typename... More>
 void launch(const char* what, void (*kernel)(Args, int, More...), std::int64_t rows, int lanes,
             void* stream, const Args& args, const More&... more) {

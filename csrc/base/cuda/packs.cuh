@@ -31,7 +31,7 @@ __device__ void store(T* to, const Compute<T> (&from)[kUnits]) {
     Pack<T, kUnits> pack;
 #pragma unroll
     for (int j = 0; j < kUnits; ++j) pack.of[j] = narrow<T>(from[j]);
-    if constexpr (sizeof pack == kPackBytes) {  // an assignment is taken apart by nvcc, this is not
+    if constexpr (sizeof pack == kPackBytes) {  // nvcc would split an assignment
         uint4 bytes;
         std::memcpy(&bytes, &pack, sizeof bytes);
         __stcg(reinterpret_cast<uint4*>(to), bytes);
@@ -40,7 +40,7 @@ __device__ void store(T* to, const Compute<T> (&from)[kUnits]) {
     }
 }
 
-// Whether every row starts where a whole pack may be loaded.
+// Whether every row is aligned for whole packs.
 template <typename T>
 bool holds_packs(const Rows<T>& x) {
     return reinterpret_cast<std::uintptr_t>(x.data) % kPackBytes == 0 &&

@@ -10,15 +10,10 @@ namespace pyqmix {
 
 template <typename T>
 double adam_cpu(const AdamStep<T>& step) {
-    const auto squares = [&]() -> double {
-        PYQMIX_AT_SIMD_LEVEL(sum_of_squares, step.gradient, step.size)
-    };
-    const double norm = std::sqrt(squares());
+    const double squares = PYQMIX_AT_SIMD_LEVEL(sum_of_squares, step.gradient, step.size);
+    const double norm = std::sqrt(squares);
     const double scale = step.max_norm / (norm + 1e-6);
-    const auto run = [&] {  // NaN stays
-        PYQMIX_AT_SIMD_LEVEL(adam_step, step, scale > 1.0 ? 1.0 : scale)
-    };
-    run();
+    PYQMIX_AT_SIMD_LEVEL(adam_step, step, scale > 1.0 ? 1.0 : scale);  // NaN stays
     return norm;
 }
 

@@ -5,7 +5,8 @@
 //     m += (1 - beta1) (g - m)        v += (1 - beta2) (g² - v)
 //     p -= lr / (1 - beta1^t) · m / (√v / √(1 - beta2^t) + eps)
 //
-// T is float or double. One thread does it: the memory is the cost, and there is little of it.
+// T is float or double. Runs on one thread, because memory limits the speed, and the block is
+// small.
 #pragma once
 
 #include <cstdint>

@@ -5,7 +5,7 @@
 
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 
-// In lanes of their own, which are added in the end: only so are they a vector.
+// Has a sum for each lane and adds these at the end, because a single sum would not vectorise.
 template <typename T>
 double sum_of_squares(const T* values, std::int64_t count) {
     constexpr std::int64_t kLanes = 16;

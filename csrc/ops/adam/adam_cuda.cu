@@ -7,12 +7,12 @@
 namespace pyqmix {
 namespace {
 
-constexpr int kElements = 4;  // of a lane, in each of a warp's turns
+constexpr int kElements = 4;  // of a lane, in each turn of its warp
 
 __device__ inline float root(float x) { return ::sqrtf(x); }
 __device__ inline double root(double x) { return ::sqrt(x); }
 
-// Sums of squares, and 1 - beta^t of both running means behind them.
+// Writes the parts of the sum of squares, and behind them 1 - beta^t of both running means.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) adam_norm_kernel(AdamStepCuda<T> args, int lanes) {
     const LaneGroup group(lanes);

@@ -1,6 +1,6 @@
-// The step of adam.h on an NVIDIA GPU, in two launches. What changes from step to step lies on the
-// device, so that a captured graph can be replayed; the norm's sum has one order, so that two runs
-// give the same bits.
+// The step of adam.h on an NVIDIA GPU, in two launches. Values that change from step to step lie on
+// the device, so that a captured graph can be replayed. The norm is summed in a fixed order, so
+// that two runs give the same bits.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct AdamStepCuda {
     T* norm = nullptr;     // (), the gradient's norm before it is scaled, written
 };
 
-// Starts on a cudaStream_t of the current device, and does not wait.
+// Starts on a cudaStream_t of the current device; returns without synchronising.
 template <typename T>
 void adam_cuda(const AdamStepCuda<T>& step, void* stream);
 

@@ -10,10 +10,10 @@
 namespace pyqmix {
 namespace {
 
-// The rows of points and steps that lie at each time, and whose they are.
+// The rows of points and steps at each time, and the order of the episodes.
 struct Layout {
     std::vector<std::int64_t> order;          // episodes by falling length
-    std::vector<std::int64_t> points, steps;  // how many episodes have one at each time
+    std::vector<std::int64_t> points, steps;  // the number of episodes with one at each time
     std::vector<std::int64_t> point, step;    // the row of the first of them
     std::int64_t padded = 0;                  // T
 
@@ -44,8 +44,8 @@ struct Layout {
     std::int64_t episodes() const { return static_cast<std::int64_t>(order.size()); }
 };
 
-// Copies the rows of one time, for each of the first `count` episodes, from a column that is padded
-// to so many rows an episode. Rows of few bytes with a constant number of them, which needs no
+// Copies the rows of one time, for each of the first `count` episodes, from a column with `padded`
+// rows for each episode. Short rows have a constant number of bytes, so that the copy needs no
 // call.
 template <typename Bytes>
 void copy_rows(const Column& column, const Layout& layout, std::int64_t padded, std::int64_t time,
@@ -85,7 +85,7 @@ void copy_rows(const Column& column, const Layout& layout, std::int64_t padded, 
 void pack_episodes(const std::vector<std::int64_t>& lengths, std::int64_t steps_padded,
                    const PackedRows& rows, const std::vector<Column>& points,
                    const std::vector<Column>& next, const std::vector<Column>& steps, int threads) {
-    constexpr std::int64_t kBytes = 1 << 18;  // are worth a thread: waking one takes as long
+    constexpr std::int64_t kBytes = 1 << 18;  // take as long to copy as a thread to wake
     const Layout layout(lengths, steps_padded);
     const auto at = [](const std::vector<std::int64_t>& values, std::int64_t time) {
         return values[static_cast<std::size_t>(time)];

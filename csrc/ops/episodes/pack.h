@@ -1,5 +1,5 @@
-// Lays a padded batch of episodes out without its padding: rows time-major, episodes in order of
-// falling length, equal lengths in their own order. pyqmix/learn/rows.py says what each part is.
+// Removes the padding of a batch of episodes. Rows become time-major, episodes are ordered by
+// falling length, and equal lengths keep their order. pyqmix/learn/rows.py defines each part.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace pyqmix {
 
-// Columns of a batch: (B, steps or points, width) of any type, and where its rows go.
+// A column of a batch, (B, steps or points, width) of any type, and the destination of its rows.
 struct Column {
     const void* from = nullptr;
     void* to = nullptr;

@@ -1,5 +1,5 @@
-// Lays a padded batch of episodes out with its padding, on an NVIDIA GPU: time-major rows, an
-// episode's at every time, and zeros where an episode has ended. One launch for all columns.
+// Makes a padded batch of episodes time-major on an NVIDIA GPU, and keeps its padding: each episode
+// has a row at every time, with zeros after its end. One launch for all columns.
 #pragma once
 
 #include <cstdint>
@@ -8,13 +8,13 @@ namespace pyqmix {
 
 inline constexpr int kMostPadded = 8;
 
-// What is brought from (B, K, bytes) to (times, B, bytes).
+// A column, copied from (B, K, bytes) to (times, B, bytes).
 struct PaddedColumn {
-    const void* from = nullptr;  // none: a byte of 1 where a row is kept
+    const void* from = nullptr;  // null: writes a byte, 1 where a row is kept
     void* to = nullptr;
     std::int64_t episode_bytes = 0;  // from one episode to the next
     std::int64_t bytes = 0;          // of a row
-    std::int64_t times = 0;          // how many are written
+    std::int64_t times = 0;          // the number written
     std::int64_t first = 0;          // the time of `from` that is written as time 0
     std::int64_t reach = 0;          // time t is kept where t < length + reach
 };
@@ -26,7 +26,7 @@ struct PaddedEpisodes {
     PaddedColumn column[kMostPadded];
 };
 
-// Starts on a cudaStream_t of the current device, and does not wait.
+// Starts on a cudaStream_t of the current device; returns without synchronising.
 void pad_episodes_cuda(const PaddedEpisodes& args, void* stream);
 
 }  // namespace pyqmix

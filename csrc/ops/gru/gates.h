@@ -1,8 +1,8 @@
-// The gated recurrent unit of one sequence at one step, forward and backward. What computes stands
-// in an unnamed namespace for the reason given in mixer/mixer_math.h.
+// The gated recurrent unit of one sequence at one step, forward and backward. The arithmetic stands
+// in an unnamed namespace for the reason given in ops/mix/mix_math.h.
 //
-// Sigmoid and tanh are made of vectors without branches; at most 3 units in the last place from the
-// exact value wherever that is a normal number.
+// Sigmoid and tanh work on vectors without branches. Their error is at most 3 units in the last
+// place wherever the exact value is a normal number.
 #pragma once
 
 #include <cstdint>
@@ -24,7 +24,7 @@ struct GateRow {
 namespace {
 
 template <typename T>
-struct ExpOf;  // what exp(x) of a T is made of
+struct ExpOf;  // constants of exp(x) for T
 
 template <>
 struct ExpOf<float> {
@@ -76,7 +76,7 @@ struct ExpParts {
     typename Lanes<T>::type p, power;
 };
 
-// Of x <= 0, or NaN; below kLowest as at kLowest.
+// For x <= 0, or NaN. Below kLowest, gives the value at kLowest.
 template <typename T>
 inline ExpParts<T> exp_parts(typename Lanes<T>::type x) {
     using Of = ExpOf<T>;
@@ -160,8 +160,8 @@ inline void gates_forward(std::int64_t hidden_dim, const GateRow<T>& gates, cons
     });
 }
 
-// Writes the gradients of the gates' sums. `carried` is the gradient that later steps have of this
-// state; it becomes what this step's state passes straight to the one before it.
+// Writes the gradients of the gates' sums. `carried` is this state's gradient from later steps; it
+// becomes the gradient that passes straight to the state before.
 template <typename T>
 inline void gates_backward(std::int64_t hidden_dim, const GateRow<const T>& gates, const T* before,
                            const T* grad_hidden, T* carried, const GateRow<T>& grads) {

@@ -20,8 +20,9 @@ GruParameters<P> of_group(const GruShape& shape, const GruParameters<P>& all, st
             all.bias_hh + group * outputs};
 }
 
-// Bounds of the chunks of sequences, whatever the number of threads: of about as many rows each, in
-// whole blocks of the products. Powers of two, which two or four threads share evenly.
+// Bounds of the chunks of sequences, which do not depend on the number of threads. Chunks have
+// about the same number of rows, in whole blocks of the products. Their number is a power of two,
+// so that two or four threads share them evenly.
 std::vector<std::int64_t> chunk_bounds(const GruSteps& steps) {
     constexpr std::int64_t kBlock = 8, kSmall = 32, kLarge = 128;
     const std::int64_t sequences = steps.steps() > 0 ? steps.sequences(0) : 0;
@@ -57,7 +58,7 @@ class Jobs {
     std::int64_t rows() const { return steps_.offsets.back(); }
     std::int64_t chunks() const { return static_cast<std::int64_t>(bounds_.size()) - 1; }
 
-    // Calls body(job, group, chunk) for each; jobs of a group follow one another.
+    // Calls body(job, group, chunk) for each; the jobs of a group have consecutive numbers.
     template <typename Body>
     void run(int threads, const Body& body) const {
         parallel_for(in_.shape.groups * chunks(), threads, 1,
@@ -86,7 +87,7 @@ class Jobs {
     std::vector<GruWeights<T>> weights_;
 };
 
-// Which block of PyTorch's rows (r, z, n) stands k-th in the gates (n, r, z) and (r, z, hn).
+// The block of PyTorch's rows (r, z, n) that is the k-th of the gates (n, r, z) and (r, z, hn).
 constexpr std::int64_t kInputGates[] = {2, 0, 1}, kHiddenGates[] = {0, 1, 2};
 
 template <typename T>
@@ -185,8 +186,7 @@ void gru_forward_cpu(const GruInputs<T>& in, T* hidden, T* saved, int threads) {
     jobs.run(threads, [&](std::int64_t, std::int64_t group, const GruChunk<T>& chunk) {
         const Rows<T> out{hidden + group * plan.hidden, in.shape.groups * plan.hidden};
         T* const kept = saved ? saved + group * jobs.rows() * plan.width : nullptr;
-        const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(gru_forward_chunk, chunk, out, kept) };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(gru_forward_chunk, chunk, out, kept);
     });
 }
 
@@ -209,8 +209,7 @@ void gru_backward_cpu(const GruInputs<T>& in, const T* hidden, const T* saved,
         if (grad_features)
             to.grad_features = {grad_features + group * plan.inputs, groups * plan.inputs};
         if (wanted) to.sums = sums[static_cast<std::size_t>(job)].get();
-        const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(gru_backward_chunk, chunk, to) };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(gru_backward_chunk, chunk, to);
     });
     if (wanted)
         for (std::int64_t group = 0; group < groups; ++group)

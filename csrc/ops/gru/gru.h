@@ -1,16 +1,17 @@
 // A gated recurrent unit over whole sequences on the CPU, forward and backward through time, as
-// torch.nn.GRU defines it (Cho et al., arXiv:1406.1078, with the reset gate behind the product):
+// torch.nn.GRU defines it (Cho et al., arXiv:1406.1078, with the reset gate applied after the
+// product):
 //
 //     r_t = sigmoid(x_t · W_ir + b_ir + h_{t-1} · W_hr + b_hr)        z_t likewise
 //     n_t = tanh(x_t · W_in + b_in + r_t * (h_{t-1} · W_hn + b_hn))
 //     h_t = (1 - z_t) * n_t + z_t * h_{t-1}                           h_{-1} = 0
 //
-// Sequences lie packed: time-major, in order of falling length, so that those that reach a step are
-// the first ones of the step before. G groups of sequences of the same lengths have parameters of
-// their own each. T is float or double.
+// Sequences are packed: time-major, in order of falling length, so that the sequences that reach a
+// step are the first ones of the step before. Each of G groups of sequences has its own parameters;
+// all groups have the same lengths. T is float or double.
 //
-// The result does not depend on the number of threads: sequences are split into the same chunks
-// whoever computes them, and chunks are added in their order.
+// The result does not depend on the number of threads: the chunks of sequences are always the same,
+// and their gradients are added in order.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +45,7 @@ struct GruInputs {
     GruParameters<const T> parameters;
 };
 
-// What the forward keeps for the backward: so many T.
+// The number of T that the forward saves for the backward.
 template <typename T>
 std::int64_t gru_saved(const GruShape& shape, std::int64_t rows);
 

@@ -9,10 +9,10 @@
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
-constexpr std::int64_t kTogether = 128;  // most rows of gradients that enter the sums at a time
+constexpr std::int64_t kTogether = 128;  // the most rows of gradients added to the sums at a time
 
-// Steps of few sequences are gathered to tiles of so many rows that products over them are worth
-// it, with the features and the states before them.
+// Gathers steps of few sequences, with their features and the states before them, until they have
+// enough rows for an efficient product.
 template <typename T>
 class Tile {
    public:
@@ -25,8 +25,8 @@ class Tile {
           inputs_(capacity_ * plan_.input_width),
           before_(capacity_ * plan_.hidden_width) {}
 
-    // Rows for the gates' gradients of so many sequences whose first row is `row`; their padding
-    // stays zero.
+    // Returns rows for the gates' gradients of `count` sequences, the first of which is row `row`.
+    // Their padding stays zero.
     T* add(std::int64_t row, std::int64_t count) {
         if (used_ + count > capacity_) flush();
         segments_.push_back({row, used_, count});
@@ -34,7 +34,8 @@ class Tile {
         return grads_.data() + segments_.back().place * plan_.width;
     }
 
-    // Takes what the parameters' gradients need of the latest rows; `before` is null at step 0.
+    // Copies the features and states of the latest rows, which the parameters' gradients need;
+    // `before` is null at step 0.
     void take(const Rows<const T>& before, std::int64_t row_before) {
         if (!to_.sums) return;
         const Segment& at = segments_.back();
@@ -74,7 +75,7 @@ class Tile {
         add_columns<T>(rows, plan_.width, {grads, plan_.width}, to_.sums->bias.data());
     }
 
-    // The features of the tile give their place: they are no longer needed.
+    // Overwrites the features of the tile, which are no longer needed.
     void write_grad_features() const {
         Finish<T> finish;
         finish.overwrite = true;

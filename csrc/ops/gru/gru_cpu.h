@@ -1,4 +1,4 @@
-// One chunk of a recurrent unit's sequences at one SIMD level; built like mixer/mixer_cpu.h.
+// One chunk of a recurrent unit's sequences at one SIMD level; built like ops/mix/mix_cpu.h.
 #pragma once
 
 #include "ops/gru/plan.h"

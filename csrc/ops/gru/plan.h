@@ -1,5 +1,5 @@
-// Where everything lies in the gates, the packed weights and the sums of gradients of one group's
-// recurrent unit. Widths are padded with zeros to whole panels.
+// The layout of the gates, the packed weights and the sums of gradients of one group's recurrent
+// unit. Widths are padded with zeros to whole panels.
 #pragma once
 
 #include <cstdint>
@@ -12,8 +12,8 @@
 
 namespace pyqmix {
 
-// A row of gates holds n | r | z | hn. The features enter its first three quarters, the state
-// before its last three: each is one product.
+// A row of gates holds n | r | z | hn. One product with the features gives its first three
+// quarters, one with the state before gives its last three.
 template <typename T>
 struct GruPlan {
     explicit GruPlan(const GruShape& shape)
@@ -44,8 +44,8 @@ struct GruSteps {
     std::int64_t sequences(std::int64_t t) const { return offset(t + 1) - offset(t); }
 };
 
-// Weights of one group as the products read them, made anew at each call: they change at each
-// update.
+// Weights of one group as the products read them, repacked at each call, because each update
+// changes them.
 template <typename T>
 struct GruWeights {
     Panels<T> input, hidden;            // (I, n | r | z), (H, r | z | hn)
@@ -67,7 +67,7 @@ struct GruSums {
     explicit GruSums(const GruPlan<T>& plan);
 };
 
-// One group's sequences [first, last): what one thread works on. All rows are the group's own.
+// One group's sequences [first, last), the work of one thread. All rows are the group's own.
 template <typename T>
 struct GruChunk {
     const GruPlan<T>& plan;
@@ -76,7 +76,7 @@ struct GruChunk {
     std::int64_t first = 0, last = 0;
     Rows<const T> features;  // (R, I)
 
-    // How many of the sequences reach step t; their first row is offset(t) + first.
+    // The number of the sequences that reach step t; their first row is offset(t) + first.
     std::int64_t reach(std::int64_t t) const {
         const std::int64_t count = steps.sequences(t);
         return count <= first ? 0 : (count < last ? count : last) - first;

@@ -8,7 +8,7 @@
 namespace pyqmix {
 namespace {
 
-constexpr std::int64_t kRowsOfLane = 3;    // as few as there are warps for: each is a latency
+constexpr std::int64_t kRowsOfLane = 3;    // few, because each costs a latency
 constexpr std::int64_t kMostParts = 1024;  // which the second launch adds up
 
 template <typename T, int kUnits>
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(kThreads)
     });
 }
 
-// A warp for each column; several of a lane's parts are on their way at once.
+// A warp for each column. A lane loads several parts at once to hide their latency.
 template <typename T>
 __global__ void __launch_bounds__(kThreads) add_parts_kernel(BiasReluBackward<T> args, int lanes) {
     constexpr int kAtOnce = 8;

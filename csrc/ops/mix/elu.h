@@ -1,5 +1,5 @@
 // ELU(x) = x above zero, exp(x) - 1 below, and its slope. In an unnamed namespace for the reason
-// given in mixer_math.h.
+// given in ops/mix/mix_math.h.
 #pragma once
 
 #include <math.h>
@@ -23,10 +23,9 @@ PYQMIX_HD inline Elu<double> elu(double x) {
     return {::expm1(x), ::exp(x)};  // expm1(x) + 1 would lose the digits of a small slope
 }
 
-// Without branches or calls, so that compilers can make vectors of it. With x = n ln 2 + r,
-// |r| <= ln 2 / 2, and p = exp(r) - 1 by its Taylor series: exp(x) - 1 = 2^n p + (2^n - 1), which
-// does not cancel, and exp(x) = 2^n p + 2^n. Where exp(x) leaves the normal numbers the value is
-// -1, the slope 0.
+// Without branches or calls, so that it vectorises. With x = n ln 2 + r, |r| <= ln 2 / 2, and p =
+// exp(r) - 1 by its Taylor series: exp(x) - 1 = 2^n p + (2^n - 1), which does not cancel, and
+// exp(x) = 2^n p + 2^n. Where exp(x) leaves the normal numbers the value is -1, the slope 0.
 PYQMIX_HD inline Elu<float> elu(float x) {
 #if PYQMIX_DEVICE_CODE  // the GPU's own functions are as short
     if (x > 0) return {x, 1};

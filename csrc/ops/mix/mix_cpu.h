@@ -1,5 +1,5 @@
-// Row ranges of the mixer at one SIMD level. mixer_cpu.cpp is compiled once for each level, with
-// PYQMIX_SIMD_NAMESPACE naming it; mixer_dispatch.cpp chooses among them.
+// Row ranges of the mixer at one SIMD level. mix_cpu.cpp is compiled once for each level, with
+// PYQMIX_SIMD_NAMESPACE naming it; mix_dispatch.cpp chooses among them.
 #pragma once
 
 #include "ops/mix/mix.h"

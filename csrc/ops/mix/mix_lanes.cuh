@@ -1,5 +1,5 @@
-// One sample's mixing by a group of lanes; the arithmetic of a unit is mixer_math.h's. A lane holds
-// kUnits neighbouring units of the embedding at a time.
+// One sample's mixing by a group of lanes; the arithmetic of a unit is that of mix_math.h. A lane
+// holds kUnits neighbouring units of the embedding at a time.
 #pragma once
 
 #include "base/cuda/lane_group.cuh"
@@ -81,7 +81,8 @@ __device__ void mix_units_backward(const MixBackward<T>& args, std::int64_t row,
 }
 
 // Units [first, first + kUnits) of kAgents agents from i on, as far as there are agents: the
-// gradient of w1, and into `parts` what these units add to the gradient of each agent's value.
+// gradient of w1, and in `parts` the contribution of these units to the gradient of each agent's
+// value.
 template <int kUnits, typename T>
 __device__ void mix_agents_backward(const MixBackward<T>& args, std::int64_t row,
                                     std::int64_t first, std::int64_t i, std::int64_t end,
@@ -109,9 +110,9 @@ __device__ void mix_agents_backward(const MixBackward<T>& args, std::int64_t row
     }
 }
 
-// Gradients of one row with respect to all five inputs. Agents are taken as many at a time as there
-// are lanes, so that each lane sums one agent's gradient. Where the embedding is wider than what
-// the lanes hold at once, every such set of agents computes the hidden layer anew.
+// Gradients of one row with respect to all five inputs. Takes as many agents at a time as there are
+// lanes, so that each lane sums one agent's gradient. If the embedding is wider than the lanes hold
+// at once, each set of agents recomputes the hidden layer.
 template <int kUnits, typename T>
 __device__ void mix_row_backward_by(const LaneGroup& group, const MixBackward<T>& args,
                                     std::int64_t row) {

@@ -24,14 +24,15 @@ PYQMIX_HD T sign(T x) {
     return x > T(0) ? T(1) : (x < T(0) ? T(-1) : x * T(0));
 }
 
-// What four agents of values q add to a unit of the hidden layer: summed among themselves first.
+// The contribution of four agents with values q to a unit of the hidden layer, summed among
+// themselves first.
 template <typename T>
 PYQMIX_HD T four_agents(const T (&q)[4], T w0, T w1, T w2, T w3) {
     return (q[0] * magnitude(w0) + q[1] * magnitude(w1)) +
            (q[2] * magnitude(w2) + q[3] * magnitude(w3));
 }
 
-// What a unit of the hidden layer adds to q_tot.
+// The contribution of a unit of the hidden layer to q_tot.
 template <typename T>
 PYQMIX_HD T mixed_unit(T hidden, T w_final) {
     return elu(hidden).value * magnitude(w_final);
@@ -55,7 +56,7 @@ PYQMIX_HD T w1_backward(T grad_hidden, T q, T w1) {
     return grad_hidden * q * sign(w1);
 }
 
-// Adds in a tree of fixed shape: less rounding than one by one, and vectors do it well.
+// Adds in a tree of fixed shape: it rounds less than adding one by one, and it vectorises.
 template <int kWidth = kMixBlock / 2, typename T>
 PYQMIX_HD T sum_block(T (&x)[kMixBlock]) {
     for (int j = 0; j < kWidth; ++j) x[j] += x[j + kWidth];
@@ -79,7 +80,7 @@ PYQMIX_HD void for_mix_blocks(std::int64_t embed_dim, const Visit& visit) {
 }
 
 // Units [first, first + width) of q · |w1| + b1. Agents are summed four by four, and the bias comes
-// last: fewer sums round to the size of the whole.
+// last, so that fewer additions round at the size of the total.
 template <typename T, typename Width>
 PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* agent_qs,
                           std::int64_t first, Width width, T (&hidden)[kMixBlock]) {
@@ -98,7 +99,7 @@ PYQMIX_HD void mix_hidden(const MixInputs<T>& in, std::int64_t row, const T* age
     for (int j = 0; j < width; ++j) hidden[j] += b1[j];
 }
 
-// q_tot of one row; agent_qs (n,) is given apart because the target selects it first.
+// q_tot of one row; agent_qs (n,) is an argument of its own, because the target selects it first.
 template <typename T>
 PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs) {
     T total = T(0);
@@ -113,8 +114,8 @@ PYQMIX_HD T mix_row(const MixInputs<T>& in, std::int64_t row, const T* agent_qs)
     return total + in.v[row][0];
 }
 
-// Gradients of one row with respect to all five inputs; the hidden layer is computed anew, so that
-// the forward keeps nothing beside its inputs.
+// Gradients of one row with respect to all five inputs; the hidden layer is recomputed, so that the
+// forward saves only its inputs.
 template <typename T>
 PYQMIX_HD void mix_row_backward(const MixBackward<T>& args, std::int64_t row) {
     const MixInputs<T>& in = args.in;

@@ -106,10 +106,7 @@ void mlp_forward_cpu(const MlpInputs<T>& in, T* out, T* saved, int threads) {
                                            end, of_group(in.features, group, plan.features)};
                    const Rows<T> to{out + group * outputs, in.shape.groups * outputs};
                    T* const kept = saved ? saved + group * in.rows * plan.hidden_width : nullptr;
-                   const auto run = [&] {
-                       PYQMIX_AT_SIMD_LEVEL(mlp_forward_chunk, chunk, to, kept)
-                   };
-                   run();
+                   PYQMIX_AT_SIMD_LEVEL(mlp_forward_chunk, chunk, to, kept);
                });
 }
 
@@ -135,8 +132,7 @@ void mlp_backward_cpu(const MlpInputs<T>& in, const T* out, const T* saved,
                        to.grad_features = {grads.features + group * plan.features,
                                            groups * plan.features};
                    to.sums = sums[static_cast<std::size_t>(job)].get();
-                   const auto run = [&] { PYQMIX_AT_SIMD_LEVEL(mlp_backward_chunk, chunk, to) };
-                   run();
+                   PYQMIX_AT_SIMD_LEVEL(mlp_backward_chunk, chunk, to);
                });
     for (std::int64_t group = 0; group < in.shape.groups; ++group)
         write_gradients(plan, &sums[static_cast<std::size_t>(group * chunks)], chunks, group,

@@ -1,13 +1,13 @@
-// Linear layers with a ReLU between each two of them on the CPU, forward and backward in one pass
-// over tiles of rows that stay in cache: the feed-forward agent network.
+// Linear layers with ReLUs between them on the CPU, forward and backward in one pass over tiles of
+// rows that stay in cache: the feed-forward agent network.
 //
 //     h_0 = [features, one-hot of (row mod one_hot)]    h_k = ReLU(h_{k-1} · W_kᵀ + b_k)
 //
-// and the last layer has a ReLU only where `final_relu` is set. G groups of rows have parameters of
-// their own each. T is float or double.
+// and the last layer has a ReLU only where `final_relu` is set. Each of G groups of rows has its
+// own parameters. T is float or double.
 //
-// The result does not depend on the number of threads: rows are split into the same chunks whoever
-// computes them, and chunks are added in their order.
+// The result does not depend on the number of threads: the chunks of rows are always the same, and
+// their gradients are added in order.
 #pragma once
 
 #include <cstdint>
@@ -40,7 +40,7 @@ struct MlpInputs {
     std::vector<MlpLayer<const T>> layers;  // as many as sizes
 };
 
-// What the forward keeps for the backward: so many T.
+// The number of T that the forward saves for the backward.
 template <typename T>
 std::int64_t mlp_saved(const MlpShape& shape, std::int64_t rows);
 
@@ -50,7 +50,7 @@ void mlp_forward_cpu(const MlpInputs<T>& in, T* out, T* saved, int threads);
 
 template <typename T>
 struct MlpGradients {
-    Rows<const T> out;                // (R, G * O), given: of the last layer
+    Rows<const T> out;                // (R, G * O), read: of the outputs
     std::vector<MlpLayer<T>> layers;  // written
     T* features = nullptr;            // (R, G * I) contiguous, written unless null
 };

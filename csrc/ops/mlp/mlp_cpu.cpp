@@ -9,7 +9,8 @@
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
-// The features of a tile's rows with their one-hot part, padded; where they lie so already, there.
+// The features of a tile's rows with their one-hot part, padded; the features themselves where they
+// need neither.
 template <typename T>
 Rows<const T> tile_inputs(const MlpChunk<T>& chunk, std::int64_t row, std::int64_t rows,
                           T* memory) {
@@ -39,7 +40,7 @@ void add_few_columns(std::int64_t rows, std::int64_t width, Rows<const T> from, 
         for (std::int64_t j = 0; j < width; ++j) sums[j] += static_cast<double>(from[r][j]);
 }
 
-// What of the gradients of a ReLU's outputs passes it.
+// The gradients of a ReLU's inputs from those of its outputs.
 template <typename T>
 void pass_relu(std::int64_t rows, std::int64_t width, Rows<const T> out, Rows<const T> grad_out,
                Rows<T> grads) {
@@ -48,7 +49,8 @@ void pass_relu(std::int64_t rows, std::int64_t width, Rows<const T> out, Rows<co
             grads[r][j] = out[r][j] > T(0) ? grad_out[r][j] : T(0);
 }
 
-// grads (rows, outputs) of a layer to those of its inputs; `positive` is what its ReLU let pass.
+// From the gradients (rows, outputs) of a layer to those of its inputs. `positive` holds those
+// inputs where they are a ReLU's outputs, and is null elsewhere.
 template <typename T>
 void to_inputs(std::int64_t rows, const Panels<T>& weights, Rows<const T> grads, Rows<T> inputs,
                Rows<const T> positive) {

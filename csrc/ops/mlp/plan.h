@@ -1,5 +1,5 @@
-// Where everything lies in the tiles, the packed weights and the sums of gradients of one group's
-// layers. Widths are padded with zeros to whole panels.
+// The layout of the tiles, the packed weights and the sums of gradients of one group's layers.
+// Widths are padded with zeros to whole panels.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ struct MlpPlan {
     bool has_relu(std::size_t layer) const { return layer < last() || final_relu; }
 };
 
-// Weights of one group as the products read them, made anew at each call: they change at each
-// update.
+// Weights of one group as the products read them, repacked at each call, because each update
+// changes them.
 template <typename T>
 struct MlpWeights {
     std::vector<Panels<T>> panels;  // (inputs, outputs), or (outputs, inputs) for the backward
@@ -57,7 +57,7 @@ struct MlpSums {
     explicit MlpSums(const MlpPlan<T>& plan);
 };
 
-// One group's rows [begin, end): what one thread works on.
+// One group's rows [begin, end), the work of one thread.
 template <typename T>
 struct MlpChunk {
     const MlpPlan<T>& plan;

@@ -1,5 +1,5 @@
-// Where everything lies in the tiles, the packed weights and the kept activations of one mixing
-// network. Widths are padded with zeros to whole panels.
+// The layout of the tiles, the packed weights and the saved activations of one mixing network.
+// Widths are padded with zeros to whole panels.
 #pragma once
 
 #include <cstdint>
@@ -10,9 +10,9 @@
 
 namespace pyqmix {
 
-inline constexpr std::int64_t kTileRows = 128;
+inline constexpr std::int64_t kQMixerTileRows = 128;
 
-// Columns of the first product's output z: what has a ReLU stands first.
+// Columns of the first product's output z: columns with a ReLU come first.
 //     two layers:  hidden_1 | hidden_f | hidden_v | b1
 //     one layer:   hidden_v | b1 | w1 | w_final
 template <typename T>
@@ -40,7 +40,7 @@ struct QMixerPlan {
     std::int64_t hidden_f, hidden_v, b1, w1, w_final;  // first columns; hidden_1 begins at 0
     std::int64_t relu_width, width;
 
-    // Kept or scratch activations of so many rows: z, and with two layers w1 and w_final.
+    // The size of the activations of `rows` rows: z, and with two layers w1 and w_final.
     std::int64_t activations(std::int64_t rows) const {
         return rows * (width + (two_layers ? w1_width + embed_width : 0));
     }
@@ -70,7 +70,7 @@ struct Activations {
     Rows<T> at(std::int64_t column) const { return {z.data + column, z.stride}; }
 };
 
-// Weights as the products read them, made anew at each call: they change at each update.
+// Weights as the products read them, repacked at each call, because each update changes them.
 template <typename T>
 struct QMixerWeights {
     Panels<T> first, w1_out, w_final_out;  // (S, width), (H, n * E), (H, E)

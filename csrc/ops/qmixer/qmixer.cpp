@@ -17,7 +17,7 @@ namespace {
 // Calls body(chunk, begin, end) for each chunk of the rows.
 template <typename Body>
 void for_row_chunks(std::int64_t rows, int threads, const Body& body) {
-    for_chunks(1, rows, kTileRows, threads,
+    for_chunks(1, rows, kQMixerTileRows, threads,
                [&](std::int64_t chunk, std::int64_t, std::int64_t begin, std::int64_t end) {
                    body(chunk, begin, end);
                });
@@ -32,7 +32,7 @@ class Cutter {
         used_ += padded<T>(count);
         return out;
     }
-    // The same cuts again, now with zeros behind them.
+    // Allocates zeroed memory for the parts; the same calls of take() then return them.
     Workspace back() {
         const auto bytes = static_cast<std::size_t>(used_) * sizeof(T);
         Workspace block(bytes);
@@ -60,13 +60,13 @@ using ChunkSums = std::vector<std::unique_ptr<QMixerSums<T>>>;
 
 template <typename T>
 ChunkSums<T> chunk_sums(const QMixerPlan<T>& plan, std::int64_t rows) {
-    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kTileRows)));
+    ChunkSums<T> sums(static_cast<std::size_t>(chunks_of(rows, kQMixerTileRows)));
     for (auto& chunk : sums) chunk = std::make_unique<QMixerSums<T>>(plan);
     return sums;
 }
 
-// Adds to the first chunk's sums those of the others; a piece after the other, so that each is read
-// from memory once, and from front to back.
+// Adds the sums of the other chunks to those of the first, piece by piece, so that the total is
+// read from memory once, from front to back.
 template <typename T>
 const QMixerSums<T>& total_of(const ChunkSums<T>& sums) {
     const auto add = [&](const auto& part_of) {
@@ -226,10 +226,7 @@ void qmixer_forward_cpu(const QMixerInputs<T>& in, T* q_tot, T* saved, int threa
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
     for_row_chunks(in.rows, threads, [&](std::int64_t, std::int64_t begin, std::int64_t end) {
-        const auto run = [&] {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end)
-        };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(qmixer_forward_rows, plan, weights, in, q_tot, saved, begin, end);
     });
 }
 
@@ -242,11 +239,8 @@ void qmixer_backward_cpu(const QMixerInputs<T>& in, const T* saved, Rows<const T
     const ChunkSums<T> sums = wanted ? chunk_sums(plan, in.rows) : ChunkSums<T>();
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         QMixerSums<T>* const own = wanted ? sums[static_cast<std::size_t>(chunk)].get() : nullptr;
-        const auto run = [&] {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
-                                 grad_agent_qs, own, begin, end)
-        };
-        run();
+        PYQMIX_AT_SIMD_LEVEL(qmixer_backward_rows, plan, weights, in, saved, grad_q_tot,
+                             grad_agent_qs, own, begin, end);
     });
     if (wanted) write_gradients(plan, total_of(sums), grads);
 }
@@ -260,11 +254,8 @@ double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
     std::vector<double> losses(sums.size());
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
         const auto at = static_cast<std::size_t>(chunk);
-        const auto run = [&]() -> double {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error, grad_agent_qs,
-                                 sums[at].get(), begin, end)
-        };
-        losses[at] = run();
+        losses[at] = PYQMIX_AT_SIMD_LEVEL(qmixer_loss_rows, plan, weights, back, in, error,
+                                          grad_agent_qs, sums[at].get(), begin, end);
     });
     write_gradients(plan, total_of(sums), grads);
     return std::accumulate(losses.begin(), losses.end(), 0.0);
@@ -275,13 +266,11 @@ std::int64_t qmixer_td_target_cpu(const QMixerInputs<T>& in, const TdTarget<T>& 
                                   int threads) {
     const QMixerPlan<T> plan(in.shape);
     const QMixerWeights<T> weights(plan, in.layers, false);
-    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kTileRows)),
+    std::vector<std::int64_t> found(static_cast<std::size_t>(chunks_of(in.rows, kQMixerTileRows)),
                                     kAllAvailable);
     for_row_chunks(in.rows, threads, [&](std::int64_t chunk, std::int64_t begin, std::int64_t end) {
-        const auto run = [&]() -> std::int64_t {
-            PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end)
-        };
-        found[static_cast<std::size_t>(chunk)] = run();
+        found[static_cast<std::size_t>(chunk)] =
+            PYQMIX_AT_SIMD_LEVEL(qmixer_target_rows, plan, weights, in, target, begin, end);
     });
     for (const std::int64_t agent : found)
         if (agent != kAllAvailable) return agent;

@@ -5,11 +5,11 @@
 //     hidden_f = ReLU(s · F1ᵀ)    w_final = hidden_f · F2ᵀ         v  = ReLU(s · V1ᵀ) · v2
 //     q_tot = ELU(q · |w1| + b1) · |w_final| + v
 //
-// and biases. With hypernetworks of one layer w1 = s · A1ᵀ and w_final = s · F1ᵀ. Layers that share
-// the input are one product. T is float or double.
+// and biases. With hypernetworks of one layer w1 = s · A1ᵀ and w_final = s · F1ᵀ. Layers with the
+// same input share one product. T is float or double.
 //
-// The result does not depend on the number of threads: rows are split into the same chunks whoever
-// computes them, and chunks are added in their order.
+// The result does not depend on the number of threads: the chunks of rows are always the same, and
+// their gradients are added in order.
 #pragma once
 
 #include <cstdint>
@@ -48,7 +48,7 @@ struct QMixerInputs {
     QMixerLayers<const T> layers;
 };
 
-// What the forward keeps for the backward: so many T, aligned to 64 bytes.
+// The number of T that the forward saves for the backward, aligned to 64 bytes.
 template <typename T>
 std::int64_t qmixer_saved(const QMixerShape& shape, std::int64_t rows);
 
@@ -71,7 +71,7 @@ struct SquaredError {
 };
 
 // Returns the loss, and writes its gradients of all parameters and of agent_qs (R, n) contiguous:
-// each tile's backward follows its forward, and nothing is kept.
+// each tile's backward follows its forward, and nothing is saved.
 template <typename T>
 double qmixer_loss_cpu(const QMixerInputs<T>& in, const SquaredError<T>& error,
                        const QMixerLayers<T>& grads, T* grad_agent_qs, int threads);

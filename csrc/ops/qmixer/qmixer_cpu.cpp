@@ -57,7 +57,7 @@ MixInputs<T> mix_inputs(const QMixerPlan<T>& plan, const Activations<T>& tile, s
             {v, 1}};
 }
 
-// Calls visit(first row, rows) for each tile of so many rows of [begin, end).
+// Calls visit(first row, rows) for each tile of `size` rows of [begin, end).
 template <typename Visit>
 void for_tiles(std::int64_t begin, std::int64_t end, std::int64_t size, const Visit& visit) {
     for (std::int64_t row = begin; row < end; row += size) visit(row, std::min(size, end - row));
@@ -77,15 +77,15 @@ struct TileGrads {
     T* v;
 };
 
-// Memory of a tile's gradients; those of z lie together for a group of tiles, because the states'
-// product is the largest and writes to its sums less often so. Padding holds whatever it held: no
+// Memory of a tile's gradients. Those of z lie together for a group of tiles, so that the product
+// with the states, the largest, adds to its sums less often. Padding is uninitialised, because no
 // gradient that is read depends on it.
 template <typename T>
 class GroupGrads {
    public:
     explicit GroupGrads(const QMixerPlan<T>& plan)
         : two_layers_(plan.two_layers),
-          memory_(plan.activations(kOuterDepth) + kTileRows),
+          memory_(plan.activations(kOuterDepth) + kQMixerTileRows),
           group_{{plan, memory_.data(), kOuterDepth},
                  memory_.data() + plan.activations(kOuterDepth)} {}
 
@@ -103,7 +103,7 @@ class GroupGrads {
     TileGrads<T> group_;
 };
 
-// From v to its hidden layer and its weights; a few rows at a time, as add_columns.
+// From v to its hidden layer and its weights, a few rows at a time as in add_columns.
 template <typename T>
 void state_value_backward(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                           std::int64_t rows, const Activations<T>& tile, const TileGrads<T>& grads,
@@ -169,7 +169,7 @@ template <typename T>
 void forward_tile(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                   const QMixerInputs<T>& in, std::int64_t row, std::int64_t rows,
                   const Activations<T>& tile, T* q_tot) {
-    T v[kTileRows];
+    T v[kQMixerTileRows];
     hypernetworks(plan, weights, from(in.states, row), rows, tile);
     state_values(plan, weights, rows, tile, v);
     const Rows<const T> agent_qs = from(in.agent_qs, row);
@@ -177,30 +177,31 @@ void forward_tile(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
     for (std::int64_t r = 0; r < rows; ++r) q_tot[r] = mix_row(mix, r, agent_qs[r]);
 }
 
-// Gradients of rows [begin, end), whose tiles' activations and gradients of q_tot are what
-// visit(row, rows) returns. Adds to `sums` unless it is null.
+// Gradients of rows [begin, end). visit(row, rows) returns a tile's activations and its gradients
+// of q_tot. Adds to `sums` unless it is null.
 template <typename T, typename Visit>
 void backward_tiles(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                     const QMixerInputs<T>& in, T* grad_agent_qs, QMixerSums<T>* sums,
                     std::int64_t begin, std::int64_t end, const Visit& visit) {
     const GroupGrads<T> group(plan);
     for_tiles(begin, end, kOuterDepth, [&](std::int64_t first, std::int64_t group_rows) {
-        for_tiles(first, first + group_rows, kTileRows, [&](std::int64_t row, std::int64_t rows) {
-            const auto [tile, grad_q_tot] = visit(row, rows);
-            const TileGrads<T> grads = group.tile(row - first);
-            const MixBackward<T> mix{
-                mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
-                grad_q_tot,
-                {grad_agent_qs + row * plan.n, plan.n},
-                grads.of.w1,
-                grads.of.at(plan.b1),
-                grads.of.w_final,
-                {grads.v, 1}};
-            for (std::int64_t r = 0; r < rows; ++r) mix_row_backward(mix, r);
-            if (!sums) return;
-            backward_to_hidden(plan, weights, rows, tile, grads, *sums);
-            if (plan.two_layers) add_out_gradients(plan, rows, tile, grads, *sums);
-        });
+        for_tiles(first, first + group_rows, kQMixerTileRows,
+                  [&](std::int64_t row, std::int64_t rows) {
+                      const auto [tile, grad_q_tot] = visit(row, rows);
+                      const TileGrads<T> grads = group.tile(row - first);
+                      const MixBackward<T> mix{
+                          mix_inputs<T>(plan, tile, rows, from(in.agent_qs, row), nullptr),
+                          grad_q_tot,
+                          {grad_agent_qs + row * plan.n, plan.n},
+                          grads.of.w1,
+                          grads.of.at(plan.b1),
+                          grads.of.w_final,
+                          {grads.v, 1}};
+                      for (std::int64_t r = 0; r < rows; ++r) mix_row_backward(mix, r);
+                      if (!sums) return;
+                      backward_to_hidden(plan, weights, rows, tile, grads, *sums);
+                      if (plan.two_layers) add_out_gradients(plan, rows, tile, grads, *sums);
+                  });
         if (!sums) return;
         const Rows<const T> states = from(in.states, first), grad_z = group.z();
         add_outer_product(group_rows, plan.state_dim, plan.width, states.data, states.stride,
@@ -218,10 +219,10 @@ template <typename T>
 void qmixer_forward_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                          const QMixerInputs<T>& in, T* q_tot, T* saved, std::int64_t begin,
                          std::int64_t end) {
-    const Scratch<T> scratch(saved ? 0 : plan.activations(kTileRows));
-    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
+    const Scratch<T> scratch(saved ? 0 : plan.activations(kQMixerTileRows));
+    for_tiles(begin, end, kQMixerTileRows, [&](std::int64_t row, std::int64_t rows) {
         const Activations<T> tile = saved ? Activations<T>(plan, saved, in.rows).from(row)
-                                          : Activations<T>(plan, scratch.data(), kTileRows);
+                                          : Activations<T>(plan, scratch.data(), kQMixerTileRows);
         forward_tile(plan, weights, in, row, rows, tile, q_tot + row);
     });
 }
@@ -243,9 +244,9 @@ double qmixer_loss_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weigh
                         const QMixerWeights<T>& back, const QMixerInputs<T>& in,
                         const SquaredError<T>& error, T* grad_agent_qs, QMixerSums<T>* sums,
                         std::int64_t begin, std::int64_t end) {
-    const Scratch<T> scratch(plan.activations(kTileRows));
-    const Activations<T> tile(plan, scratch.data(), kTileRows);
-    T grad_q_tot[kTileRows];
+    const Scratch<T> scratch(plan.activations(kQMixerTileRows));
+    const Activations<T> tile(plan, scratch.data(), kQMixerTileRows);
+    T grad_q_tot[kQMixerTileRows];
     double loss = 0.0;
     backward_tiles(plan, back, in, grad_agent_qs, sums, begin, end,
                    [&](std::int64_t row, std::int64_t rows) {
@@ -265,11 +266,11 @@ template <typename T>
 std::int64_t qmixer_target_rows(const QMixerPlan<T>& plan, const QMixerWeights<T>& weights,
                                 const QMixerInputs<T>& in, const TdTarget<T>& target,
                                 std::int64_t begin, std::int64_t end) {
-    const Scratch<T> scratch(plan.activations(kTileRows));
-    const Activations<T> tile(plan, scratch.data(), kTileRows);
-    T v[kTileRows];
+    const Scratch<T> scratch(plan.activations(kQMixerTileRows));
+    const Activations<T> tile(plan, scratch.data(), kQMixerTileRows);
+    T v[kQMixerTileRows];
     std::int64_t found = kAllAvailable;
-    for_tiles(begin, end, kTileRows, [&](std::int64_t row, std::int64_t rows) {
+    for_tiles(begin, end, kQMixerTileRows, [&](std::int64_t row, std::int64_t rows) {
         hypernetworks(plan, weights, from(in.states, row), rows, tile);
         state_values(plan, weights, rows, tile, v);
         TdTarget<T> at = target;

@@ -4,7 +4,7 @@
 //
 // The mixer is monotone in every agent's value, so each agent's own maximum over its available
 // actions gives the joint maximum. With double-Q the online values choose the action and the target
-// values rate it. Rows that terminated take y = r and read nothing else, whatever it holds.
+// values rate it. Rows that terminated take y = r; their other values are not read.
 #pragma once
 
 #include <cstdint>
@@ -38,9 +38,9 @@ template <typename T>
 std::int64_t td_target_cpu(const TdTarget<T>& args, int threads);
 
 #if defined(PYQMIX_WITH_CUDA)
-// Where kernels note the smallest row * n + agent of an agent that has no available action: a cell
-// in page-locked memory of the host that the device sees too, so that the host looks without
-// waiting for the device. Each belongs to the CUDA device that was current when it was made.
+// A cell in which kernels note the smallest row * n + agent of an agent that has no available
+// action. It lies in page-locked memory of the host that the device can write to, so that the host
+// reads it without synchronising. It belongs to the CUDA device that was current when it was made.
 class MissingAction {
    public:
     MissingAction();  // throws std::runtime_error if CUDA gives no memory
@@ -48,7 +48,7 @@ class MissingAction {
     MissingAction(const MissingAction&) = delete;
     MissingAction& operator=(const MissingAction&) = delete;
 
-    // What kernels that have ended noted since the last call, or kAllAvailable.
+    // Returns and clears the note of kernels that have ended, or kAllAvailable.
     std::int64_t take();
 
     unsigned long long* on_device() const { return on_device_; }
@@ -58,8 +58,9 @@ class MissingAction {
     unsigned long long* on_device_ = nullptr;
 };
 
-// On the current CUDA device and the given cudaStream_t; device pointers. Returns without waiting;
-// throws std::runtime_error if the launch fails. y of a row that lacks an action is NaN.
+// On the current CUDA device and the given cudaStream_t; device pointers. Returns without
+// synchronising; throws std::runtime_error if the launch fails. y of a row that lacks an action is
+// NaN.
 template <typename T>
 void td_target_cuda(const TdTarget<T>& args, MissingAction& missing, void* stream);
 #endif

@@ -1,4 +1,4 @@
-// Row ranges of the target at one SIMD level; built like mixer/mixer_cpu.h.
+// Row ranges of the target at one SIMD level; built like ops/mix/mix_cpu.h.
 #pragma once
 
 #include "ops/td_target/td_target.h"

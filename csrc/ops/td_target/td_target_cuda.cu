@@ -18,7 +18,7 @@ struct Choice {
     std::int64_t action = kNoAction;
 };
 
-// The better one, of equal ones that of the smaller action: whatever their order.
+// The better choice, and of equal values the smaller action, for either order of the arguments.
 template <typename T>
 __device__ Choice<T> better(const Choice<T>& a, const Choice<T>& b) {
     if (a.action == kNoAction || b.action == kNoAction) return a.action == kNoAction ? b : a;

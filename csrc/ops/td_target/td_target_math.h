@@ -1,4 +1,4 @@
-// One sample's target. In an unnamed namespace for the reason given in mixer_math.h.
+// One sample's target. In an unnamed namespace for the reason given in ops/mix/mix_math.h.
 #pragma once
 
 #include <cstring>
@@ -33,8 +33,8 @@ PYQMIX_HD std::int64_t greedy_action(const T* qs, const std::uint8_t* avail,
 }
 
 #if !defined(__CUDACC__)
-// The same without branches, which would be mispredicted. Where there is a NaN, or nothing above
-// -inf, the above decides.
+// The same without branches, which would be mispredicted. Falls back to the above if there is a
+// NaN, or no value above -inf.
 template <typename T>
 std::int64_t greedy_action_of_few(const T* qs, const std::uint8_t* avail, std::int64_t n_actions) {
     const T lowest = -std::numeric_limits<T>::infinity();
@@ -51,7 +51,8 @@ std::int64_t greedy_action_of_few(const T* qs, const std::uint8_t* avail, std::i
 }
 
 // The same for eight actions and more, eight at a time without branches: the largest value, then
-// the first action that has it. Where there is a NaN, or nothing above -inf, the above decides.
+// the first action that has it. Falls back to greedy_action if there is a NaN, or no value above
+// -inf.
 template <typename T>
 std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
                                     std::int64_t n_actions) {
@@ -77,7 +78,7 @@ std::int64_t greedy_action_in_lanes(const T* qs, const std::uint8_t* avail,
         most = x > most ? x : most;
         odd |= x != x;
     }
-    // Folds the lanes by halves, until each holds what all of them give.
+    // Folds the lanes by halves, until each holds the result of all.
     const Gates halves[] = {
         {4, 5, 6, 7, 0, 1, 2, 3}, {2, 3, 0, 1, 6, 7, 4, 5}, {1, 0, 3, 2, 5, 4, 7, 6}};
     Values largest = most;
