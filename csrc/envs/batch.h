@@ -23,10 +23,12 @@ struct BatchOfWorldsOut {
 template <NativeGame Game>
 void write_avail(const World<Game>& world, bool* out) {
     const EpisodeSpec& spec = world.spec();
-    for (int agent = 0; agent < spec.n_agents; ++agent) {
-        ActionMask mask = world.available(agent);
-        for (std::int64_t action = 0; action < spec.n_actions; ++action, mask >>= 1)
-            *out++ = (mask & 1u) != 0;
+    const int n_agents = static_cast<int>(spec.n_agents);
+    const std::int64_t n_actions = actions_of<Game>(spec);
+    for (int agent = 0; agent < n_agents; ++agent) {
+        const ActionMask mask = world.available(agent);
+        for (std::int64_t action = 0; action < n_actions; ++action)
+            *out++ = (mask >> action & 1u) != 0;
     }
 }
 

@@ -58,4 +58,14 @@ concept NativeGame =
         { seen.state_scale() } -> std::same_as<std::vector<float>>;
     };
 
+// A game whose number of actions is fixed may say so as kActions: loops over actions are then
+// unrolled.
+template <NativeGame Game>
+constexpr std::int64_t actions_of(const EpisodeSpec& spec) {
+    if constexpr (requires { Game::kActions; })
+        return Game::kActions;
+    else
+        return spec.n_actions;
+}
+
 }  // namespace pyqmix

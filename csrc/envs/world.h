@@ -81,7 +81,7 @@ class World {
         if (!options_.last_action) return;
         for (const std::uint8_t last : last_actions_) {
             T* const code = out + game_obs_dim_;
-            for (std::int64_t action = 0; action < spec_.n_actions; ++action)
+            for (std::int64_t action = 0; action < actions_of<Game>(spec_); ++action)
                 code[action] = T(last == action);
             out += spec_.obs_dim;
         }

@@ -54,7 +54,6 @@ class WorldWorker final : public RolloutWorker {
     void prepare(std::int64_t lanes) {
         const EpisodeSpec& spec = prototype_.spec();
         n_ = spec.n_agents;
-        n_actions_ = spec.n_actions;
         obs_width_ = n_ * spec.obs_dim;
         qs_width_ = n_ * spec.n_actions;
         hidden_width_ = n_ * parts_.policy->hidden_dim();
@@ -113,7 +112,7 @@ class WorldWorker final : public RolloutWorker {
         const float* qs = &qs_[static_cast<std::size_t>(k * qs_width_)];
         std::uint8_t* const actions = actions_.data();
         const int n = static_cast<int>(n_);
-        const auto n_actions = static_cast<unsigned>(n_actions_);
+        const auto n_actions = static_cast<unsigned>(actions_of<Game>(prototype_.spec()));
         if (epsilon > 0.0)
             for (int draw = 0; draw < 2 * n; ++draw) coins[draw] = at.coins.random();
         for (int i = 0; i < n; ++i, qs += n_actions) {
@@ -182,7 +181,7 @@ class WorldWorker final : public RolloutWorker {
     const World<Game>& prototype_;
     const RolloutParts& parts_;
     std::vector<Lane> lanes_;
-    std::int64_t playing_ = 0, n_ = 0, n_actions_ = 0;
+    std::int64_t playing_ = 0, n_ = 0;
     std::int64_t obs_width_ = 0, qs_width_ = 0, hidden_width_ = 0;
     std::vector<float> obs_, qs_, hidden_;
     std::vector<std::uint8_t> actions_;

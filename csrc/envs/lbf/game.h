@@ -19,6 +19,8 @@ struct LbfOptions {
 
 class LbfGame {
    public:
+    static constexpr int kActions = LbfWorld::kActions;
+
     // Throws std::invalid_argument where the options do not go with the rules.
     LbfGame(const LbfRules& rules, const LbfOptions& options)
         : world_(rules), observation_(rules, options.positions), options_(options) {}
