@@ -37,7 +37,6 @@ constexpr std::int64_t kAllAvailable = -1;
 template <typename T>
 std::int64_t td_target_cpu(const TdTarget<T>& args, int threads);
 
-#if defined(PYQMIX_WITH_CUDA)
 // Where kernels note the smallest row * n + agent of an agent that has no available action: a cell
 // in page-locked memory of the host that the device sees too, so that the host looks without
 // waiting for the device. Each belongs to the CUDA device that was current when it was made.
@@ -62,6 +61,5 @@ class MissingAction {
 // throws std::runtime_error if the launch fails. y of a row that lacks an action is NaN.
 template <typename T>
 void td_target_cuda(const TdTarget<T>& args, MissingAction& missing, void* stream);
-#endif
 
 }  // namespace pyqmix
