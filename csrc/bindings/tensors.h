@@ -19,11 +19,11 @@ namespace pyqmix {
 
 namespace py = pybind11;
 
-// A torch.Tensor, borrowed from the caller. Its methods need the GIL.
+// A torch.Tensor. Copying, destroying and reading it need the GIL.
 class Tensor {
    public:
     Tensor() = default;
-    explicit Tensor(py::handle tensor) : tensor_(tensor) {}
+    explicit Tensor(py::handle tensor) : tensor_(py::reinterpret_borrow<py::object>(tensor)) {}
 
     template <typename T>
     T* data() const {
@@ -78,7 +78,7 @@ class Tensor {
         return value;
     }
 
-    py::handle tensor_;
+    py::object tensor_;
 };
 
 template <typename T>
@@ -97,7 +97,7 @@ bool is_dtype(const py::object& dtype) {
     return dtype.is(known.call_once_and_store_result(find).get_stored());
 }
 
-// Calls visit with a zero of that one among T and Others which is the tensor's dtype.
+// Calls visit with a zero of the type, T or one of Others, that torch calls `dtype`.
 template <typename T, typename... Others, typename Visit>
 auto with_dtype(const py::object& dtype, const Visit& visit) {
     if (is_dtype<T>(dtype)) return visit(T{});
@@ -110,7 +110,7 @@ auto with_floating(const Tensor& like, const Visit& visit) {
     return with_dtype<float, double>(like.dtype(), visit);
 }
 
-// Of kernels that compute bfloat16 in float32.
+// For kernels that take bfloat16 too.
 template <typename Visit>
 auto with_floating_or_bfloat16(const Tensor& like, const Visit& visit) {
     return with_dtype<float, double, BFloat16>(like.dtype(), visit);
@@ -120,7 +120,7 @@ auto with_floating_or_bfloat16(const Tensor& like, const Visit& visit) {
 using Stream = std::uintptr_t;
 inline void* handle_of(Stream stream) { return reinterpret_cast<void*>(stream); }
 
-// What a forward keeps for its backward: `count` T.
+// Memory for `count` T, which a forward keeps for its backward.
 template <typename T>
 std::unique_ptr<Workspace> workspace_of(std::int64_t count) {
     return std::make_unique<Workspace>(static_cast<std::size_t>(count) * sizeof(T));
