@@ -4,147 +4,129 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 __version__: str
 
-TensorRows = tuple[int, int]
-
 def build_info() -> dict[str, Any]: ...
 
-class MixTensors:
-    def __init__(
-        self,
-        *,
-        rows: int,
-        n_agents: int,
-        embed_dim: int,
-        agent_qs: TensorRows,
-        w1: TensorRows,
-        b1: TensorRows,
-        w_final: TensorRows,
-        v: TensorRows,
-    ) -> None: ...
+MixTensors = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]  # agent_qs, w1, b1, w_final, v: a sample a row
 
-class MixGrads:
-    def __init__(self, *, agent_qs: int, w1: int, b1: int, w_final: int, v: int) -> None: ...
+def mix_forward_cpu(inputs: MixTensors, q_tot: Tensor, threads: int) -> None: ...
+def mix_backward_cpu(inputs: MixTensors, grad_q_tot: Tensor, grads: MixTensors, threads: int) -> None: ...
+def mix_forward_cuda(inputs: MixTensors, q_tot: Tensor, stream: int) -> None: ...
+def mix_backward_cuda(inputs: MixTensors, grad_q_tot: Tensor, grads: MixTensors, stream: int) -> None: ...
 
-class TdTargetTensors:
-    def __init__(
-        self,
-        *,
-        n_actions: int,
-        next_qs: TensorRows,
-        online_next_qs: TensorRows | None,
-        avail: TensorRows,
-        rewards: TensorRows,
-        terminated: TensorRows,
-        gamma: float,
-        chosen_qs: int,
-        y: int,
-    ) -> None: ...
-
-def mix_forward_cpu(inputs: MixTensors, q_tot: int, *, is_double: bool, threads: int) -> None: ...
-def mix_backward_cpu(
-    inputs: MixTensors, grad_q_tot: TensorRows, grads: MixGrads, *, is_double: bool, threads: int
-) -> None: ...
-def mix_forward_cuda(inputs: MixTensors, q_tot: int, *, element_size: int, stream: int) -> None: ...
-def mix_backward_cuda(
-    inputs: MixTensors, grad_q_tot: TensorRows, grads: MixGrads, *, element_size: int, stream: int
-) -> None: ...
-def td_target_cpu(mixer: MixTensors, target: TdTargetTensors, *, is_double: bool, threads: int) -> int: ...
+# next_qs, online_next_qs, avail, rewards, terminated: a sample a row; gamma; to write: chosen_qs, y
+TargetTensors = tuple[Tensor, Tensor | None, Tensor, Tensor, Tensor, float, Tensor, Tensor]
 
 class MissingAction:
     def __init__(self) -> None: ...
     def take(self) -> int: ...
 
-def td_target_cuda(
-    mixer: MixTensors, target: TdTargetTensors, missing: MissingAction, *, element_size: int, stream: int
-) -> None: ...
+def td_target_cpu(mixer: MixTensors, target: TargetTensors, threads: int) -> int: ...
+def td_target_cuda(mixer: MixTensors, target: TargetTensors, missing: MissingAction, stream: int) -> None: ...
 
 class Workspace:
-    nbytes: int
+    @property
+    def nbytes(self) -> int: ...
 
-class QMixerTensors:
-    def __init__(
-        self,
-        *,
-        rows: int,
-        n_agents: int,
-        state_dim: int,
-        embed_dim: int,
-        hypernet_dim: int,
-        agent_qs: TensorRows,
-        states: TensorRows,
-        parameters: list[int],
-    ) -> None: ...
-    def activations(self, is_double: bool) -> Workspace: ...
+MixingNetwork = tuple[Tensor, Tensor, list[Tensor]]  # agent_qs and states, a sample a row; parameters
 
-def qmixer_forward_cpu(
-    inputs: QMixerTensors, q_tot: int, saved: Workspace | None, *, is_double: bool, threads: int
-) -> None: ...
+def qmixer_forward_cpu(network: MixingNetwork, q_tot: Tensor, keep: bool, threads: int) -> Workspace | None: ...
 def qmixer_backward_cpu(
-    inputs: QMixerTensors,
-    saved: Workspace,
-    grad_q_tot: TensorRows,
-    grads: list[int],
-    grad_agent_qs: int,
-    *,
-    is_double: bool,
+    network: MixingNetwork,
+    kept: Workspace,
+    grad_q_tot: Tensor,
+    grads: list[Tensor],
+    grad_agent_qs: Tensor,
     threads: int,
 ) -> None: ...
 def qmixer_loss_cpu(
-    inputs: QMixerTensors,
-    *,
-    targets: int,
-    weights: int,
-    q_tot: int,
-    grads: list[int],
-    grad_agent_qs: int,
-    is_double: bool,
+    network: MixingNetwork,
+    targets: Tensor,
+    weights: Tensor,
+    q_tot: Tensor,
+    grads: list[Tensor],
+    grad_agent_qs: Tensor,
     threads: int,
 ) -> float: ...
-def qmixer_td_target_cpu(
-    inputs: QMixerTensors, target: TdTargetTensors, *, is_double: bool, threads: int
-) -> int: ...
-
-class MlpTensors:
-    def __init__(
-        self,
-        *,
-        groups: int,
-        input_dim: int,
-        one_hot: int,
-        sizes: list[int],
-        rows: int,
-        features: TensorRows,
-        parameters: list[int],
-    ) -> None: ...
-    def activations(self, is_double: bool) -> Workspace: ...
-
+def qmixer_td_target_cpu(network: MixingNetwork, target: TargetTensors, threads: int) -> int: ...
 def mlp_forward_cpu(
-    inputs: MlpTensors, out: int, saved: Workspace | None, *, is_double: bool, threads: int
-) -> None: ...
+    features: Tensor, parameters: list[Tensor], one_hot: int, out: Tensor, keep: bool, threads: int
+) -> Workspace | None: ...
 def mlp_backward_cpu(
-    inputs: MlpTensors,
-    saved: Workspace,
-    grad_out: TensorRows,
-    grads: list[int],
-    *,
-    is_double: bool,
+    features: Tensor,
+    parameters: list[Tensor],
+    one_hot: int,
+    kept: Workspace,
+    grad_out: Tensor,
+    grads: list[Tensor],
     threads: int,
 ) -> None: ...
+def gru_forward_cpu(
+    features: Tensor, batch_sizes: list[int], parameters: list[Tensor], hidden: Tensor, keep: bool, threads: int
+) -> Workspace | None: ...
+def gru_backward_cpu(
+    features: Tensor,
+    batch_sizes: list[int],
+    parameters: list[Tensor],
+    hidden: Tensor,
+    kept: Workspace,
+    grad_hidden: Tensor,
+    grads: list[Tensor] | None,
+    grad_features: Tensor | None,
+    threads: int,
+) -> None: ...
+def adam_cpu(
+    parameters: Tensor,
+    gradient: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: int,
+    lr: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    max_norm: float,
+) -> float: ...
 
-Columns = list[tuple[int, int, int]]  # address to read, address to write, bytes of a row
+ADAM_SCRATCH: int
+
+def adam_cuda(
+    parameters: Tensor,
+    gradient: Tensor,
+    exp_avg: Tensor,
+    exp_avg_sq: Tensor,
+    step: Tensor,
+    lr: Tensor,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    max_norm: float,
+    scratch: Tensor,
+    norm: Tensor,
+    stream: int,
+) -> None: ...
+def bias_relu_parts(rows: int, width: int) -> int: ...
+def bias_relu_cuda(values: Tensor, bias: Tensor, relu: int, stream: int) -> None: ...
+def bias_relu_backward_cuda(
+    grad: Tensor, relu: tuple[Tensor, Tensor, int] | None, sums: Tensor, grad_bias: Tensor, stream: int
+) -> None: ...
+
+Columns = list[tuple[Tensor, Tensor]]  # to read, (B, K, ...), and to write, (rows, ...)
+PaddedColumn = tuple[Tensor | None, Tensor, int, int, int]  # to read; to write; times, first, reach
 
 def pack_episodes(
     lengths: list[int],
     steps_padded: int,
-    rows: tuple[int, int, int, int],
+    rows: tuple[Tensor, Tensor, Tensor, Tensor],
     points: Columns,
     next: Columns,
     steps: Columns,
     threads: int,
 ) -> None: ...
+def pad_episodes_cuda(lengths: Tensor, times: int, columns: list[PaddedColumn], stream: int) -> None: ...
 
 class QMixNetworks:
     def __init__(
@@ -166,116 +148,24 @@ class QMixNetworks:
 def qmix_gradients_cpu(
     networks: QMixNetworks,
     *,
-    points: int,
-    steps: int,
     point_counts: list[int],
-    obs: int,
-    states: TensorRows,
-    now: int,
-    next_avail: int,
-    actions: int,
-    rewards: int,
-    terminated: int,
-    weights: int,
-    online: int,
-    target: int,
+    obs: Tensor,
+    states: Tensor,
+    now: Tensor,
+    next_avail: Tensor,
+    actions: Tensor,
+    rewards: Tensor,
+    terminated: Tensor,
+    weights: Tensor,
+    online: Tensor,
+    target: Tensor,
     gamma: float,
     double_q: bool,
-    gradients: int,
-    q_tot: int,
-    targets: int,
-    is_double: bool,
+    gradients: Tensor,
+    q_tot: Tensor,
+    targets: Tensor,
     threads: int,
 ) -> tuple[float, int]: ...
-def adam_cpu(
-    *,
-    size: int,
-    parameters: int,
-    gradient: int,
-    exp_avg: int,
-    exp_avg_sq: int,
-    step: int,
-    lr: float,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    max_norm: float,
-    is_double: bool,
-) -> float: ...
-
-ADAM_SCRATCH: int
-
-def adam_cuda(
-    *,
-    size: int,
-    parameters: int,
-    gradient: int,
-    exp_avg: int,
-    exp_avg_sq: int,
-    step: int,
-    lr: int,
-    beta1: float,
-    beta2: float,
-    eps: float,
-    max_norm: float,
-    scratch: int,
-    norm: int,
-    is_double: bool,
-    stream: int,
-) -> None: ...
-def bias_relu_parts(rows: int, width: int) -> int: ...
-def bias_relu_cuda(
-    *, rows: int, width: int, values: TensorRows, bias: int, relu: int, is_double: bool, stream: int
-) -> None: ...
-def bias_relu_backward_cuda(
-    *,
-    rows: int,
-    width: int,
-    grad: TensorRows,
-    relu: tuple[TensorRows, TensorRows, int] | None,
-    parts: int,
-    sums: int,
-    grad_bias: int,
-    is_double: bool,
-    stream: int,
-) -> None: ...
-def pad_episodes_cuda(
-    *,
-    episodes: int,
-    times: int,
-    lengths: int,
-    columns: list[tuple[int, int, int, int, int, int, int]],
-    stream: int,
-) -> None: ...
-
-class GruTensors:
-    def __init__(
-        self,
-        *,
-        groups: int,
-        input_dim: int,
-        hidden_dim: int,
-        batch_sizes: list[int],
-        rows: int,
-        features: TensorRows,
-        parameters: list[int],
-    ) -> None: ...
-    def gates(self, is_double: bool) -> Workspace: ...
-
-def gru_forward_cpu(
-    inputs: GruTensors, hidden: int, saved: Workspace | None, *, is_double: bool, threads: int
-) -> None: ...
-def gru_backward_cpu(
-    inputs: GruTensors,
-    hidden: int,
-    saved: Workspace,
-    grad_hidden: TensorRows,
-    grads: list[int],
-    grad_features: int,
-    *,
-    is_double: bool,
-    threads: int,
-) -> None: ...
 
 class EpisodeSpec:
     def __init__(

@@ -17,13 +17,11 @@ void bind_build_info(py::module_& module) {
         info["sanitizer"] = PYQMIX_SANITIZER;
         info["simd"] = to_string(simd_level());
         info["simd_compiled"] = compiled_simd_levels();
-#if defined(PYQMIX_WITH_CUDA)
-        info["cuda"] = PYQMIX_CUDA_VERSION;
-        info["cuda_architectures"] = PYQMIX_CUDA_ARCHS;
-#else
-        info["cuda"] = py::none();
-        info["cuda_architectures"] = py::none();
-#endif
+        const auto of_cuda = [](const char* text) {
+            return kWithCuda ? py::object(py::str(text)) : py::none();
+        };
+        info["cuda"] = of_cuda(PYQMIX_CUDA_VERSION);
+        info["cuda_architectures"] = of_cuda(PYQMIX_CUDA_ARCHS);
         return info;
     });
 }

@@ -1,7 +1,7 @@
 """Fused operations on tensors, each with its slow twin in :mod:`pyqmix.ops.reference`.
 
-This package is the only place that takes a tensor's address, after its device, dtype, shape and
-strides were checked. CPU operations take float32 and float64 and use at most
+This package is the only place that hands tensors to the extension's kernels, after it has checked their device,
+dtype, shape and strides: the extension trusts them. CPU operations take float32 and float64 and use at most
 ``torch.get_num_threads()`` threads; their results do not depend on how many. ``adam``, ``greedy_next_qs``,
 ``linear``, ``mix``, ``pad_episodes`` and ``td_target`` run on a GPU too, on torch's current stream, and do
 not wait for it.

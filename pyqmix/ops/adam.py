@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TypedDict, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops.checks import check_floating, check_tensor, require_cuda_kernels
-
-
-class _Block(TypedDict):
-    """What both devices take alike."""
-
-    size: int
-    parameters: int
-    gradient: int
-    exp_avg: int
-    exp_avg_sq: int
-    beta1: float
-    beta2: float
-    eps: float
-    max_norm: float
-    is_double: bool
 
 
 @torch.no_grad()
@@ -72,39 +57,28 @@ def adam(
         check_tensor(name, tensor, (parameters.numel(),), parameters.dtype, parameters.device)
         if not tensor.is_contiguous() or tensor.is_neg():
             raise ValueError(f"{name}: expected contiguous memory, got strides {tensor.stride()}")
-    block = _Block(
-        size=parameters.numel(),
-        parameters=parameters.data_ptr(),
-        gradient=gradient.data_ptr(),
-        exp_avg=exp_avg.data_ptr(),
-        exp_avg_sq=exp_avg_sq.data_ptr(),
-        beta1=betas[0],
-        beta2=betas[1],
-        eps=eps,
-        max_norm=max_norm,
-        is_double=parameters.dtype == torch.float64,
-    )
+    block, options = (parameters, gradient, exp_avg, exp_avg_sq), (*betas, eps, max_norm)
     if not parameters.is_cuda:
         if step < 1:
             raise ValueError(f"step: expected an integer of at least 1, got {step}")
-        norm = _C.adam_cpu(**block, step=int(step), lr=float(lr))
+        norm = _C.adam_cpu(*block, int(step), float(lr), *options)
         return torch.tensor(norm, dtype=parameters.dtype)
     for name, scalar in (("step", step), ("lr", lr)):
         check_tensor(name, scalar, (), torch.float32, parameters.device)
-    return _adam_cuda(block, parameters, cast(Tensor, step), cast(Tensor, lr))
+    return _adam_cuda(block, cast(Tensor, step), cast(Tensor, lr), options)
 
 
-def _adam_cuda(block: _Block, parameters: Tensor, step: Tensor, lr: Tensor) -> Tensor:
+def _adam_cuda(
+    block: tuple[Tensor, Tensor, Tensor, Tensor],
+    step: Tensor,
+    lr: Tensor,
+    options: tuple[float, float, float, float],
+) -> Tensor:
     require_cuda_kernels()
+    parameters = block[0]
     scratch = parameters.new_empty(_C.ADAM_SCRATCH)
     norm = parameters.new_empty(())
     with torch.cuda.device(parameters.device):
-        _C.adam_cuda(
-            **block,
-            step=step.data_ptr(),
-            lr=lr.data_ptr(),
-            scratch=scratch.data_ptr(),
-            norm=norm.data_ptr(),
-            stream=torch.cuda.current_stream().cuda_stream,
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        _C.adam_cuda(*block, step, lr, *options, scratch=scratch, norm=norm, stream=stream)
     return norm

@@ -1,4 +1,4 @@
-"""Checks that every operation makes before it takes a pointer, and the pointers themselves."""
+"""Checks that every operation makes before it hands tensors to the extension, which trusts them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from pyqmix import _C
 from pyqmix.ops.backend import wants_reference
 
 Shape = Sequence[int]
-TensorRows = tuple[int, int]  # address, row stride in elements: what the extension takes
 
 
 def describe(shape: Shape, dtype: torch.dtype, device: torch.device) -> str:
@@ -93,8 +92,3 @@ def as_rows(value: Tensor, rows: int, width: int) -> Tensor:
     """View ``value`` as (rows, width) with contiguous rows, copying only where its strides forbid it."""
     flat = value.detach().resolve_neg().reshape(rows, width)
     return flat if width == 1 or flat.stride(1) == 1 else flat.contiguous()
-
-
-def pointer(flat: Tensor) -> TensorRows:
-    """Address and row stride of what :func:`as_rows` returned; the caller keeps the tensor alive."""
-    return flat.data_ptr(), flat.stride(0)

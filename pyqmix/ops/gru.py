@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
 from pyqmix.ops.mixing import refuse_second_derivatives
+
+_Inputs = tuple[Tensor, list[int], list[Tensor]]  # features, batch sizes, parameters: as the extension reads them
 
 
 def gru(
@@ -50,7 +52,7 @@ def gru(
     if wanted:
         return cast(Tensor, _Gru.apply(features, sizes, *parameters))  # type: ignore[no-untyped-call]
     hidden = features.new_empty(*features.shape[:-1], weight_hh.shape[-1])
-    _forward(_Unit(features, sizes, parameters), hidden, keep=False)
+    _C.gru_forward_cpu(*_inputs(features, sizes, parameters), hidden, False, torch.get_num_threads())
     return hidden
 
 
@@ -59,40 +61,17 @@ def can_fuse(features: Tensor, *parameters: Tensor) -> bool:
     return fits_fused_cpu(features, *parameters)
 
 
-class _Unit:
-    """Features and parameters as the extension takes them; keeps possible copies alive."""
-
-    def __init__(self, features: Tensor, sizes: list[int], parameters: tuple[Tensor, ...]) -> None:
-        rows, input_dim = features.shape[0], features.shape[-1]
-        groups = features.shape[1] if features.dim() == 3 else 1
-        self.features = as_rows(features, rows, groups * input_dim)
-        self.parameters = [p.detach().resolve_neg().contiguous() for p in parameters]
-        self.double = features.dtype == torch.float64
-        self.tensors = _C.GruTensors(
-            groups=groups,
-            input_dim=input_dim,
-            hidden_dim=parameters[1].shape[-1],
-            batch_sizes=sizes,
-            rows=rows,
-            features=pointer(self.features),
-            parameters=[p.data_ptr() for p in self.parameters],
-        )
-
-
-def _forward(unit: _Unit, hidden: Tensor, keep: bool) -> _C.Workspace | None:
-    gates = unit.tensors.gates(unit.double) if keep else None
-    _C.gru_forward_cpu(
-        unit.tensors, hidden.data_ptr(), gates, is_double=unit.double, threads=torch.get_num_threads()
-    )
-    return gates
+def _inputs(features: Tensor, sizes: list[int], parameters: tuple[Tensor, ...]) -> _Inputs:
+    width = features.shape[-1] * (features.shape[1] if features.dim() == 3 else 1)
+    return as_rows(features, features.shape[0], width), sizes, [readable(p) for p in parameters]
 
 
 class _Gru(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, sizes: list[int], *parameters: Tensor) -> Tensor:
-        ctx.unit = _Unit(features, sizes, parameters)
+        ctx.inputs = inputs = _inputs(features, sizes, parameters)
         hidden = torch.empty(*features.shape[:-1], parameters[1].shape[-1], dtype=features.dtype)
-        ctx.gates = _forward(ctx.unit, hidden, keep=True)
+        ctx.gates = _C.gru_forward_cpu(*inputs, hidden, True, torch.get_num_threads())
         ctx.save_for_backward(features, hidden, *parameters)
         return hidden
 
@@ -101,23 +80,15 @@ class _Gru(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             refuse_second_derivatives("pyqmix.ops.gru", "pyqmix.ops.reference.gru")
         features, hidden, *parameters = ctx.saved_tensors  # raises if one of them was changed
-        unit = ctx.unit
         rows = features.shape[0]
         grad = as_rows(grad_hidden, rows, hidden[0].numel() if rows else 1)
         wanted = any(ctx.needs_input_grad[2:])
-        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else []
+        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else None
         grad_features = torch.empty(features.shape, dtype=features.dtype) if ctx.needs_input_grad[0] else None
-        _C.gru_backward_cpu(
-            unit.tensors,
-            hidden.data_ptr(),
-            ctx.gates,
-            pointer(grad),
-            [g.data_ptr() for g in grads],
-            grad_features.data_ptr() if grad_features is not None else 0,
-            is_double=unit.double,
-            threads=torch.get_num_threads(),
-        )
-        return (grad_features, None, *(grads if wanted else [None] * 4))
+        inputs: _Inputs = ctx.inputs
+        threads = torch.get_num_threads()
+        _C.gru_backward_cpu(*inputs, hidden, ctx.gates, grad, grads, grad_features, threads)
+        return (grad_features, None, *(grads or (None,) * 4))
 
 
 def _check(features: Tensor, batch_sizes: Tensor, parameters: tuple[Tensor, ...]) -> list[int]:

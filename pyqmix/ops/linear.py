@@ -14,7 +14,6 @@ from pyqmix.ops.checks import (
     check_floating,
     check_tensor,
     has_storage,
-    pointer,
     readable,
     require_cuda_kernels,
 )
@@ -83,17 +82,11 @@ def _of_row(relu: int, weight: Tensor, bias: Tensor) -> int:
 def _forward(flat: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
     """Map (R, I) to (R, O)."""
     require_cuda_kernels()
-    out, offsets = torch.mm(flat, weight.t()), readable(bias)
+    out = torch.mm(flat, weight.t())
     with torch.cuda.device(out.device):
-        _C.bias_relu_cuda(
-            rows=out.numel() // bias.numel(),
-            width=bias.numel(),
-            values=(out.data_ptr(), bias.numel()),
-            bias=offsets.data_ptr(),
-            relu=_of_row(relu, weight, bias),
-            is_double=out.dtype == torch.float64,
-            stream=torch.cuda.current_stream().cuda_stream,
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        values = out.view(-1, bias.numel())
+        _C.bias_relu_cuda(values, readable(bias), _of_row(relu, weight, bias), stream)
     return out
 
 
@@ -104,21 +97,12 @@ def _backward(grad: Tensor, outputs: Tensor | None, bias: Tensor, relu: int) -> 
     grad_bias, masked, of_relu = torch.empty_like(bias, memory_format=torch.contiguous_format), grad, None
     if outputs is not None:
         masked = torch.empty_like(grad)
-        of_relu = (outputs.data_ptr(), width), pointer(masked), relu
+        of_relu = outputs.view(rows, width), masked, relu
     parts = _C.bias_relu_parts(rows, width)
     sums = torch.empty((parts, width), dtype=grad.dtype, device=grad.device)
     with torch.cuda.device(grad.device):
-        _C.bias_relu_backward_cuda(
-            rows=rows,
-            width=width,
-            grad=pointer(grad),
-            relu=of_relu,
-            parts=parts,
-            sums=sums.data_ptr(),
-            grad_bias=grad_bias.data_ptr(),
-            is_double=grad.dtype == torch.float64,
-            stream=torch.cuda.current_stream().cuda_stream,
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        _C.bias_relu_backward_cuda(grad, of_relu, sums, grad_bias, stream)
     return masked, grad_bias
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, require_cuda_kernels
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -82,31 +82,15 @@ def mix_rows(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tenso
     )
 
 
-def mix_tensors(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> _C.MixTensors:
-    """Describe what :func:`mix_rows` returned to the extension; the caller keeps the tensors alive."""
-    return _C.MixTensors(
-        rows=agent_qs.shape[0],
-        n_agents=agent_qs.shape[1],
-        embed_dim=b1.shape[1],
-        agent_qs=pointer(agent_qs),
-        w1=pointer(w1),
-        b1=pointer(b1),
-        w_final=pointer(w_final),
-        v=pointer(v),
-    )
-
-
 def _forward(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
     flat = mix_rows(agent_qs, w1, b1, w_final, v)
     q_tot = torch.empty(v.shape, dtype=v.dtype, device=v.device)
     if v.device.type == "cuda":
         require_cuda_kernels()
         with torch.cuda.device(v.device):
-            size, stream = v.element_size(), torch.cuda.current_stream().cuda_stream
-            _C.mix_forward_cuda(mix_tensors(*flat), q_tot.data_ptr(), element_size=size, stream=stream)
+            _C.mix_forward_cuda(flat, q_tot, torch.cuda.current_stream().cuda_stream)
     else:
-        double, threads = v.dtype == torch.float64, torch.get_num_threads()
-        _C.mix_forward_cpu(mix_tensors(*flat), q_tot.data_ptr(), is_double=double, threads=threads)
+        _C.mix_forward_cpu(flat, q_tot, torch.get_num_threads())
     return q_tot
 
 
@@ -117,16 +101,12 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
         Five,
         tuple(torch.empty(x.shape, dtype=x.dtype, device=x.device) for x in (agent_qs, w1, b1, w_final, v)),
     )
-    q, weights, bias, final, value = (x.data_ptr() for x in grads)
-    out = _C.MixGrads(agent_qs=q, w1=weights, b1=bias, w_final=final, v=value)
     if v.device.type == "cuda":
         require_cuda_kernels()
         with torch.cuda.device(v.device):
-            size, stream = v.element_size(), torch.cuda.current_stream().cuda_stream
-            _C.mix_backward_cuda(mix_tensors(*flat), pointer(grad), out, element_size=size, stream=stream)
+            _C.mix_backward_cuda(flat, grad, grads, torch.cuda.current_stream().cuda_stream)
     else:
-        double, threads = v.dtype == torch.float64, torch.get_num_threads()
-        _C.mix_backward_cpu(mix_tensors(*flat), pointer(grad), out, is_double=double, threads=threads)
+        _C.mix_backward_cpu(flat, grad, grads, torch.get_num_threads())
     return grads
 
 

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
 from pyqmix.ops.mixing import refuse_second_derivatives
 
 Parameters = Sequence[Tensor]
+_Inputs = tuple[Tensor, list[Tensor], int]  # features, parameters, one_hot: as the extension reads them
 
 
 def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
@@ -36,11 +37,10 @@ def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
         ValueError: a shape or device does not fit, or the features require a gradient.
     """
     check_floating("features", features, 1, "(R, I) or (R, G, I)")
-    sizes = _check(features, parameters, one_hot)
+    _check(features, parameters, one_hot)
     if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-        return cast(Tensor, _Mlp.apply(features, one_hot, sizes, *parameters))  # type: ignore[no-untyped-call]
-    network = _Network(features, one_hot, sizes, parameters)
-    return _forward(network, features, keep=False)[0]
+        return cast(Tensor, _Mlp.apply(features, one_hot, *parameters))  # type: ignore[no-untyped-call]
+    return _forward(features, _inputs(features, one_hot, parameters), keep=False)[0]
 
 
 def can_fuse(features: Tensor, parameters: Parameters) -> bool:
@@ -50,41 +50,22 @@ def can_fuse(features: Tensor, parameters: Parameters) -> bool:
     return fits_fused_cpu(features, *parameters)
 
 
-class _Network:
-    """Features and parameters as the extension takes them; keeps possible copies alive."""
-
-    def __init__(self, features: Tensor, one_hot: int, sizes: list[int], parameters: Parameters) -> None:
-        rows, input_dim = features.shape[0], features.shape[-1]
-        groups = features.shape[1] if features.dim() == 3 else 1
-        self.features = as_rows(features, rows, groups * input_dim)
-        self.parameters = [p.detach().resolve_neg().contiguous() for p in parameters]
-        self.double, self.outputs = features.dtype == torch.float64, sizes[-1]
-        self.tensors = _C.MlpTensors(
-            groups=groups,
-            input_dim=input_dim,
-            one_hot=one_hot,
-            sizes=sizes,
-            rows=rows,
-            features=pointer(self.features),
-            parameters=[p.data_ptr() for p in self.parameters],
-        )
+def _inputs(features: Tensor, one_hot: int, parameters: Parameters) -> _Inputs:
+    width = features.shape[-1] * (features.shape[1] if features.dim() == 3 else 1)
+    return as_rows(features, features.shape[0], width), [readable(p) for p in parameters], one_hot
 
 
-def _forward(network: _Network, features: Tensor, keep: bool) -> tuple[Tensor, _C.Workspace | None]:
-    out = torch.empty(*features.shape[:-1], network.outputs, dtype=features.dtype)
-    saved = network.tensors.activations(network.double) if keep else None
-    _C.mlp_forward_cpu(
-        network.tensors, out.data_ptr(), saved, is_double=network.double, threads=torch.get_num_threads()
-    )
-    return out, saved
+def _forward(features: Tensor, inputs: _Inputs, keep: bool) -> tuple[Tensor, _C.Workspace | None]:
+    out = torch.empty(*features.shape[:-1], inputs[1][-1].shape[-1], dtype=features.dtype)
+    return out, _C.mlp_forward_cpu(*inputs, out, keep, torch.get_num_threads())
 
 
 class _Mlp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, one_hot: int, sizes: list[int], *parameters: Tensor) -> Tensor:
-        ctx.network = _Network(features, one_hot, sizes, parameters)
+    def forward(ctx: Any, features: Tensor, one_hot: int, *parameters: Tensor) -> Tensor:
+        ctx.inputs = _inputs(features, one_hot, parameters)
         ctx.save_for_backward(features, *parameters)
-        out, ctx.activations = _forward(ctx.network, features, keep=True)
+        out, ctx.activations = _forward(features, ctx.inputs, keep=True)
         return out
 
     @staticmethod
@@ -92,23 +73,15 @@ class _Mlp(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             refuse_second_derivatives("pyqmix.ops.mlp", "pyqmix.ops.reference.mlp")
         features, *_ = ctx.saved_tensors  # raises if one of them was changed
-        network = ctx.network
         rows = features.shape[0]
         grad = as_rows(grad_out, rows, grad_out[0].numel() if rows else 1)
-        grads = [torch.empty_like(p) for p in network.parameters]
-        _C.mlp_backward_cpu(
-            network.tensors,
-            ctx.activations,
-            pointer(grad),
-            [g.data_ptr() for g in grads],
-            is_double=network.double,
-            threads=torch.get_num_threads(),
-        )
-        return (None, None, None, *grads)
+        inputs: _Inputs = ctx.inputs
+        grads = [torch.empty_like(p) for p in inputs[1]]
+        _C.mlp_backward_cpu(*inputs, ctx.activations, grad, grads, torch.get_num_threads())
+        return (None, None, *grads)
 
 
-def _check(features: Tensor, parameters: Parameters, one_hot: int) -> list[int]:
-    """Require fitting arguments; return how many outputs each layer has."""
+def _check(features: Tensor, parameters: Parameters, one_hot: int) -> None:
     if features.dim() not in (2, 3) or 0 in features.shape[1:]:
         raise ValueError(f"features: expected (R, I) or (R, G, I), got shape {tuple(features.shape)}")
     if features.device.type != "cpu":
@@ -119,12 +92,10 @@ def _check(features: Tensor, parameters: Parameters, one_hot: int) -> list[int]:
         raise ValueError(f"one_hot: expected an integer of at least 0, got {one_hot!r}")
     if not parameters or len(parameters) % 2:
         raise ValueError(f"parameters: expected a weight and a bias for each layer, got {len(parameters)} tensors")
-    groups, inputs, sizes = features.shape[1:-1], features.shape[-1] + one_hot, []
+    groups, inputs = features.shape[1:-1], features.shape[-1] + one_hot
     for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
         check_floating(f"weight {k}", weight, 2, "(outputs, inputs) or (G, outputs, inputs)")
         outputs = weight.shape[-2]
         check_tensor(f"weight {k}", weight, (*groups, outputs, inputs), features.dtype, features.device)
         check_tensor(f"bias {k}", bias, (*groups, outputs), features.dtype, features.device)
-        sizes.append(outputs)
         inputs = outputs
-    return sizes

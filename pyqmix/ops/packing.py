@@ -58,25 +58,18 @@ def pack_episodes(
     if not of_episode or min(of_episode) < 1 or max(of_episode) > padded:
         raise ValueError(f"lengths: expected integers from 1 to {padded}, got {of_episode}")
     episodes, n_steps = len(of_episode), sum(of_episode)
-    kept: list[Tensor] = []  # alive until they have been read
 
-    def columns(
-        name: str, tensors: Sequence[Tensor], time: int, rows: int
-    ) -> tuple[list[Tensor], list[tuple[int, int, int]]]:
-        out, where = [], []
+    def columns(name: str, tensors: Sequence[Tensor], time: int, rows: int) -> list[tuple[Tensor, Tensor]]:
         for tensor in tensors:
             check_tensor(name, tensor, (episodes, time, *tensor.shape[2:]), tensor.dtype, lengths.device)
-            kept.append(readable(tensor))
-            out.append(torch.empty(rows, *tensor.shape[2:], dtype=tensor.dtype))
-            width = tensor.shape[2:].numel() * tensor.element_size()
-            where.append((kept[-1].data_ptr(), out[-1].data_ptr(), width))
-        return out, where
+        return [(readable(x), torch.empty(rows, *x.shape[2:], dtype=x.dtype)) for x in tensors]
 
-    at_points, from_points = columns("points", points, padded + 1, n_steps + episodes)
-    at_next, from_next = columns("next_points", next_points, padded + 1, n_steps)
-    at_steps, from_steps = columns("steps", steps, padded, n_steps)
+    of_points = columns("points", points, padded + 1, n_steps + episodes)
+    of_next = columns("next_points", next_points, padded + 1, n_steps)
+    of_steps = columns("steps", steps, padded, n_steps)
     counts = torch.empty(padded + 1, dtype=torch.int64)
     now, place, times = torch.empty(3, n_steps, dtype=torch.int64)
-    rows = (counts.data_ptr(), now.data_ptr(), place.data_ptr(), times.data_ptr())
-    _C.pack_episodes(of_episode, padded, rows, from_points, from_next, from_steps, torch.get_num_threads())
-    return PackedRows(at_points, at_next, at_steps, counts, now, place, times)
+    rows = (counts, now, place, times)
+    _C.pack_episodes(of_episode, padded, rows, of_points, of_next, of_steps, torch.get_num_threads())
+    at_points, at_next, at_steps = ([to for _, to in each] for each in (of_points, of_next, of_steps))
+    return PackedRows(at_points, at_next, at_steps, *rows)

@@ -70,20 +70,16 @@ def _pad_on_gpu(
 ) -> PaddedRows:
     require_cuda_kernels()
     episodes, times = len(lengths), steps[0].shape[1]
-    columns: list[tuple[int, int, int, int, int, int, int]] = []
-    kept: list[Tensor] = []  # alive until the launch, behind which their memory is not used before it is read
+    columns: list[_C.PaddedColumn] = []
 
     def rows(tensors: Sequence[Tensor], count: int, first: int, reach: int) -> list[Tensor]:
         out = []
         for tensor in tensors:
             source = tensor if tensor[:1].is_contiguous() and not tensor.is_neg() else readable(tensor)
-            kept.append(source)
             out.append(
                 torch.empty((count * episodes, *tensor.shape[2:]), dtype=tensor.dtype, device=tensor.device)
             )
-            size, width = tensor.element_size(), tensor.shape[2:].numel()
-            of_episode = source.stride(0) * size
-            columns.append((source.data_ptr(), out[-1].data_ptr(), of_episode, width * size, count, first, reach))
+            columns.append((source, out[-1], count, first, reach))
         return out
 
     of_points, of_next, of_steps = (
@@ -92,14 +88,8 @@ def _pad_on_gpu(
         rows(steps, times, 0, 0),
     )
     real = torch.empty(times * episodes, dtype=torch.bool, device=lengths.device)
-    columns.append((0, real.data_ptr(), 0, 1, times, 0, 0))
-    ends = lengths.contiguous()
+    columns.append((None, real, times, 0, 0))
     with torch.cuda.device(lengths.device):
-        _C.pad_episodes_cuda(
-            episodes=episodes,
-            times=times + 1,
-            lengths=ends.data_ptr(),
-            columns=columns,
-            stream=torch.cuda.current_stream().cuda_stream,
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        _C.pad_episodes_cuda(lengths.contiguous(), times + 1, columns, stream)
     return PaddedRows(of_points, of_next, of_steps, real)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, pointer
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
 from pyqmix.ops.mixing import refuse_second_derivatives
 from pyqmix.ops.target import check_td_inputs, run_td_target
 
@@ -45,7 +45,7 @@ def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
     if wanted:
         return cast(Tensor, _QMixer.apply(agent_qs, states, *parameters))  # type: ignore[no-untyped-call]
     q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
-    _forward(_Network(agent_qs, states, parameters), q_tot, keep=False)
+    _C.qmixer_forward_cpu(_network(agent_qs, states, parameters), q_tot, False, torch.get_num_threads())
     return q_tot
 
 
@@ -113,9 +113,9 @@ def qmixer_td_target(
     lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
     _check_network(lead, n_agents, next_qs, next_states, parameters)
     with torch.no_grad():
-        network = _Network(next_qs.new_empty(0, n_agents), next_states, parameters)
+        network = _network(next_qs.new_empty(0, n_agents), next_states, parameters)
         return run_td_target(
-            *inputs, lambda tensors, **how: _C.qmixer_td_target_cpu(network.tensors, tensors, **how)
+            *inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, torch.get_num_threads())
         )
 
 
@@ -126,50 +126,20 @@ def can_fuse(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> bool:
     return fits_fused_cpu(agent_qs, states, *parameters)
 
 
-class _Network:
-    """States and parameters as the extension takes them; keeps possible copies alive."""
-
-    def __init__(self, agent_qs: Tensor, states: Tensor, parameters: Parameters) -> None:
-        rows = states.shape[:-1].numel()
-        n_agents, state_dim = agent_qs.shape[-1], states.shape[-1]
-        self.states = as_rows(states, rows, state_dim)
-        self.agent_qs = as_rows(agent_qs, rows, n_agents) if agent_qs.numel() else agent_qs
-        self.parameters = [
-            p if p.is_contiguous() and not p.is_neg() else p.detach().resolve_neg().contiguous()
-            for p in parameters
-        ]
-        self.double = states.dtype == torch.float64
-        self.tensors = _C.QMixerTensors(
-            rows=rows,
-            n_agents=n_agents,
-            state_dim=state_dim,
-            embed_dim=parameters[-2].shape[1],
-            hypernet_dim=parameters[0].shape[0] if len(parameters) == 14 else 0,
-            agent_qs=pointer(self.agent_qs),
-            states=pointer(self.states),
-            parameters=[p.data_ptr() for p in self.parameters],
-        )
-
-
-def _forward(network: _Network, q_tot: Tensor, keep: bool) -> _C.Workspace | None:
-    saved = network.tensors.activations(network.double) if keep else None
-    _C.qmixer_forward_cpu(
-        network.tensors,
-        q_tot.data_ptr(),
-        saved,
-        is_double=network.double,
-        threads=torch.get_num_threads(),
-    )
-    return saved
+def _network(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> _C.MixingNetwork:
+    """Return the tensors as the extension reads them."""
+    rows, n_agents = states.shape[:-1].numel(), agent_qs.shape[-1]
+    qs = as_rows(agent_qs, rows if agent_qs.numel() else 0, n_agents)
+    return qs, as_rows(states, rows, states.shape[-1]), [readable(p) for p in parameters]
 
 
 class _QMixer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, agent_qs: Tensor, states: Tensor, *parameters: Tensor) -> Tensor:
-        ctx.network = _Network(agent_qs, states, parameters)
+        ctx.network = _network(agent_qs, states, parameters)
         ctx.save_for_backward(agent_qs, states, *parameters)
         q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
-        ctx.activations = _forward(ctx.network, q_tot, keep=True)
+        ctx.activations = _C.qmixer_forward_cpu(ctx.network, q_tot, True, torch.get_num_threads())
         return q_tot
 
     @staticmethod
@@ -177,20 +147,12 @@ class _QMixer(torch.autograd.Function):
         if torch.is_grad_enabled():  # create_graph=True
             refuse_second_derivatives("pyqmix.ops.qmixer", "linear layers with pyqmix.ops.reference.mix")
         agent_qs, _, *parameters = ctx.saved_tensors  # raises if one of them was changed
-        network = ctx.network
         grad = as_rows(grad_q_tot, grad_q_tot.numel(), 1)
         grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
         wanted = any(ctx.needs_input_grad[2:])
-        grads = [torch.empty_like(p) for p in network.parameters] if wanted else []
-        _C.qmixer_backward_cpu(
-            network.tensors,
-            ctx.activations,
-            pointer(grad),
-            [g.data_ptr() for g in grads],
-            grad_agent_qs.data_ptr(),
-            is_double=network.double,
-            threads=torch.get_num_threads(),
-        )
+        grads = [torch.empty_like(p) for p in ctx.network[2]] if wanted else []
+        threads = torch.get_num_threads()
+        _C.qmixer_backward_cpu(ctx.network, ctx.activations, grad, grads, grad_agent_qs, threads)
         return (grad_agent_qs, None, *grads) if wanted else (grad_agent_qs, *[None] * (1 + len(parameters)))
 
 
@@ -199,21 +161,12 @@ class _QMixerLoss(torch.autograd.Function):
     def forward(
         ctx: Any, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, Tensor]:
-        network = _Network(agent_qs, states, parameters)
+        network = _network(agent_qs, states, parameters)
         q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
         grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
-        grads = [torch.empty_like(p) for p in network.parameters]
-        targets, weights = targets.resolve_neg().contiguous(), weights.resolve_neg().contiguous()
-        loss = _C.qmixer_loss_cpu(
-            network.tensors,
-            targets=targets.data_ptr(),
-            weights=weights.data_ptr(),
-            q_tot=q_tot.data_ptr(),
-            grads=[g.data_ptr() for g in grads],
-            grad_agent_qs=grad_agent_qs.data_ptr(),
-            is_double=network.double,
-            threads=torch.get_num_threads(),
-        )
+        grads = [torch.empty_like(p) for p in network[2]]
+        error = (readable(targets), readable(weights), q_tot)
+        loss = _C.qmixer_loss_cpu(network, *error, grads, grad_agent_qs, torch.get_num_threads())
         ctx.grads = [grad_agent_qs, *grads]
         ctx.mark_non_differentiable(q_tot)
         return q_tot.new_tensor(loss), q_tot

@@ -12,10 +12,10 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, pointer, require_cuda_kernels
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, require_cuda_kernels
 from pyqmix.ops.errors import NoAvailableActionError, unravel
 from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
-from pyqmix.ops.mixing import check_mixer_weights, mix_rows, mix_tensors
+from pyqmix.ops.mixing import check_mixer_weights, mix_rows
 
 
 def td_target(
@@ -137,11 +137,9 @@ def run_td_target(
     terminated: Tensor,
     gamma: float,
     online_next_qs: Tensor | None,
-    kernel: Callable[..., int | None],
+    kernel: Callable[[_C.TargetTensors], int | None],
 ) -> Tensor:
     """Hand checked tensors to a kernel of the extension, and name the agent without an available action.
-
-    The kernel is called with ``is_double`` and ``threads`` or, on a GPU, ``element_size`` and ``stream``.
 
     Raises:
         NoAvailableActionError: the kernel found one.
@@ -150,27 +148,17 @@ def run_td_target(
     rows, width = rewards.numel(), n_agents * n_actions
     chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype, device=next_qs.device)
     y = torch.empty(rewards.shape, dtype=next_qs.dtype, device=next_qs.device)
-    # The names keep possible copies alive until the kernel is done.
-    flat = [as_rows(x, rows, width) for x in (next_qs, avail)]
-    flat += [as_rows(x, rows, 1) for x in (rewards, terminated)]
-    online = None if online_next_qs is None else as_rows(online_next_qs, rows, width)
-    tensors = _C.TdTargetTensors(
-        n_actions=n_actions,
-        next_qs=pointer(flat[0]),
-        avail=pointer(flat[1]),
-        rewards=pointer(flat[2]),
-        terminated=pointer(flat[3]),
-        online_next_qs=None if online is None else pointer(online),
-        gamma=float(gamma),
-        chosen_qs=chosen.data_ptr(),
-        y=y.data_ptr(),
+    tensors = (
+        as_rows(next_qs, rows, width),
+        None if online_next_qs is None else as_rows(online_next_qs, rows, width),
+        as_rows(avail, rows, width),
+        as_rows(rewards, rows, 1),
+        as_rows(terminated, rows, 1),
+        float(gamma),
+        chosen,
+        y,
     )
-    if next_qs.is_cuda:
-        stream = torch.cuda.current_stream(next_qs.device).cuda_stream
-        found = kernel(tensors, element_size=next_qs.element_size(), stream=stream)
-    else:
-        double = next_qs.dtype == torch.float64
-        found = kernel(tensors, is_double=double, threads=torch.get_num_threads())
+    found = kernel(tensors)
     if found is not None and found >= 0:
         row, agent = divmod(found, n_agents)
         raise NoAvailableActionError(unravel(row, lead), agent)
@@ -191,7 +179,7 @@ def _td_target_cpu(
 ) -> Tensor:
     mixer = mix_rows(next_qs.new_empty(*rewards.shape, next_qs.shape[-2]), w1, b1, w_final, v)
     inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    return run_td_target(*inputs, lambda tensors, **how: _C.td_target_cpu(mix_tensors(*mixer), tensors, **how))
+    return run_td_target(*inputs, lambda tensors: _C.td_target_cpu(mixer, tensors, torch.get_num_threads()))
 
 
 def _td_target_cuda(
@@ -212,9 +200,8 @@ def _td_target_cuda(
     inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
     with torch.cuda.device(next_qs.device):
         mixer = mix_rows(next_qs.new_empty(*rewards.shape, n_agents), w1, b1, w_final, v)
-        return run_td_target(
-            *inputs, lambda tensors, **how: _C.td_target_cuda(mix_tensors(*mixer), tensors, cell, **how)
-        )
+        stream = torch.cuda.current_stream().cuda_stream
+        return run_td_target(*inputs, lambda tensors: _C.td_target_cuda(mixer, tensors, cell, stream))
 
 
 def _by_name(kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:

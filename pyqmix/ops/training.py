@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, pointer, readable
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import check_batch_sizes
 from pyqmix.ops.shape import QMixShape
@@ -91,26 +91,25 @@ def qmix_gradients(
         check_tensor(name, block, (size,), dtype, device)
     if not out.is_contiguous():
         raise ValueError(f"out: expected contiguous memory, got strides {out.stride()}")
-    read = [
-        readable(x)
-        for x in (obs, now, next_avail, actions, rewards, terminated, weights, parameters, target_parameters)
-    ]
-    names = ("obs", "now", "next_avail", "actions", "rewards", "terminated", "weights", "online", "target")
-    state_rows = as_rows(states, points, shape.state_dim)
     q_tot, targets = torch.empty(2, steps, dtype=dtype)
     loss, unavailable = _C.qmix_gradients_cpu(
         networks,
-        points=points,
-        steps=steps,
         point_counts=counts,
-        states=pointer(state_rows),
-        **{name: x.data_ptr() for name, x in zip(names, read, strict=True)},
+        obs=readable(obs),
+        states=as_rows(states, points, shape.state_dim),
+        now=readable(now),
+        next_avail=readable(next_avail),
+        actions=readable(actions),
+        rewards=readable(rewards),
+        terminated=readable(terminated),
+        weights=readable(weights),
+        online=readable(parameters),
+        target=readable(target_parameters),
         gamma=float(gamma),
         double_q=double_q,
-        gradients=out.data_ptr(),
-        q_tot=q_tot.data_ptr(),
-        targets=targets.data_ptr(),
-        is_double=dtype == torch.float64,
+        gradients=out,
+        q_tot=q_tot,
+        targets=targets,
         threads=torch.get_num_threads(),
     )
     if unavailable >= 0:

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C, ops
-from pyqmix.ops.checks import pointer
 from pyqmix.ops.linear import _backward as linear_backward
 
 SHAPES = ((0, 2, 32, 5), (1, 1, 1, 1), (5, 3, 33, 6), (40, 2, 32, 6), (9, 27, 32, 36), (3, 34, 132, 2))
@@ -62,9 +61,7 @@ def around_products(device: str, rows: int, width: int, dtype: torch.dtype) -> l
     values, grad, bias = on(device, [torch.randn(*shape, dtype=dtype) for shape in shapes])
     results = [values]
     if device == "cuda":
-        stream, double = torch.cuda.current_stream().cuda_stream, dtype == torch.float64
-        of_all = {"rows": rows, "width": width, "is_double": double, "stream": stream}
-        _C.bias_relu_cuda(values=pointer(values), bias=bias.data_ptr(), relu=width // 2, **of_all)
+        _C.bias_relu_cuda(values, bias, width // 2, torch.cuda.current_stream().cuda_stream)
         results += linear_backward(grad, values, bias, width // 2)
     blocks = on(device, [torch.ones(width * 7, dtype=dtype) for _ in range(4)])
     scalars = on(device, [torch.tensor(2.0), torch.tensor(0.1)]) if device == "cuda" else [2, 0.1]
@@ -75,22 +72,32 @@ def around_products(device: str, rows: int, width: int, dtype: torch.dtype) -> l
     return [*results, *blocks, *padded.points, *padded.next_points, *padded.steps, padded.real]
 
 
+class FarRows:
+    """A tensor that claims rows beyond its memory."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tensor, name)
+
+    def stride(self, dim: int) -> int:
+        """Return a step to a row that is not there."""
+        return 1 << 18
+
+
 def plant(device: str, fault: str) -> None:
     """Read beyond an input's end, or what was never written."""
     agent_qs, w1, b1, w_final, v = on(device, make_inputs(40, 2, 32, torch.float32))
-    stride = w1.stride(0)
     if fault == "out-of-bounds":
-        stride = 1 << 18
+        w1 = FarRows(w1)
     elif fault == "uninitialised":
         w1 = torch.empty_like(w1)
     else:
         sys.exit(f"small_cases.py: expected out-of-bounds or uninitialised, got {fault!r}")
-    weights = {"b1": pointer(b1), "w_final": pointer(w_final), "v": pointer(v.unsqueeze(1))}
-    first = {"agent_qs": pointer(agent_qs), "w1": (w1.data_ptr(), stride)}
-    tensors = _C.MixTensors(rows=40, n_agents=2, embed_dim=32, **first, **weights)
     q_tot = torch.empty(40, device=device)
     stream = torch.cuda.current_stream().cuda_stream
-    _C.mix_forward_cuda(tensors, q_tot.data_ptr(), element_size=4, stream=stream)
+    _C.mix_forward_cuda((agent_qs, w1, b1, w_final, v.unsqueeze(1)), q_tot, stream)
     print(q_tot.cpu())
 
 

@@ -367,13 +367,14 @@ class StandIn:
         if not name.endswith("_cuda"):
             return getattr(_C, name)
 
-        def launch(*arguments, element_size, stream):
-            self.launches.append((name, element_size, stream))
+        def launch(*arguments):
+            *arguments, stream = arguments
+            self.launches.append((name, arguments[0][0].element_size(), stream))
             if name == "td_target_cuda":
                 *arguments, cell = arguments
                 assert isinstance(cell, StandIn.MissingAction)
             cpu = getattr(_C, name.replace("_cuda", "_cpu"))
-            found = cpu(*arguments, is_double=element_size == 8, threads=1)
+            found = cpu(*arguments, threads=1)
             if name == "td_target_cuda":
                 cell.noted = found
 

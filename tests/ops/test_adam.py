@@ -56,11 +56,8 @@ def test_many_steps_equal_torchs(max_norm):
 def test_the_gpus_way_hands_over_what_the_kernels_need(monkeypatch):
     ours, plain = make_blocks(), make_blocks()
     extension = stand_in(monkeypatch, sys.modules["pyqmix.ops.adam"])
-    names = ("parameters", "gradient", "exp_avg", "exp_avg_sq")
-    block = {name: x.data_ptr() for name, x in zip(names, ours, strict=True)}
-    options = {"beta1": 0.8, "beta2": 0.95, "eps": 1e-3, "max_norm": 0.5, "is_double": True}
     adam = sys.modules["pyqmix.ops.adam"]._adam_cuda
-    norm = adam({"size": 1_003, **block, **options}, ours[0], torch.tensor(3.0), torch.tensor(1e-2))
+    norm = adam(tuple(ours), torch.tensor(3.0), torch.tensor(1e-2), (0.8, 0.95, 1e-3, 0.5))
     truth = reference.adam(*plain, 3, float(torch.tensor(1e-2)), (0.8, 0.95), 1e-3, max_norm=0.5)
     for a, b in zip([*ours, norm], [*plain, truth], strict=True):
         torch.testing.assert_close(a, b)

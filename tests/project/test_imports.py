@@ -101,6 +101,27 @@ def test_what_points_up_is_seen():
         require_no_circle({"ops.gru": {"ops.mixing"}, "ops.mixing": {"ops.gru"}})
 
 
+def kernels():
+    """Name the extension's functions that take tensors."""
+    functions = [x for x in ast.parse((PACKAGE / "_C.pyi").read_text()).body if isinstance(x, ast.FunctionDef)]
+    return {x.name for x in functions if re.search("Tensor|Columns|MixingNetwork", ast.unparse(x.args))}
+
+
+def reaches_memory(source):
+    """Whether a source takes a tensor's address, or hands tensors to the extension, which then takes it."""
+    used = set(re.findall(r"\b_C\.(\w+)", source))
+    used |= {name.removeprefix("_C.") for name in imports(source) if name.startswith("_C.")}
+    return "data_ptr" in source or bool(used & kernels())
+
+
 def test_ops_alone_take_a_tensors_address():
-    takers = {p.relative_to(PACKAGE).parts[0] for p in FILES if "data_ptr(" in p.read_text()}
+    takers = {p.relative_to(PACKAGE).parts[0] for p in FILES if reaches_memory(p.read_text())}
     assert takers == {"ops"}
+
+
+@pytest.mark.parametrize(
+    "source",
+    ["x.data_ptr()", "_C.mix_forward_cpu(x)", "from pyqmix._C import qmixer_loss_cpu", "_C.pack_episodes()"],
+)
+def test_a_taken_address_is_seen(source):
+    assert reaches_memory(source)

@@ -47,13 +47,11 @@ void mix_forward_cpu(const MixForward<T>& args, int threads);
 template <typename T>
 void mix_backward_cpu(const MixBackward<T>& args, int threads);
 
-#if defined(PYQMIX_WITH_CUDA)
 // On the current CUDA device and the given cudaStream_t; device pointers. Returns without
 // synchronising; throws std::runtime_error if the launch fails. Two runs give the same bits.
 template <typename T>
 void mix_forward_cuda(const MixForward<T>& args, void* stream);
 template <typename T>
 void mix_backward_cuda(const MixBackward<T>& args, void* stream);
-#endif
 
 }  // namespace pyqmix

@@ -37,7 +37,6 @@ constexpr std::int64_t kAllAvailable = -1;
 template <typename T>
 std::int64_t td_target_cpu(const TdTarget<T>& args, int threads);
 
-#if defined(PYQMIX_WITH_CUDA)
 // A cell in which kernels note the smallest row * n + agent of an agent that has no available
 // action. It lies in page-locked memory of the host that the device can write to, so that the host
 // reads it without synchronising. It belongs to the CUDA device that was current when it was made.
@@ -63,6 +62,5 @@ class MissingAction {
 // NaN.
 template <typename T>
 void td_target_cuda(const TdTarget<T>& args, MissingAction& missing, void* stream);
-#endif
 
 }  // namespace pyqmix

@@ -2,7 +2,7 @@
 #include <utility>
 
 #include "bindings/bindings.h"
-#include "bindings/pinned_batch.h"
+#include "bindings/replay/pinned_batch.h"
 #include "replay/prioritised_draw.h"
 
 namespace pyqmix {

@@ -117,8 +117,10 @@ void bind_replay(py::module_& module) {
                                [](const EpisodeRing& r) { return r.control().capacity(); })
         .def_property_readonly("nbytes", &EpisodeRing::bytes)
         .def_property_readonly("fd", &EpisodeRing::fd)
-        .def("reserve",
-             [](EpisodeRing& r, std::uint64_t count) { return r.control().reserve(count); })
+        .def(
+            "reserve",
+            [](EpisodeRing& r, std::uint64_t count) { return r.control().reserve(count); },
+            py::arg("count"))
         .def("__len__", [](const EpisodeRing& r) { return r.control().sampleable(); })
         .def("stats", &stats_of);
     bind_ring_writer(module);
