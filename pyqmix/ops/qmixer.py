@@ -11,7 +11,7 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
 from pyqmix.ops.mixing import refuse_second_derivatives
-from pyqmix.ops.target import check_td_inputs, run_td_target
+from pyqmix.ops.target import TargetInputs, check_td_inputs, run_td_target
 
 Parameters = Sequence[Tensor]
 
@@ -108,14 +108,14 @@ def qmixer_td_target(
     Raises:
         TypeError, ValueError, NoAvailableActionError: as :func:`pyqmix.ops.td_target` and :func:`qmixer`.
     """
-    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    check_td_inputs(*inputs)
+    inputs = TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    check_td_inputs(inputs)
     lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
     _check_network(lead, n_agents, next_qs, next_states, parameters)
     with torch.no_grad():
         network = _network(next_qs.new_empty(0, n_agents), next_states, parameters)
         return run_td_target(
-            *inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, torch.get_num_threads())
+            inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, torch.get_num_threads())
         )
 
 

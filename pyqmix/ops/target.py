@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -15,7 +15,20 @@ from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, require_cuda_kernels
 from pyqmix.ops.errors import NoAvailableActionError, unravel
 from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
-from pyqmix.ops.mixing import check_mixer_weights, mix_rows
+from pyqmix.ops.mixing import Five, check_mixer_weights, mix_rows
+
+MixerWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # w1, b1, w_final, v
+
+
+class TargetInputs(NamedTuple):
+    """Inputs of the one-step target that do not depend on the mixer, as :func:`td_target` documents them."""
+
+    next_qs: Tensor
+    avail: Tensor
+    rewards: Tensor
+    terminated: Tensor
+    gamma: float
+    online_next_qs: Tensor | None = None
 
 
 def td_target(
@@ -62,14 +75,15 @@ def td_target(
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
     """
-    inputs = (next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs)
-    _check_inputs(*inputs)
+    inputs = TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    weights = (w1, b1, w_final, v)
+    _check_inputs(inputs, weights)
     with torch.no_grad():
         if wants_reference():
-            return reference.td_target(*inputs)
+            return reference.td_target(*inputs[:5], *weights, online_next_qs)
         if not has_storage(next_qs):
-            return cast(Tensor, torch.ops.pyqmix.td_target(*inputs))
-        return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(*inputs)
+            return cast(Tensor, torch.ops.pyqmix.td_target(*inputs[:5], *weights, online_next_qs))
+        return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(inputs, weights)
 
 
 def greedy_next_qs(
@@ -92,58 +106,33 @@ def _greedy_unwaited(next_qs: Tensor, avail: Tensor, terminated: Tensor, online_
     return reference.choose_next_qs(next_qs, avail, terminated, online_next_qs).masked_fill(missing, torch.nan)
 
 
-def _check_inputs(
-    next_qs: Tensor,
-    avail: Tensor,
-    rewards: Tensor,
-    terminated: Tensor,
-    gamma: float,
-    w1: Tensor,
-    b1: Tensor,
-    w_final: Tensor,
-    v: Tensor,
-    online_next_qs: Tensor | None,
-) -> None:
-    check_td_inputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+def _check_inputs(inputs: TargetInputs, weights: MixerWeights) -> None:
+    check_td_inputs(inputs)
+    next_qs, b1 = inputs.next_qs, weights[1]
     check_floating("b1", b1, 1, "(..., E)", bfloat16=True)
-    lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
-    check_mixer_weights(lead, n_agents, next_qs.dtype, next_qs.device, w1, b1, w_final, v)
+    check_mixer_weights(tuple(next_qs.shape[:-2]), next_qs.shape[-2], next_qs.dtype, next_qs.device, *weights)
 
 
-def check_td_inputs(
-    next_qs: Tensor,
-    avail: Tensor,
-    rewards: Tensor,
-    terminated: Tensor,
-    gamma: float,
-    online_next_qs: Tensor | None,
-) -> None:
+def check_td_inputs(inputs: TargetInputs) -> None:
     """Raise as :func:`td_target` documents it, the mixer's weights aside."""
-    check_floating("next_qs", next_qs, 2, "(..., n, A)", bfloat16=True)
-    shape, dtype, device = tuple(next_qs.shape), next_qs.dtype, next_qs.device
-    check_tensor("avail", avail, shape, torch.bool, device)
-    check_tensor("rewards", rewards, shape[:-2], dtype, device)
-    check_tensor("terminated", terminated, shape[:-2], torch.bool, device)
-    if online_next_qs is not None:
-        check_tensor("online_next_qs", online_next_qs, shape, dtype, device)
-    if not isinstance(gamma, (int, float)) or not -math.inf < gamma < math.inf:
-        raise TypeError(f"gamma: expected a finite number, got {gamma!r}")
+    check_floating("next_qs", inputs.next_qs, 2, "(..., n, A)", bfloat16=True)
+    shape, dtype, device = tuple(inputs.next_qs.shape), inputs.next_qs.dtype, inputs.next_qs.device
+    check_tensor("avail", inputs.avail, shape, torch.bool, device)
+    check_tensor("rewards", inputs.rewards, shape[:-2], dtype, device)
+    check_tensor("terminated", inputs.terminated, shape[:-2], torch.bool, device)
+    if inputs.online_next_qs is not None:
+        check_tensor("online_next_qs", inputs.online_next_qs, shape, dtype, device)
+    if not isinstance(inputs.gamma, (int, float)) or not -math.inf < inputs.gamma < math.inf:
+        raise TypeError(f"gamma: expected a finite number, got {inputs.gamma!r}")
 
 
-def run_td_target(
-    next_qs: Tensor,
-    avail: Tensor,
-    rewards: Tensor,
-    terminated: Tensor,
-    gamma: float,
-    online_next_qs: Tensor | None,
-    kernel: Callable[[_C.TargetTensors], int | None],
-) -> Tensor:
+def run_td_target(inputs: TargetInputs, kernel: Callable[[_C.TargetTensors], int | None]) -> Tensor:
     """Hand checked tensors to a kernel of the extension, and name the agent without an available action.
 
     Raises:
         NoAvailableActionError: the kernel found one.
     """
+    next_qs, avail, rewards, terminated, gamma, online_next_qs = inputs
     *lead, n_agents, n_actions = next_qs.shape
     rows, width = rewards.numel(), n_agents * n_actions
     chosen = torch.empty((rows, n_agents), dtype=next_qs.dtype, device=next_qs.device)
@@ -165,51 +154,39 @@ def run_td_target(
     return y
 
 
-def _td_target_cpu(
-    next_qs: Tensor,
-    avail: Tensor,
-    rewards: Tensor,
-    terminated: Tensor,
-    gamma: float,
-    w1: Tensor,
-    b1: Tensor,
-    w_final: Tensor,
-    v: Tensor,
-    online_next_qs: Tensor | None,
-) -> Tensor:
-    mixer = mix_rows(next_qs.new_empty(*rewards.shape, next_qs.shape[-2]), w1, b1, w_final, v)
-    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    return run_td_target(*inputs, lambda tensors: _C.td_target_cpu(mixer, tensors, torch.get_num_threads()))
+def _td_target_cpu(inputs: TargetInputs, weights: MixerWeights) -> Tensor:
+    mixer = _mixer_rows(inputs, weights)
+    return run_td_target(inputs, lambda tensors: _C.td_target_cpu(mixer, tensors, torch.get_num_threads()))
 
 
-def _td_target_cuda(
-    next_qs: Tensor,
-    avail: Tensor,
-    rewards: Tensor,
-    terminated: Tensor,
-    gamma: float,
-    w1: Tensor,
-    b1: Tensor,
-    w_final: Tensor,
-    v: Tensor,
-    online_next_qs: Tensor | None,
-) -> Tensor:
+def _td_target_cuda(inputs: TargetInputs, weights: MixerWeights) -> Tensor:
     require_cuda_kernels()
-    *lead, n_agents, _ = next_qs.shape
-    cell = missing_action_cell(next_qs.device, lead, n_agents)
-    inputs = (next_qs, avail, rewards, terminated, gamma, online_next_qs)
-    with torch.cuda.device(next_qs.device):
-        mixer = mix_rows(next_qs.new_empty(*rewards.shape, n_agents), w1, b1, w_final, v)
+    device = inputs.next_qs.device
+    *lead, n_agents, _ = inputs.next_qs.shape
+    cell = missing_action_cell(device, lead, n_agents)
+    with torch.cuda.device(device):
+        mixer = _mixer_rows(inputs, weights)
         stream = torch.cuda.current_stream().cuda_stream
-        return run_td_target(*inputs, lambda tensors: _C.td_target_cuda(mixer, tensors, cell, stream))
+        return run_td_target(inputs, lambda tensors: _C.td_target_cuda(mixer, tensors, cell, stream))
 
 
-def _by_name(kernel: Callable[..., Tensor]) -> Callable[..., Tensor]:
+def _mixer_rows(inputs: TargetInputs, weights: MixerWeights) -> Five:
+    """View the mixer's weights as rows; the values that it mixes are the kernel's own."""
+    unread = inputs.next_qs.new_empty(*inputs.rewards.shape, inputs.next_qs.shape[-2])
+    return mix_rows(unread, *weights)
+
+
+def _by_name(kernel: Callable[[TargetInputs, MixerWeights], Tensor]) -> Callable[..., Tensor]:
     """Let whoever calls torch.ops.pyqmix.td_target pass the checks of :func:`td_target`."""
 
-    def checked(*inputs: Any) -> Tensor:
-        _check_inputs(*inputs)
-        return kernel(*inputs)
+    def checked(*arguments: Any) -> Tensor:
+        next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs = arguments
+        inputs, weights = (
+            TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs),
+            (w1, b1, w_final, v),
+        )
+        _check_inputs(inputs, weights)
+        return kernel(inputs, weights)
 
     return checked
 

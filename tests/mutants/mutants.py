@@ -840,7 +840,7 @@ MUTANTS = (
         "    return _forward", f"{T}ops/test_mix.py -k registered",
     ),
     Mutant(
-        "by name, the target takes anything", "pyqmix/ops/target.py", "        _check_inputs(*inputs)\n        return",
+        "by name, the target takes anything", "pyqmix/ops/target.py", "        _check_inputs(inputs, weights)\n        return",
         "        return", f"{T}ops/test_td_target.py -k registered",
     ),
     Mutant(
