@@ -13,6 +13,7 @@ void bind_gru(pybind11::module_& module);
 void bind_mlp(pybind11::module_& module);
 void bind_adam(pybind11::module_& module);
 void bind_linear(pybind11::module_& module);
+void bind_network_spec(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_replay(pybind11::module_& module);
 void bind_lbf(pybind11::module_& module);

@@ -12,6 +12,7 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_mlp(module);
     pyqmix::bind_adam(module);
     pyqmix::bind_linear(module);
+    pyqmix::bind_network_spec(module);
     pyqmix::bind_training(module);
     pyqmix::bind_replay(module);
     pyqmix::bind_lbf(module);

@@ -47,7 +47,7 @@ PaddedColumn padded_column(const PaddedColumnArgs& of) {
 
 // A step's tensors by address; checked by pyqmix/ops.
 struct QMixStepTensors {
-    QMixNetworks networks;
+    NetworkSpec spec;
     std::int64_t points, steps;
     std::vector<std::int64_t> point_counts;
     Address obs;
@@ -59,8 +59,8 @@ struct QMixStepTensors {
 
     template <typename T>
     QMixStep<T> as() const {
-        return {networks,
-                {{points, networks.mixer.n_agents, at<const T>(obs), point_counts},
+        return {spec,
+                {{points, at<const T>(obs), point_counts},
                  steps,
                  rows_of<const T>(states),
                  at<const std::int64_t>(now),
@@ -117,28 +117,14 @@ void bind_training(py::module_& module) {
         py::kw_only(), py::arg("episodes"), py::arg("times"), py::arg("lengths"),
         py::arg("columns"), py::arg("stream"));
 #endif
-    py::class_<QMixNetworks>(module, "QMixNetworks")
-        .def(
-            py::init([](std::int64_t n_agents, std::int64_t obs_dim, bool agent_id,
-                        bool share_parameters, std::vector<std::int64_t> sizes, bool recurrent,
-                        std::int64_t state_dim, std::int64_t embed_dim, std::int64_t hypernet_dim) {
-                const std::int64_t groups = share_parameters ? 1 : n_agents;
-                const std::int64_t one_hot = share_parameters && agent_id ? n_agents : 0;
-                return QMixNetworks{{{groups, obs_dim, one_hot, std::move(sizes)}, recurrent},
-                                    {n_agents, state_dim, embed_dim, hypernet_dim}};
-            }),
-            py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("agent_id"),
-            py::arg("share_parameters"), py::arg("sizes"), py::arg("recurrent"),
-            py::arg("state_dim"), py::arg("embed_dim"), py::arg("hypernet_dim"))
-        .def_property_readonly("parameters", &QMixNetworks::parameters);
     module.def(
         "qmix_gradients_cpu",
-        [](const QMixNetworks& networks, std::int64_t points, std::int64_t steps,
+        [](const NetworkSpec& spec, std::int64_t points, std::int64_t steps,
            std::vector<std::int64_t> point_counts, Address obs, TensorRows states, Address now,
            Address next_avail, Address actions, Address rewards, Address terminated,
            Address weights, Address online, Address target, double gamma, bool double_q,
            Address gradients, Address q_tot, Address targets, bool is_double, int threads) {
-            const QMixStepTensors in{networks,  points,  steps,      std::move(point_counts),
+            const QMixStepTensors in{spec,      points,  steps,      std::move(point_counts),
                                      obs,       states,  now,        next_avail,
                                      actions,   rewards, terminated, weights,
                                      online,    target,  gamma,      double_q,
@@ -148,7 +134,7 @@ void bind_training(py::module_& module) {
                                            : qmix_gradients_cpu(in.as<float>(), threads);
             return std::pair(out.loss, out.unavailable);
         },
-        py::arg("networks"), py::kw_only(), py::arg("points"), py::arg("steps"),
+        py::arg("spec"), py::kw_only(), py::arg("points"), py::arg("steps"),
         py::arg("point_counts"), py::arg("obs"), py::arg("states"), py::arg("now"),
         py::arg("next_avail"), py::arg("actions"), py::arg("rewards"), py::arg("terminated"),
         py::arg("weights"), py::arg("online"), py::arg("target"), py::arg("gamma"),

@@ -12,19 +12,14 @@
 
 namespace pyqmix {
 
-struct QMixNetworks {
-    AgentShape agent;
-    QMixerShape mixer;
-
-    // Of all parameters, which lie one behind the other: first the agent's in the order of its
-    // layers, then the mixing network's in the order of QMixer.parameters().
-    std::int64_t parameters() const;
-};
+// Returns the number of all parameters, which lie one behind the other: first the agent network's
+// in the order of its layers, then the mixing network's in the order of QMixer.parameters().
+std::int64_t count_parameters(const NetworkSpec& spec);
 
 // N steps of several episodes among P points in time; those of the steps' o', s' are the last N.
 template <typename T>
 struct StepRows {
-    AgentPoints<T> points;                     // P, what the agents see
+    AgentPoints<T> points;                     // P
     std::int64_t steps = 0;                    // N
     Rows<const T> states;                      // (P, S)
     const std::int64_t* now = nullptr;         // (N,), the point of each step's o, s
@@ -37,7 +32,7 @@ struct StepRows {
 
 template <typename T>
 struct QMixStep {
-    QMixNetworks networks;
+    NetworkSpec spec;
     StepRows<T> rows;
     const T* online = nullptr;  // parameters of the networks that learn
     const T* target = nullptr;  // and of those that rate the next step

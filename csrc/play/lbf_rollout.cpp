@@ -184,7 +184,7 @@ class LbfRollout::Worker {
 namespace {
 
 void require_fit(const EpisodeSpec& spec, const Policy& policy, const EpisodeRing* ring) {
-    const PolicySizes& sizes = policy.sizes();
+    const NetworkSpec& sizes = policy.spec();
     if (sizes.n_agents != spec.n_agents || sizes.obs_dim != spec.obs_dim ||
         sizes.n_actions != spec.n_actions)
         throw std::invalid_argument("policy: its sizes are not those of the environment");

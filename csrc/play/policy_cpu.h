@@ -27,7 +27,8 @@ struct PolicyRows {
     namespace pyqmix::level {                                                                     \
     /* Layers with ReLU between them; scratch holds kTileRows rows of every layer's width, and of \
      * O. */                                                                                      \
-    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch);    \
+    void dense_layers(const DenseLayer* layers, std::int64_t count, const PolicyRows&,            \
+                      float* scratch);                                                            \
     void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                        \
     }
 

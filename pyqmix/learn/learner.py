@@ -10,9 +10,11 @@ import torch
 from torch import Tensor
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream, derive_seed, generator
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
+from pyqmix.config.networks import network_spec
 from pyqmix.learn.captured import CapturedSteps
 from pyqmix.learn.cuda_graph import CudaGraphs
 from pyqmix.learn.optimizer import clipped_step, make_optimizer
@@ -45,27 +47,11 @@ class Learner:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
+        self.networks = network_spec(spec, config)
         # The caller's generator stays as it is.
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(config.seed, Stream.PARAMETERS))
-            agent = make_agent(
-                config.agent,
-                obs_dim=spec.obs_dim,
-                n_actions=spec.n_actions,
-                n_agents=spec.n_agents,
-                hidden_dim=config.hidden_dim,
-                agent_id=config.agent_id,
-                share_parameters=config.share_parameters,
-                obs_scale=spec.obs_scale,
-            )
-            mixer = make_mixer(
-                config.mixer,
-                n_agents=spec.n_agents,
-                state_dim=spec.state_dim,
-                embed_dim=config.embed_dim,
-                hypernet_dim=config.hypernet_dim,
-                hypernet_layers=config.hypernet_layers,
-            )
+            agent, mixer = make_agent(self.networks), make_mixer(self.networks)
         self.agent, self.mixer = agent.to(self.device, dtype), mixer.to(self.device, dtype)
         self.target_agent = copy.deepcopy(self.agent).requires_grad_(False)
         self.target_mixer = copy.deepcopy(self.mixer).requires_grad_(False)
@@ -75,7 +61,6 @@ class Learner:
         self.optimizer, self._lr = make_optimizer(config, self.flat), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
-        self._shape = _networks_shape(spec, config)
         self.standardiser = RewardStandardiser(device=self.device)
         self.updates = 0
         # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
@@ -175,7 +160,7 @@ class Learner:
         return make_targets(packed, rewards, qs, self.target_agent, self.target_mixer, self.config)
 
     def _gradients(
-        self, shape: ops.QMixShape, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
+        self, shape: NetworkSpec, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute what :meth:`_loss` does, and the gradients, in one call."""
         assert self.flat.block.grad is not None
@@ -199,13 +184,13 @@ class Learner:
             )
 
     @property
-    def whole_step(self) -> ops.QMixShape | None:
+    def whole_step(self) -> NetworkSpec | None:
         """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
         config = self.config
         one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
         if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
             return None
-        return self._shape
+        return None if self.agent.native_kind is None else self.networks
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""
@@ -264,17 +249,3 @@ class Learner:
             lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
             return 1.0 / (lengths * (1.0 / lengths).sum())
         return packed.of_episodes(1.0 / (batch.lengths * packed.n_episodes).to(packed.rewards.dtype))
-
-
-def _networks_shape(spec: EpisodeSpec, config: Config) -> ops.QMixShape:
-    return ops.QMixShape(
-        n_agents=spec.n_agents,
-        obs_dim=spec.obs_dim,
-        sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
-        agent_id=config.agent_id,
-        share_parameters=config.share_parameters,
-        state_dim=spec.state_dim,
-        embed_dim=config.embed_dim,
-        hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
-        recurrent=config.agent == "gru",
-    )

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, own_tensor
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_tensor
@@ -239,10 +240,8 @@ class IQLMixer(nn.Module):
         return torch.where(terminated.unsqueeze(-1), team, team + gamma * chosen)
 
 
-def make_mixer(
-    name: str, *, n_agents: int, state_dim: int, embed_dim: int, hypernet_dim: int, hypernet_layers: int
-) -> QMixer | VDNMixer | IQLMixer:
-    """Build the mixer ``qmix``, ``vdn`` or ``iql``; the sizes concern ``qmix`` alone."""
-    if name == "qmix":
-        return QMixer(n_agents, state_dim, embed_dim, hypernet_dim, hypernet_layers)
-    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[name]())
+def make_mixer(spec: NetworkSpec) -> QMixer | VDNMixer | IQLMixer:
+    """Build the mixer ``qmix``, ``vdn`` or ``iql``."""
+    if spec.mixer == "qmix":
+        return QMixer(spec.n_agents, spec.state_dim, spec.embed_dim, spec.hypernet_dim, spec.hypernet_layers)
+    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[spec.mixer]())

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.config.networks import network_spec
 from pyqmix.envs import create_env
 from pyqmix.nn.agents import Agent, make_agent
 from pyqmix.play.rollout import Rollout
@@ -63,16 +64,7 @@ def serve(connection: Connection, config: Config, seed: int, stream: Stream, rin
     torch.set_num_threads(1)
     try:
         env = create_env(config.env, config.task, config.env_options())
-        agent = make_agent(
-            config.agent,
-            obs_dim=env.spec.obs_dim,
-            n_actions=env.spec.n_actions,
-            n_agents=env.spec.n_agents,
-            hidden_dim=config.hidden_dim,
-            agent_id=config.agent_id,
-            share_parameters=config.share_parameters,
-            obs_scale=env.spec.obs_scale,
-        )
+        agent = make_agent(network_spec(env.spec, config))
         rollout = Rollout([env], agent, seed, stream, ring)
         while (job := _receive(connection)) is not None:
             connection.send(_play(rollout, agent, job))

@@ -362,7 +362,7 @@ MUTANTS = (
     ),
     Mutant(
         "native: every feed-forward agent acts by the first one's network", "csrc/play/policy.cpp",
-        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}play/test_native_rollout.py -k values_are",
+        "&layers_[network * depth_], depth_", "&layers_[0 * network], depth_", f"{T}play/test_native_rollout.py -k values_are",
     ),
     Mutant(
         "native: every recurrent agent acts by the first one's network", "csrc/play/policy.cpp",
@@ -371,9 +371,8 @@ MUTANTS = (
     ),
     # Networks that agents do not share.
     Mutant(
-        "the option not to share parameters does nothing", LEARNER,
-        "share_parameters=config.share_parameters,\n                obs_scale",
-        "share_parameters=True,\n                obs_scale", f"{T}learn/test_learner.py -k learn_apart",
+        "the option not to share parameters does nothing", "pyqmix/config/networks.py",
+        "share_parameters=config.share_parameters", "share_parameters=True", f"{T}learn/test_learner.py -k learn_apart",
     ),
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
@@ -678,7 +677,7 @@ MUTANTS = (
     ),
     Mutant(
         "whole step: a recurrent agent's points are one episode's", "csrc/learn/agent.cpp",
-        "push_back(episodes * rows_of_point(shape, points))", "push_back(rows_of_point(shape, points))",
+        "push_back(episodes * rows_of_point(spec))", "push_back(rows_of_point(spec))",
         f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
@@ -774,7 +773,8 @@ MUTANTS = (
     ),
     Mutant(
         "workers share parameters whatever they are told", "pyqmix/play/worker.py",
-        "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}play/test_workers.py -k without_shared",
+        "network_spec(env.spec, config)", "network_spec(env.spec, config.replace(share_parameters=True))",
+        f"{T}play/test_workers.py -k without_shared",
     ),
     Mutant(
         "an action that a GPU found missing is forgotten", "pyqmix/ops/late_errors.py",

@@ -11,9 +11,11 @@ import pytest
 import torch
 
 from pyqmix import _C, Config, EnvError, EpisodeRing
+from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import LbfEnv
+from pyqmix.learn.learner import Learner
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play.create import create_rollout
 from pyqmix.play.native import NativeRollout, flat_weights, native_policy
@@ -265,13 +267,18 @@ def test_every_simd_level(level, at_simd_level):
     assert float(at_simd_level(level, program)) <= 1e-6
 
 
+def policy_of(**options):
+    spec = NetworkSpec(n_agents=2, obs_dim=3, state_dim=1, hidden_dims=(4, 4), agent_id=False, **options)
+    return _C.Policy(native_network_spec(spec))
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [(np.zeros(3, np.float32), r"weights: expected \(\d+,\) float32"), (np.zeros(3), "weights: expected")],
 )
 def test_weights_must_fit(block, message):
-    for kind in (_C.MlpPolicy, _C.GruPolicy):
-        policy = kind(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=2, agent_id=False)
+    for kind in ("mlp", "gru"):
+        policy = policy_of(n_actions=2, agent=kind)
         with pytest.raises(ValueError, match=message):
             policy.load(block)
 
@@ -357,9 +364,21 @@ def test_ring_and_policy_must_fit_the_board():
     env, other = LbfEnv(TASK), LbfEnv("Foraging-5x5-2p-2f-v3")
     with pytest.raises(ValueError, match="ring: its episodes are not those of the environment"):
         NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, EpisodeRing(other.spec, 4))
-    policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=6, agent_id=False)
+    policy = policy_of(n_actions=6)
     with pytest.raises(ValueError, match="policy: its sizes are not those of the environment"):
         _C.LbfRollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
+
+
+def test_an_agent_without_a_native_twin_has_no_native_policy():
+    class Other(MLPAgent):
+        native_kind = None
+
+    spec = LbfEnv(TASK).spec
+    assert native_policy(Other(spec.obs_dim, spec.n_actions, spec.n_agents), spec) is None
+    learner = Learner(spec, Config(task=TASK))
+    assert learner.whole_step is not None
+    learner.agent.__class__ = Other
+    assert learner.whole_step is None
 
 
 @each_kind
