@@ -18,10 +18,9 @@ from pyqmix.config.networks import network_spec
 from pyqmix.learn.captured import CapturedSteps
 from pyqmix.learn.cuda_graph import CudaGraphs
 from pyqmix.learn.optimizer import clipped_step, make_optimizer
-from pyqmix.learn.padded import pack_padded
-from pyqmix.learn.rows import PackedEpisodes, episode_errors, pack, pack_transitions
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
-from pyqmix.learn.step import StepInputs, UpdateStats
+from pyqmix.learn.step import StepInputs, UpdateStats, episode_errors
 from pyqmix.learn.targets import make_targets, naming_episodes
 from pyqmix.nn import make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
@@ -101,18 +100,18 @@ class Learner:
     def _step(self, inputs: StepInputs) -> UpdateStats:
         """Change the weights by one training step; the same operations whatever the inputs hold."""
         with self._backend():
-            packed, rewards, weights = self._prepare(inputs)
+            rows, rewards, weights = self._prepare(inputs)
             shape = self.whole_step
             if shape is None:
-                loss, q, target = self._loss(packed, rewards, weights)
+                loss, q, target = self._loss(rows, rewards, weights)
                 self.flat.set_grads(loss)
             else:
-                loss, q, target = self._gradients(shape, packed, rewards, weights)
+                loss, q, target = self._gradients(shape, rows, rewards, weights)
         grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
         errors = None
         if inputs.importance is not None:
-            errors = episode_errors(packed, q, target, inputs.batch.actions.shape[:2])
-        scalars = torch.stack([loss.detach(), packed.mean(q), packed.mean(target), grad_norm])
+            errors = episode_errors(rows, q, target, inputs.batch.actions.shape[:2])
+        scalars = torch.stack([loss.detach(), rows.mean(q), rows.mean(target), grad_norm])
         return UpdateStats(scalars, errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -123,63 +122,63 @@ class Learner:
     def _backend(self) -> AbstractContextManager[None]:
         return ops.use_backend(self.config.backend)
 
-    def _prepare(self, inputs: StepInputs) -> tuple[PackedEpisodes, Tensor, Tensor]:
+    def _prepare(self, inputs: StepInputs) -> tuple[StepRows, Tensor, Tensor]:
         """Lay the batch out; return with it the learned rewards (N,) and the weights (N,) in the loss."""
         inputs = inputs.to(self.device)
-        batch, packed = inputs.batch, self._pack(inputs)
-        rewards, weights = self._learned_rewards(batch, packed), self._weights(batch, packed)
+        batch, rows = inputs.batch, self._pack(inputs)
+        rewards, weights = self._learned_rewards(batch, rows), self._weights(batch, rows)
         if inputs.importance is not None:
-            weights = weights * inputs.importance.to(weights)[packed.episodes]
-        return packed, rewards, weights
+            weights = weights * inputs.importance.to(weights)[rows.episodes]
+        return rows, rewards, weights
 
-    def _loss(self, packed: PackedEpisodes, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _loss(self, rows: StepRows, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         if self._captured is not None:
-            return self._loss_beside(self._captured.graphs, packed, rewards, weights)
-        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        target = self._targets(packed, rewards, online_qs)
-        chosen = packed.chosen(online_qs)
-        loss, q = self.mixer.loss(chosen, packed.at_steps(packed.states), target, weights)
+            return self._loss_beside(self._captured.graphs, rows, rewards, weights)
+        online_qs = self.agent.unroll(rows.obs, rows.point_counts)
+        target = self._targets(rows, rewards, online_qs)
+        chosen = rows.chosen(online_qs)
+        loss, q = self.mixer.loss(chosen, rows.at_steps(rows.states), target, weights)
         return loss, q, target
 
     def _loss_beside(
-        self, graphs: CudaGraphs, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
+        self, graphs: CudaGraphs, rows: StepRows, rewards: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute what :meth:`_loss` does, the targets beside the values, neither of which fills a GPU."""
         double_q = self.config.double_q  # whose targets need the online network's values
-        join = None if double_q else graphs.beside(lambda: self._targets(packed, rewards, None))
-        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
+        join = None if double_q else graphs.beside(lambda: self._targets(rows, rewards, None))
+        online_qs = self.agent.unroll(rows.obs, rows.point_counts)
         if join is None:
-            join = graphs.beside(lambda: self._targets(packed, rewards, online_qs))
-        values = self.mixer(packed.chosen(online_qs), packed.at_steps(packed.states))
+            join = graphs.beside(lambda: self._targets(rows, rewards, online_qs))
+        values = self.mixer(rows.chosen(online_qs), rows.at_steps(rows.states))
         target = join()
         loss, q = squared_error(values, target, weights)
         return loss, q, target
 
-    def _targets(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None) -> Tensor:
+    def _targets(self, rows: StepRows, rewards: Tensor, online_qs: Tensor | None) -> Tensor:
         qs = None if online_qs is None or not self.config.double_q else online_qs.detach()
-        return make_targets(packed, rewards, qs, self.target_agent, self.target_mixer, self.config)
+        return make_targets(rows, rewards, qs, self.target_agent, self.target_mixer, self.config)
 
     def _gradients(
-        self, shape: NetworkSpec, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
+        self, shape: NetworkSpec, rows: StepRows, rewards: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Compute what :meth:`_loss` does, and the gradients, in one call."""
         assert self.flat.block.grad is not None
-        with naming_episodes(packed):
+        with naming_episodes(rows):
             return ops.qmix_gradients(
                 shape,
                 self.flat.block,
                 self.target_flat.block,
-                self.agent.read(packed.obs),
-                packed.states,
-                packed.now,
-                packed.next_avail,
-                packed.actions,
+                self.agent.read(rows.obs),
+                rows.states,
+                rows.now,
+                rows.next_avail,
+                rows.actions,
                 rewards,
-                packed.terminated,
+                rows.terminated,
                 weights,
                 self.config.gamma,
                 self.config.double_q,
-                point_counts=packed.point_counts,
+                point_counts=rows.point_counts,
                 out=self.flat.block.grad,
             )
 
@@ -201,14 +200,14 @@ class Learner:
             group["lr"].fill_(lr)
         self._lr = lr
 
-    def _pack(self, inputs: StepInputs) -> PackedEpisodes:
+    def _pack(self, inputs: StepInputs) -> StepRows:
         if inputs.draws is not None:
-            packed = pack_transitions(inputs.batch, inputs.draws)
+            rows = StepRows.from_draws(inputs.batch, inputs.draws)
         else:
-            packed = (pack_padded if self.static_shapes else pack)(inputs.batch)
+            rows = (StepRows.of_fixed_shape if self.static_shapes else StepRows.by_length)(inputs.batch)
         if self._state_scale is None:
-            return packed
-        return dataclasses.replace(packed, states=packed.states * self._state_scale)
+            return rows
+        return dataclasses.replace(rows, states=rows.states * self._state_scale)
 
     def load_optimizer_state(self, state: dict[int, dict[str, Tensor]]) -> None:
         """Take over what the optimizer's ``state_dict`` holds, but for its options, which stay this run's."""
@@ -227,25 +226,25 @@ class Learner:
         with torch.no_grad():
             target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
 
-    def _learned_rewards(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
+    def _learned_rewards(self, batch: EpisodeBatch, rows: StepRows) -> Tensor:
         """Scale and standardise the rewards (N,) of the real steps."""
         scale = self.config.reward_scale
-        rewards = packed.rewards if scale == 1.0 else packed.rewards * scale
+        rewards = rows.rewards if scale == 1.0 else rows.rewards * scale
         if self.config.standardise_rewards == "off":
             return rewards
         if self.config.standardise_rewards == "masked":
-            self.standardiser.update(rewards, packed.real)
+            self.standardiser.update(rewards, rows.real)
         else:  # padding to the longest episode counts as rewards of zero
             padded = torch.where(batch.mask, batch.rewards, 0.0) * scale
             times = torch.arange(padded.shape[1], device=padded.device)
             self.standardiser.update(padded, (times < batch.lengths.max()).expand_as(padded))
         return self.standardiser.standardise(rewards)
 
-    def _weights(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
+    def _weights(self, batch: EpisodeBatch, rows: StepRows) -> Tensor:
         """Weights (N,) of the steps' errors in the loss; they sum to 1."""
         if self.config.loss == "transitions":
-            return packed.share
+            return rows.share
         if self.config.batch_transitions is not None:
-            lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
+            lengths = batch.lengths[rows.episodes].to(rows.rewards.dtype)
             return 1.0 / (lengths * (1.0 / lengths).sum())
-        return packed.of_episodes(1.0 / (batch.lengths * packed.n_episodes).to(packed.rewards.dtype))
+        return rows.of_episodes(1.0 / (batch.lengths * rows.n_episodes).to(rows.rewards.dtype))

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from pyqmix.learn.rows import StepRows
 from pyqmix.replay.batch import EpisodeBatch
 
 
@@ -66,3 +67,22 @@ class UpdateStats:
         """Return the same in memory of its own."""
         errors = self.episode_errors
         return UpdateStats(self.scalars.clone(), None if errors is None else errors.clone())
+
+
+@torch.no_grad()
+def episode_errors(rows: StepRows, values: Tensor, targets: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Compute the mean absolute error (B,) of each episode's steps; NaN for an episode without a step here.
+
+    Args:
+        rows: N steps, and where in the batch each comes from; one may be there twice.
+        values: (N, *M), the mean of whose M errors is a step's.
+        targets: (N, *M).
+        shape: (B, T), the batch's.
+    """
+    errors = (targets - values).abs().reshape(len(values), -1).mean(1)
+    padded = errors.new_zeros(2, *shape)
+    real = rows.real.to(errors)
+    padded[0, rows.episodes, rows.times] = errors * real
+    padded[1, rows.episodes, rows.times] = real
+    sums, lengths = padded.sum(-1).unbind()
+    return sums / lengths

@@ -14,7 +14,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pyqmix import Config, EpisodeRing, ops
 from pyqmix.learn.captured import CapturedSteps, padded_steps
 from pyqmix.learn.learner import Learner
-from pyqmix.learn.rows import _pack_anywhere
+from pyqmix.learn.rows import _by_length_anywhere
 from pyqmix.learn.step import StepInputs, UpdateStats
 from pyqmix.nn import agents, mixers
 from pyqmix.ops import late_errors, target
@@ -129,7 +129,7 @@ def test_a_step_of_one_shape_waits_for_nothing(options, composed):
 def test_the_check_that_nothing_waits_sees_what_does():
     batch = make_batch()
     for waits in (
-        lambda: _pack_anywhere(batch),
+        lambda: _by_length_anywhere(batch),
         lambda: batch.mask.nonzero(),
         lambda: batch.rewards[batch.mask],
         lambda: batch.lengths.max().item(),

@@ -12,7 +12,7 @@ from torch import nn
 
 from pyqmix import Config
 from pyqmix.learn.learner import Learner
-from pyqmix.learn.rows import pack, pack_transitions
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
 from pyqmix.nn import QMixer
 from pyqmix.ops import NoAvailableActionError
@@ -151,7 +151,7 @@ def test_the_last_steps_next_state_is_the_stored_one():
     before = learner.loss(batch)[2].clone()
     batch.obs[0, 2] += 1.0  # o' of the shorter episode's last step
     changed = learner.loss(batch)[2] != before
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     assert [(int(e), int(t)) for e, t in zip(packed.episodes[changed], packed.times[changed], strict=True)] == [
         (0, 1)
     ]
@@ -220,7 +220,7 @@ def test_an_update_reports_what_it_saw():
 @pytest.mark.parametrize("lengths", [(1,), (3, 3), (1, 4, 2, 4)])
 def test_packing_is_a_permutation_of_the_real_steps(lengths):
     batch = make_batch(lengths)
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     assert packed.now.shape[0] == sum(lengths)
     assert packed.obs.shape[0] == sum(lengths) + len(lengths)
     seen = set()
@@ -245,11 +245,11 @@ TRANSITIONS = (4, 1, 3)  # steps of each episode
 def test_transitions_are_drawn_uniformly_from_the_real_steps():
     batch, count = make_batch(TRANSITIONS), sum(TRANSITIONS)
     draws = (torch.arange(800, dtype=torch.float64) + 0.5) / 800
-    packed = pack_transitions(batch, draws)
+    packed = StepRows.from_draws(batch, draws)
     drawn = list(zip(packed.episodes.tolist(), packed.times.tolist(), strict=True))
     real = [(b, t) for b, length in enumerate(TRANSITIONS) for t in range(length)]
     assert drawn == [step for step in real for _ in range(800 // count)]
-    assert pack_transitions(batch, torch.tensor([np.nextafter(1.0, 0.0)])).episodes.item() == 2
+    assert StepRows.from_draws(batch, torch.tensor([np.nextafter(1.0, 0.0)])).episodes.item() == 2
     for row, (episode, time) in list(enumerate(drawn))[::7]:
         assert torch.equal(packed.obs[packed.now[row]], batch.obs[episode, time])
         assert torch.equal(packed.obs[packed.n_episodes + row], batch.obs[episode, time + 1])

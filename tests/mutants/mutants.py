@@ -29,7 +29,7 @@ class Mutant(NamedTuple):
 
 
 STEP = "csrc/learn/qmix_gradients.cpp"
-LEARNER, ROLLOUT, PACKING = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py", "pyqmix/learn/rows.py"
+LEARNER, ROLLOUT, ROWS = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py", "pyqmix/learn/rows.py"
 TARGETS = "pyqmix/learn/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run/run.py"
 MIX_MATH, TARGET_MATH = "csrc/ops/mix/mix_math.h", "csrc/ops/td_target/td_target_math.h"
@@ -59,7 +59,7 @@ MUTANTS = (
         "return false && world_", f"{T}envs/lbf/test_lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
-        "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
+        "a truncated step does not bootstrap", TARGETS, "rows.terminated,\n", "rows.terminated | True,\n",
         f"{T}learn/test_learner.py -k truncation", "time-limit",
     ),
     Mutant(
@@ -99,7 +99,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k padded", "nan-in-padding",
     ),
     Mutant(
-        "padding is read", PACKING, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
+        "padding is read", ROWS, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
         f"{T}learn/test_learner.py -k 'padding or packing'", "nan-in-padding",
     ),
     Mutant(
@@ -108,12 +108,12 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k own_length", "length",
     ),
     Mutant(
-        "the target mixes at s in place of s'", TARGETS, "packed.states[first:],", "packed.states[packed.now],",
+        "the target mixes at s in place of s'", TARGETS, "rows.states[first:],", "rows.states[rows.now],",
         f"{T}learn/test_learner.py -k loss_and_gradients", "next-state",
     ),
     Mutant(
-        "the maximum is over o in place of o'", TARGETS, "packed.point_counts)[first:]",
-        "packed.point_counts)[packed.now]", f"{T}learn/test_learner.py -k 'loss_and_gradients or stored_one'", "next-state",
+        "the maximum is over o in place of o'", TARGETS, "rows.point_counts)[first:]",
+        "rows.point_counts)[rows.now]", f"{T}learn/test_learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
         "an unfinished episode is sampled", SLOTS, "state(word) == SlotState::ready && !(word & kRetire)",
@@ -240,7 +240,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "the reward scale does nothing", LEARNER, "if scale == 1.0 else packed.rewards * scale", "if True else rewards",
+        "the reward scale does nothing", LEARNER, "if scale == 1.0 else rows.rewards * scale", "if True else rewards",
         f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
@@ -388,8 +388,8 @@ MUTANTS = (
         f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
-        "n-step targets sum a reward too many", TARGETS, "len(packed.point_counts) - 1) - 1):",
-        "len(packed.point_counts) - 1)):", f"{T}learn/test_targets.py -k single_episodes",
+        "n-step targets sum a reward too many", TARGETS, "len(rows.point_counts) - 1) - 1):",
+        "len(rows.point_counts) - 1)):", f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "n-step targets do not discount", TARGETS, "now + gamma * targets[later:]", "now + targets[later:]",
@@ -404,7 +404,7 @@ MUTANTS = (
         f"{T}learn/test_targets.py -k has_its_return",
     ),
     Mutant(
-        "a longer target goes on in another episode", PACKING, "self.now[self.n_episodes :] - self.n_episodes",
+        "a longer target goes on in another episode", ROWS, "self.now[self.n_episodes :] - self.n_episodes",
         "self.now[self.n_episodes :] - 1", f"{T}learn/test_targets.py -k single_episodes",
     ),
     # Training steps in plain PyTorch.
@@ -605,7 +605,7 @@ MUTANTS = (
         f"{T}replay/test_prioritised.py -k formulas",
     ),
     Mutant(
-        "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[packed.episodes]",
+        "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[rows.episodes]",
         "weights", f"{T}replay/test_prioritised.py -k weighs",
     ),
     Mutant(
@@ -617,7 +617,7 @@ MUTANTS = (
         f"{T}replay/test_prioritised.py -k draws_by_the_errors",
     ),
     Mutant(
-        "prioritised: an episode's error is a sum", PACKING, "return sums / lengths", "return sums",
+        "prioritised: an episode's error is a sum", "pyqmix/learn/step.py", "return sums / lengths", "return sums",
         f"{T}replay/test_prioritised.py -k mean_absolute",
     ),
     Mutant(
@@ -768,7 +768,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k loss_of_transitions",
     ),
     Mutant(
-        "transitions: padding is drawn", PACKING, "ends = batch.lengths.cumsum(0)",
+        "transitions: padding is drawn", ROWS, "ends = batch.lengths.cumsum(0)",
         "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learn/test_learner.py -k drawn_uniformly",
     ),
     Mutant(
@@ -783,7 +783,7 @@ MUTANTS = (
         "tests/cuda/test_cuda.py -k noted_missing",
     ),
     Mutant(
-        "captured: padding weighs in the loss", PACKING, "self.real.view(-1, len(values)) * values",
+        "captured: padding weighs in the loss", ROWS, "self.real.view(-1, len(values)) * values",
         "torch.ones_like(self.real).view(-1, len(values)) * values",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
@@ -792,14 +792,14 @@ MUTANTS = (
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding has errors", PACKING, "errors * real", "errors", f"{T}learn/test_captured.py -k changes_nothing",
+        "captured: padding has errors", "pyqmix/learn/step.py", "errors * real", "errors", f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
         "captured: what padding holds is read", REFERENCE, "turned.masked_fill(~kept", "turned.masked_fill((kept & ~kept)",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding does not end", "pyqmix/learn/padded.py", "terminated.ge(rows.real)", "terminated",
+        "captured: padding does not end", ROWS, "terminated.ge(rows.real)", "terminated",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(

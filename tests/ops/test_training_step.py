@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from random_episodes import make_batch, make_learner
 
 from pyqmix import ops
-from pyqmix.learn.rows import pack
+from pyqmix.learn.rows import StepRows
 from pyqmix.ops import NetworkSpec, NoAvailableActionError, reference
 
 SPEC = NetworkSpec(
@@ -238,8 +238,8 @@ def test_what_the_one_call_does_not_know_is_left_to_autograd(options):
 def test_packing_equals_its_reference(lengths, longer):
     batch = make_batch(tuple(lengths))
     with ops.use_backend("reference"):
-        expected = vars(pack(batch))
-    for name, value in vars(pack(batch)).items():
+        expected = vars(StepRows.by_length(batch))
+    for name, value in vars(StepRows.by_length(batch)).items():
         assert value is expected[name] is None or torch.equal(value, expected[name]), name
 
 
