@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from contextlib import AbstractContextManager
 
@@ -10,21 +9,19 @@ import torch
 from torch import Tensor
 
 from pyqmix import ops
-from pyqmix.base.network_spec import NetworkSpec
-from pyqmix.base.seeding import Stream, derive_seed, generator
+from pyqmix.base.seeding import Stream, generator
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
-from pyqmix.learn.captured import CapturedSteps
+from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.cuda_graph import CudaGraphs
+from pyqmix.learn.graph_step import GraphStep
+from pyqmix.learn.native_step import NativeStep
+from pyqmix.learn.networks import Networks
 from pyqmix.learn.optimizer import clipped_step, make_optimizer
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
-from pyqmix.learn.step import StepInputs, UpdateStats, episode_errors
-from pyqmix.learn.targets import make_targets, naming_episodes
-from pyqmix.nn import make_agent, make_mixer
-from pyqmix.nn.flat import FlatParameters
-from pyqmix.nn.mixers import squared_error
+from pyqmix.learn.step import StepInputs, TrainingStep, UpdateStats, episode_errors
 from pyqmix.replay import EpisodeBatch
 
 
@@ -46,32 +43,17 @@ class Learner:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
-        self.networks = network_spec(spec, config)
-        # The caller's generator stays as it is.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(config.seed, Stream.PARAMETERS))
-            agent, mixer = make_agent(self.networks), make_mixer(self.networks)
-        self.agent, self.mixer = agent.to(self.device, dtype), mixer.to(self.device, dtype)
-        self.target_agent = copy.deepcopy(self.agent).requires_grad_(False)
-        self.target_mixer = copy.deepcopy(self.mixer).requires_grad_(False)
-        self.flat = FlatParameters([self.agent, self.mixer])
-        self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
+        self.networks = networks = Networks.initial(network_spec(spec, config), config.seed, self.device, dtype)
+        self.agent, self.mixer = networks.agent, networks.mixer
+        self.target_agent, self.target_mixer = networks.target_agent, networks.target_mixer
+        self.flat, self.target_flat = networks.flat, networks.target_flat
         self.parameters = self.flat.parameters
+        self.step = choose_step(networks, config, spec)
         self.optimizer, self._lr = make_optimizer(config, self.flat), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
         self.standardiser = RewardStandardiser(device=self.device)
         self.updates = 0
-        # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
-        self.static_shapes = self.device.type == "cuda" and config.backend == "fused"
-        self._captured = None
-        if self.static_shapes:
-            self._captured = CapturedSteps(spec, self.device, CudaGraphs(self.device))
-
-    @property
-    def batch_room(self) -> int | None:
-        """With room for how many steps :meth:`pyqmix.EpisodeSampler.sample` had best lay episodes out for this."""
-        return self.spec.episode_limit if self.static_shapes else None
 
     def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
@@ -84,12 +66,28 @@ class Learner:
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
-        inputs = self._inputs(batch, importance)
-        stats = self._step(inputs) if self._captured is None else self._captured.step(self._step, inputs)
+        stats = self.step.take(self._change_weights, self._inputs(batch, importance))
         self.updates += 1
         if self.updates % self.config.target_update == 0:
-            self.update_targets()
+            self.networks.update_targets(self.config.target_tau)
         return stats
+
+    def _change_weights(self, inputs: StepInputs) -> UpdateStats:
+        """Change the weights by one training step; the same operations whatever the inputs hold."""
+        with self._backend():
+            rows, rewards, weights = self._prepare(inputs, self.step)
+            loss, values, targets = self.step.gradients(rows, rewards, weights)
+        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
+        errors = None
+        if inputs.importance is not None:
+            errors = episode_errors(rows, values, targets, inputs.batch.actions.shape[:2])
+        return UpdateStats(torch.stack([loss, rows.mean(values), rows.mean(targets), grad_norm]), errors)
+
+    def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute, by autograd, the loss, and the values and targets (N, *M) of the batch's steps by length."""
+        step = AutogradStep(self.networks, self.config)
+        with self._backend():
+            return step.loss(*self._prepare(self._inputs(batch, importance), step))
 
     def _inputs(self, batch: EpisodeBatch, importance: Tensor | None = None) -> StepInputs:
         count, draws = self.config.batch_transitions, None
@@ -97,134 +95,20 @@ class Learner:
             draws = torch.from_numpy(generator(self.config.seed, Stream.TRANSITIONS, self.updates).random(count))
         return StepInputs(batch, importance, draws)
 
-    def _step(self, inputs: StepInputs) -> UpdateStats:
-        """Change the weights by one training step; the same operations whatever the inputs hold."""
-        with self._backend():
-            rows, rewards, weights = self._prepare(inputs)
-            shape = self.whole_step
-            if shape is None:
-                loss, q, target = self._loss(rows, rewards, weights)
-                self.flat.set_grads(loss)
-            else:
-                loss, q, target = self._gradients(shape, rows, rewards, weights)
-        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
-        errors = None
-        if inputs.importance is not None:
-            errors = episode_errors(rows, q, target, inputs.batch.actions.shape[:2])
-        scalars = torch.stack([loss.detach(), rows.mean(q), rows.mean(target), grad_norm])
-        return UpdateStats(scalars, errors)
-
-    def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the loss, the values (N, *M) and their targets (N, *M) of the steps; on a GPU of padding too."""
-        with self._backend():
-            return self._loss(*self._prepare(self._inputs(batch, importance)))
-
     def _backend(self) -> AbstractContextManager[None]:
         return ops.use_backend(self.config.backend)
 
-    def _prepare(self, inputs: StepInputs) -> tuple[StepRows, Tensor, Tensor]:
+    def _prepare(self, inputs: StepInputs, step: TrainingStep) -> tuple[StepRows, Tensor, Tensor]:
         """Lay the batch out; return with it the learned rewards (N,) and the weights (N,) in the loss."""
         inputs = inputs.to(self.device)
-        batch, rows = inputs.batch, self._pack(inputs)
+        batch = inputs.batch
+        rows = step.lay_out(batch) if inputs.draws is None else StepRows.from_draws(batch, inputs.draws)
+        if self._state_scale is not None:
+            rows = dataclasses.replace(rows, states=rows.states * self._state_scale)
         rewards, weights = self._learned_rewards(batch, rows), self._weights(batch, rows)
         if inputs.importance is not None:
             weights = weights * inputs.importance.to(weights)[rows.episodes]
         return rows, rewards, weights
-
-    def _loss(self, rows: StepRows, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self._captured is not None:
-            return self._loss_beside(self._captured.graphs, rows, rewards, weights)
-        online_qs = self.agent.unroll(rows.obs, rows.point_counts)
-        target = self._targets(rows, rewards, online_qs)
-        chosen = rows.chosen(online_qs)
-        loss, q = self.mixer.loss(chosen, rows.at_steps(rows.states), target, weights)
-        return loss, q, target
-
-    def _loss_beside(
-        self, graphs: CudaGraphs, rows: StepRows, rewards: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute what :meth:`_loss` does, the targets beside the values, neither of which fills a GPU."""
-        double_q = self.config.double_q  # whose targets need the online network's values
-        join = None if double_q else graphs.beside(lambda: self._targets(rows, rewards, None))
-        online_qs = self.agent.unroll(rows.obs, rows.point_counts)
-        if join is None:
-            join = graphs.beside(lambda: self._targets(rows, rewards, online_qs))
-        values = self.mixer(rows.chosen(online_qs), rows.at_steps(rows.states))
-        target = join()
-        loss, q = squared_error(values, target, weights)
-        return loss, q, target
-
-    def _targets(self, rows: StepRows, rewards: Tensor, online_qs: Tensor | None) -> Tensor:
-        qs = None if online_qs is None or not self.config.double_q else online_qs.detach()
-        return make_targets(rows, rewards, qs, self.target_agent, self.target_mixer, self.config)
-
-    def _gradients(
-        self, shape: NetworkSpec, rows: StepRows, rewards: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute what :meth:`_loss` does, and the gradients, in one call."""
-        assert self.flat.block.grad is not None
-        with naming_episodes(rows):
-            return ops.qmix_gradients(
-                shape,
-                self.flat.block,
-                self.target_flat.block,
-                self.agent.read(rows.obs),
-                rows.states,
-                rows.now,
-                rows.next_avail,
-                rows.actions,
-                rewards,
-                rows.terminated,
-                weights,
-                self.config.gamma,
-                self.config.double_q,
-                point_counts=rows.point_counts,
-                out=self.flat.block.grad,
-            )
-
-    @property
-    def whole_step(self) -> NetworkSpec | None:
-        """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
-        config = self.config
-        one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
-        if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
-            return None
-        return None if self.agent.native_kind is None else self.networks
-
-    def set_learning_rate(self, lr: float) -> None:
-        """Let the next training steps use another learning rate."""
-        (group,) = self.optimizer.param_groups
-        if not isinstance(group["lr"], Tensor):
-            group["lr"] = lr
-        elif lr != self._lr:  # a captured step reads it where it lies
-            group["lr"].fill_(lr)
-        self._lr = lr
-
-    def _pack(self, inputs: StepInputs) -> StepRows:
-        if inputs.draws is not None:
-            rows = StepRows.from_draws(inputs.batch, inputs.draws)
-        else:
-            rows = (StepRows.of_fixed_shape if self.static_shapes else StepRows.by_length)(inputs.batch)
-        if self._state_scale is None:
-            return rows
-        return dataclasses.replace(rows, states=rows.states * self._state_scale)
-
-    def load_optimizer_state(self, state: dict[int, dict[str, Tensor]]) -> None:
-        """Take over what the optimizer's ``state_dict`` holds, but for its options, which stay this run's."""
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        if self._captured is not None:
-            self._captured.forget()
-
-    def is_finite(self) -> bool:
-        """Whether every weight is a finite number; waits for the device."""
-        return bool(self.flat.block.isfinite().all())
-
-    def update_targets(self) -> None:
-        """Move the target networks to the online ones, by ``target_tau`` of the way."""
-        online, target, tau = self.flat.block, self.target_flat.block, self.config.target_tau
-        with torch.no_grad():
-            target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
 
     def _learned_rewards(self, batch: EpisodeBatch, rows: StepRows) -> Tensor:
         """Scale and standardise the rewards (N,) of the real steps."""
@@ -248,3 +132,27 @@ class Learner:
             lengths = batch.lengths[rows.episodes].to(rows.rewards.dtype)
             return 1.0 / (lengths * (1.0 / lengths).sum())
         return rows.of_episodes(1.0 / (batch.lengths * rows.n_episodes).to(rows.rewards.dtype))
+
+    def set_learning_rate(self, lr: float) -> None:
+        """Let the next training steps use another learning rate."""
+        (group,) = self.optimizer.param_groups
+        if not isinstance(group["lr"], Tensor):
+            group["lr"] = lr
+        elif lr != self._lr:  # a captured step reads it where it lies
+            group["lr"].fill_(lr)
+        self._lr = lr
+
+    def load_optimizer_state(self, state: dict[int, dict[str, Tensor]]) -> None:
+        """Take over the state that the optimizer's ``state_dict`` holds; the options stay this run's."""
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
+        self.step.forget()
+
+
+def choose_step(networks: Networks, config: Config, spec: EpisodeSpec) -> TrainingStep:
+    """Choose how training steps are taken: as a CUDA graph on a GPU, else natively where the extension can."""
+    if networks.device.type == "cuda" and config.backend == "fused":
+        return GraphStep(networks, config, spec, CudaGraphs(networks.device))
+    if NativeStep.computes(networks, config):
+        return NativeStep(networks, config)
+    return AutogradStep(networks, config)

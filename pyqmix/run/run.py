@@ -161,7 +161,7 @@ class Run:
         self.evaluator.close()
 
     def _update(self) -> UpdateStats:
-        out, room = next(self._batches), self.learner.batch_room
+        out, room = next(self._batches), self.learner.step.batch_room
         batch = self.sampler.sample(self.config.batch_size, out, room)
         if not isinstance(self.sampler, PrioritisedSampler):
             return self.learner.update(batch)
@@ -236,7 +236,7 @@ class Run:
     def _checkpoint(self) -> None:
         if self.checkpointed != self.progress.steps:
             ops.raise_late_errors()
-            if not self.learner.is_finite():
+            if not self.learner.networks.is_finite():
                 raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
             checkpoint.save(self.folder, self.learner, self.progress)
             self.checkpointed = self.progress.steps

@@ -289,7 +289,7 @@ def test_captured_steps_learn_what_the_cpus_do(options, monkeypatch):
 @pytest.mark.parametrize("options", LEARNERS, ids=str)
 def test_replayed_steps_do_not_wait(options):
     learner, _ = trained(options, "cuda")
-    assert all(shape.replay is not None for shape in learner._captured._shapes.values())
+    assert all(shape.replay is not None for shape in learner.step._shapes.values())
     batch = make_batch((6, 4), garbage=0.0)
     laid_out = EpisodeBatch.empty(SPEC, 2, pin_memory=True)
     laid_out.lengths.copy_(batch.lengths)
@@ -299,7 +299,7 @@ def test_replayed_steps_do_not_wait(options):
     assert laid_out.memory(SPEC) is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
-        learner._captured.step(learner._step, inputs)
+        learner.step.take(learner._change_weights, inputs)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 

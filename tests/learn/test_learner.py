@@ -271,7 +271,7 @@ def test_the_loss_of_transitions_is_that_of_the_drawn_steps(mixer, double_q, los
     batch = make_batch(TRANSITIONS)
     value, q, _ = learner.loss(batch)
     assert len(q) == 40
-    packed = learner._pack(learner._inputs(batch))
+    packed = learner._prepare(learner._inputs(batch), learner.step)[0]
     total, weights = 0.0, 0.0
     for episode, time in zip(packed.episodes.tolist(), packed.times.tolist(), strict=True):
         step = {"obs": 2, "avail": 2, "states": 2, "actions": 1, "rewards": 1, "terminated": 1}
@@ -286,14 +286,14 @@ def test_every_update_draws_its_own_transitions():
     learner, batch = make_learner(batch_transitions=40), make_batch((6, 6, 6, 6))
     draws = []
     for _ in range(2):
-        packed = learner._pack(learner._inputs(batch))
-        assert torch.equal(learner._pack(learner._inputs(batch)).times, packed.times)
+        packed = learner._prepare(learner._inputs(batch), learner.step)[0]
+        assert torch.equal(learner._prepare(learner._inputs(batch), learner.step)[0].times, packed.times)
         draws.append((packed.episodes * 6 + packed.times).tolist())
         learner.update(batch)
     assert draws[0] != draws[1]
     assert len(set(draws[0])) < 40  # with replacement, from 24
     other = make_learner(batch_transitions=40, seed=1)
-    again = other._pack(other._inputs(batch))
+    again = other._prepare(other._inputs(batch), other.step)[0]
     assert (again.episodes * 6 + again.times).tolist() != draws[0]
 
 

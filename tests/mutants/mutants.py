@@ -226,7 +226,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k 'copied or 50_updates'",
     ),
     Mutant(
-        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learn/test_learner.py -k 50_updates",
+        "soft updates copy", "pyqmix/learn/networks.py", "if tau == 1.0 else", "if True else", f"{T}learn/test_learner.py -k 50_updates",
     ),
     Mutant(
         "gradients are not clipped", LEARNER, "self.flat, self.config.grad_clip)", "self.flat, 1e9)",
@@ -685,7 +685,7 @@ MUTANTS = (
         f"{T}ops/test_training_step.py -k are_named",
     ),
     Mutant(
-        "whole step: training never takes it", LEARNER, '!= ("fused", "qmix")', '!= ("fused", "")',
+        "whole step: training never takes it", "pyqmix/learn/native_step.py", 'config.backend == "fused"', 'config.backend == ""',
         f"{T}ops/test_training_step.py -k in_one_call",
     ),
     Mutant(
@@ -743,7 +743,7 @@ MUTANTS = (
         f"{T}envs/lbf/test_features.py -k agents_scale",
     ),
     Mutant(
-        "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is None:", "if True:",
+        "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is not None:", "if False:",
         f"{T}envs/lbf/test_features.py -k learner_scales",
     ),
     Mutant(
@@ -755,7 +755,7 @@ MUTANTS = (
         f"{T}config/test_config.py -k learning_rate",
     ),
     Mutant(
-        "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is not None:", "if False:",
+        "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is None else", "if True else",
         f"{T}learn/test_learner.py -k transitions",
     ),
     Mutant(
@@ -827,14 +827,14 @@ MUTANTS = (
         "if self._actor is None:", f"{T}play/test_rollout.py -k up_to_date",
     ),
     Mutant(
-        "captured: inputs are not copied to where the graph reads", "pyqmix/learn/captured.py",
+        "captured: inputs are not copied to where the graph reads", "pyqmix/learn/graph_step.py",
         "part.copy_(getattr(batch, name))", "part.shape", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
         "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
-        "captured: stats are the next step's", "pyqmix/learn/captured.py", "shape.stats.copy()", "shape.stats",
+        "captured: stats are the next step's", "pyqmix/learn/graph_step.py", "shape.stats.copy()", "shape.stats",
         f"{T}learn/test_captured.py -k callers_own",
     ),
     Mutant(

@@ -16,6 +16,7 @@ from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import LbfEnv
 from pyqmix.learn.learner import Learner
+from pyqmix.learn.native_step import NativeStep
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play.create import create_rollout
 from pyqmix.play.native import NativeRollout, flat_weights, native_policy
@@ -376,9 +377,9 @@ def test_an_agent_without_a_native_twin_has_no_native_policy():
     spec = LbfEnv(TASK).spec
     assert native_policy(Other(spec.obs_dim, spec.n_actions, spec.n_agents), spec) is None
     learner = Learner(spec, Config(task=TASK))
-    assert learner.whole_step is not None
+    assert NativeStep.computes(learner.networks, learner.config)
     learner.agent.__class__ = Other
-    assert learner.whole_step is None
+    assert not NativeStep.computes(learner.networks, learner.config)
 
 
 @each_kind

@@ -1,6 +1,6 @@
-"""Training steps as replays of CUDA graphs: launched at once, not operation by operation.
+"""The training step as a CUDA graph: launched at once, not operation by operation.
 
-A graph repeats the same operations on the same memory, so every shape of inputs has one of its own. Batches are
+A graph repeats the same operations on the same memory, so every shape of inputs has a graph. Batches are
 padded to a quarter, a half, three quarters or the whole of the episode limit: at most four graphs for each size
 of a batch, and short episodes cost less than long ones.
 """
@@ -8,15 +8,20 @@ of a batch, and short episodes cost less than long ones.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from pyqmix.base.spec import EpisodeSpec
+from pyqmix.config import Config
+from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.cuda_graph import CudaGraphs
+from pyqmix.learn.networks import Networks
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.step import StepInputs, UpdateStats
+from pyqmix.nn.mixers import squared_error
 from pyqmix.replay.batch import EpisodeBatch
 
 _WARM_UP = 3  # ordinary steps of a shape, in which libraries and optimizer allocate what they keep
@@ -25,13 +30,13 @@ _LENGTHS = 4  # to which episodes are padded, evenly up to the limit
 
 @dataclass
 class _Shape:
-    """Inputs of one shape, which lie where the graph reads them.
+    """The graph of one shape of inputs.
 
     Attributes:
-        inputs: where.
-        steps_taken: ordinary ones.
+        inputs: where the graph reads.
+        steps_taken: steps before the capture.
         replay: repeats the captured step.
-        stats: what it writes.
+        stats: where the graph writes.
     """
 
     inputs: StepInputs
@@ -50,31 +55,32 @@ class _Room(NamedTuple):
 _Rooms = dict[tuple[int, torch.device, torch.dtype], _Room]  # by episodes, device and dtype
 
 
-@dataclass
-class CapturedSteps:
+class GraphStep(AutogradStep):
     """Takes training steps on a GPU: the first ones of each shape as they are, all later ones by a graph.
 
     Nothing here waits for the GPU's work, but capturing does.
 
-    Attributes:
+    Args:
+        networks: some on the GPU.
+        config: the run's options.
         spec: what the episodes look like.
-        device: where the steps are taken.
-        graphs: what captures and copies.
+        graphs: captures and copies.
     """
 
-    spec: EpisodeSpec
-    device: torch.device
-    graphs: CudaGraphs
-    _shapes: dict[tuple[int, ...], _Shape] = field(default_factory=dict)
-    _rooms: _Rooms = field(default_factory=dict)  # of which shapes are parts
-    _gathering: _Rooms = field(default_factory=dict)  # where batches come from that lie here and there
+    def __init__(self, networks: Networks, config: Config, spec: EpisodeSpec, graphs: CudaGraphs) -> None:
+        super().__init__(networks, config)
+        self.spec, self.graphs = spec, graphs
+        self.batch_room = spec.episode_limit
+        self._shapes: dict[tuple[int, ...], _Shape] = {}
+        self._rooms: _Rooms = {}  # of which shapes are parts
+        self._gathering: _Rooms = {}  # where batches come from whose tensors are apart
 
-    def step(self, take: Callable[[StepInputs], UpdateStats], inputs: StepInputs) -> UpdateStats:
+    def take(self, step: Callable[[StepInputs], UpdateStats], inputs: StepInputs) -> UpdateStats:
         """Take a step; its scalars and errors are the caller's own.
 
         Args:
-            take: a training step on inputs on the device: the same operations at each call, none of which waits.
-                Not kept, so that a learner and its graphs end at once when nobody uses them any more.
+            step: a training step on inputs on the device: the same operations at each call, none of which waits.
+                It is not kept, so that a learner and its graphs end as soon as nobody uses them.
             inputs: on the CPU or on the device. Page-locked memory may still be read when this returns; it may
                 be written again when the next step returns.
         """
@@ -83,14 +89,31 @@ class CapturedSteps:
         if shape.replay is None:
             if shape.steps_taken < _WARM_UP:
                 shape.steps_taken += 1
-                return self.graphs.aside(lambda: take(shape.inputs))
-            shape.replay, shape.stats = self.graphs.capture(lambda: take(shape.inputs))
+                return self.graphs.aside(lambda: step(shape.inputs))
+            shape.replay, shape.stats = self.graphs.capture(lambda: step(shape.inputs))
         assert shape.stats is not None
         shape.replay()
         return shape.stats.copy()
 
+    def lay_out(self, batch: EpisodeBatch) -> StepRows:
+        """Lay a batch's steps out as rows, with padding: a graph's shapes do not depend on episodes' lengths."""
+        return StepRows.of_fixed_shape(batch)
+
+    def loss(self, rows: StepRows, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute the loss, values and targets; values and targets on two streams, as neither fills a GPU."""
+        fork = self.graphs.fork
+        # Double-Q's targets need the online network's values.
+        join = None if self.config.double_q else fork(lambda: self.targets(rows, rewards, None))
+        online_qs = self.networks.agent.unroll(rows.obs, rows.point_counts)
+        if join is None:
+            join = fork(lambda: self.targets(rows, rewards, online_qs))
+        values = self.networks.mixer(rows.chosen(online_qs), rows.at_steps(rows.states))
+        targets = join()
+        loss, values = squared_error(values, targets, weights)
+        return loss, values, targets
+
     def forget(self) -> None:
-        """Capture anew: what the graphs wrote into is no longer what the learner uses."""
+        """Capture again: the optimizer's state is not where the graphs write it."""
         self._shapes.clear()
 
     def _shape_of(self, inputs: StepInputs) -> _Shape:
@@ -100,10 +123,10 @@ class CapturedSteps:
         key = (episodes, padded, of_draws, inputs.importance is not None)
         if key not in self._shapes:
             extra = (
-                None if x is None else torch.empty_like(x, device=self.device)
+                None if x is None else torch.empty_like(x, device=self.networks.device)
                 for x in (inputs.importance, inputs.draws)
             )
-            room = self._room(self._rooms, inputs.batch, self.device)
+            room = self._room(self._rooms, inputs.batch, self.networks.device)
             self._shapes[key] = _Shape(StepInputs(room.batch.up_to(padded), *extra))
         return self._shapes[key]
 
@@ -112,12 +135,12 @@ class CapturedSteps:
         memory = inputs.batch.memory(self.spec)
         if memory is None:
             memory = self._gather(inputs.batch)
-        target = self._room(self._rooms, inputs.batch, self.device).memory
+        target = self._room(self._rooms, inputs.batch, self.networks.device).memory
         pairs = [(memory, target), (inputs.importance, to.importance), (inputs.draws, to.draws)]
         self.graphs.upload([(a, b) for a, b in pairs if a is not None and b is not None])
 
     def _gather(self, batch: EpisodeBatch) -> Tensor:
-        """Bring a batch whose tensors lie here and there into one piece of memory."""
+        """Bring a batch whose tensors are apart into one piece of memory."""
         room = self._room(self._gathering, batch, batch.obs.device)
         self.graphs.wait_for_uploads()  # of what it held before
         for name, part in room.batch.up_to(batch.actions.shape[1]).own_tensors(self.spec).items():
@@ -125,12 +148,12 @@ class CapturedSteps:
         return room.memory
 
     def _room(self, rooms: _Rooms, batch: EpisodeBatch, device: torch.device) -> _Room:
-        """Return memory for as many episodes, of zeros at first: what no batch has reached is read."""
+        """Return memory for as many episodes as a batch has, zeroed, because what no batch has written is read."""
         episodes, dtype = len(batch.lengths), batch.rewards.dtype
         key = episodes, device, dtype
         if key not in rooms:
-            pinned = device.type == "cpu" and self.device.type == "cuda"
-            empty = EpisodeBatch.empty(self.spec, episodes, None, pinned, device, dtype)
+            page_locked = device.type == "cpu" and self.networks.device.type == "cuda"
+            empty = EpisodeBatch.empty(self.spec, episodes, None, page_locked, device, dtype)
             memory = empty.memory(self.spec)
             assert memory is not None
             rooms[key] = _Room(empty, memory.zero_())
