@@ -19,8 +19,8 @@ from threading import Thread
 from pyqmix import _C
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
-from pyqmix.nn.flat import FlatParameters, flat_weights
 from pyqmix.play.create import AnyRollout, create_rollout
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
@@ -63,7 +63,6 @@ class PlayAhead:
     def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
         self._agent = agent
         self._actor = copy.deepcopy(agent).to("cpu").requires_grad_(False)
-        self._weights = FlatParameters([self._actor]).block.detach()
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self._staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self._staged.native, ring.native)
@@ -115,7 +114,7 @@ class PlayAhead:
         self._thread.end(_GRACE)
 
     def _take_weights(self) -> None:
-        self._weights.copy_(flat_weights(self._agent))
+        ActorWeights.of(self._agent).load_into(self._actor)
 
     def _play(self, first: int, count: int, epsilon: float) -> _Ahead:
         ticket = self._staged.reserve(0)

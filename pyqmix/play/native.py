@@ -8,8 +8,8 @@ from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import LbfEnv
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
-from pyqmix.nn.flat import flat_weights
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
@@ -68,7 +68,7 @@ class NativeRollout:
         """
         try:
             returns, lengths = self._rollout.play(
-                flat_weights(self._agent).numpy(),
+                ActorWeights.of(self._agent).block,
                 first=first,
                 count=count,
                 epsilon=epsilon,

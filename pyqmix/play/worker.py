@@ -11,14 +11,13 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.envs import create_env
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent, make_agent
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import EpisodeRing
@@ -32,13 +31,13 @@ class Job:
         episode: its index in the stream.
         ticket: of the ring, which decides the slot that it lies in.
         epsilon: exploration.
-        weights: the policy's parameters, flat; None where they are those of the job before.
+        weights: the policy's; None where they are those of the job before.
     """
 
     episode: int
     ticket: int | None
     epsilon: float
-    weights: NDArray[np.float32] | None
+    weights: ActorWeights | None
 
 
 @dataclass(frozen=True)
@@ -82,14 +81,9 @@ def _receive(connection: Connection) -> Job | None:
 
 def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
     if job.weights is not None:
-        load_weights(agent, job.weights)
+        job.weights.load_into(agent)
     played = rollout.play(job.episode, 1, job.epsilon, job.ticket)
     return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]))
-
-
-def load_weights(agent: Agent, weights: NDArray[np.float32]) -> None:
-    """Set all parameters from one flat block."""
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), agent.parameters())
 
 
 def _failure(error: Exception) -> Failure:

@@ -17,9 +17,10 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import LbfEnv
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.native_step import NativeStep
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play.create import create_rollout
-from pyqmix.play.native import NativeRollout, flat_weights, native_policy
+from pyqmix.play.native import NativeRollout, native_policy
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import RingBusyError
 
@@ -182,7 +183,7 @@ def values_of(agent, obs, hidden=None):
     """Values of observations (K, n, O) by the agent's twin; hidden (K, n, H) is changed in place."""
     spec = EpisodeSpec(obs.shape[1], agent.n_actions, obs.shape[2], 1, 1)
     policy = native_policy(agent, spec)
-    policy.load(flat_weights(agent).numpy())
+    policy.load(ActorWeights.of(agent).block)
     return policy.values(obs.numpy(), hidden)
 
 
@@ -251,14 +252,15 @@ def test_hidden_must_fit():
 def test_every_simd_level(level, at_simd_level):
     program = (
         "import numpy as np, torch; from pyqmix.base.spec import EpisodeSpec\n"
+        "from pyqmix.nn.actor_weights import ActorWeights\n"
         "from pyqmix.nn.agents import GRUAgent, MLPAgent\n"
-        "from pyqmix.play.native import flat_weights, native_policy\n"
+        "from pyqmix.play.native import native_policy\n"
         "torch.manual_seed(0); worst = 0.0; obs = torch.randn(33, 2, 15)\n"
         "for kind in (MLPAgent, GRUAgent):\n"
         "    for share in (True, False):\n"
         "        agent = kind(15, 6, 2, 64, True, share)\n"
         "        policy = native_policy(agent, EpisodeSpec(2, 6, 15, 1, 1))\n"
-        "        policy.load(flat_weights(agent).numpy())\n"
+        "        policy.load(ActorWeights.of(agent).block)\n"
         "        hidden = np.zeros((33, 2, 64), np.float32) if kind is GRUAgent else None\n"
         "        ours = policy.values(obs.numpy(), hidden)\n"
         "        exact = agent.double().unroll(obs.double(), torch.tensor([33])).detach().numpy()\n"
