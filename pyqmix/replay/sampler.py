@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.replay.batch import BatchView, EpisodeBatch
@@ -62,6 +63,13 @@ class EpisodeSampler:
         if held < batch_size:
             raise ValueError(f"batch_size: the ring holds {held} episodes, {batch_size} were asked for")
         raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
+
+    def importance(self, beta: float) -> Tensor | None:
+        """Return the factors (B,) of the last batch's episodes in the loss; None: uniform draws need none."""
+        return None
+
+    def learn(self, errors: Tensor) -> None:
+        """Take in the mean absolute errors (B,) of the last batch's episodes; uniform draws ignore them."""
 
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
         longest = max(lengths.tolist())

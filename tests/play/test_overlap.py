@@ -108,7 +108,7 @@ def order(monkeypatch):
             played.set()
             return ahead
 
-        def update_in_order(self, batch):
+        def update_in_order(self, batch, importance=None):
             if first == "episodes" and len(updates) < LAST_UPDATE:  # no episode is beside the last
                 assert played.wait(20), "the episodes are not played beside the training steps"
                 played.clear()
@@ -202,7 +202,7 @@ def endless(monkeypatch, tmp_path, tiny_config):
 
 
 def test_a_failing_training_step_does_not_wait_for_the_episodes(endless, monkeypatch):
-    def fail(self, batch):
+    def fail(self, batch, importance=None):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(Learner, "update", fail)
