@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -45,14 +44,8 @@ class _Shape:
     stats: UpdateStats | None = None
 
 
-class _Room(NamedTuple):
-    """A batch with room for the episode limit, and all of its memory."""
-
-    batch: EpisodeBatch
-    memory: Tensor
-
-
-_Rooms = dict[tuple[int, torch.device, torch.dtype], _Room]  # by episodes, device and dtype
+# Batches with room for the episode limit, by episodes, device and dtype.
+_Rooms = dict[tuple[int, torch.device, torch.dtype], EpisodeBatch]
 
 
 class GraphStep(AutogradStep):
@@ -127,36 +120,36 @@ class GraphStep(AutogradStep):
                 for x in (inputs.importance, inputs.draws)
             )
             room = self._room(self._rooms, inputs.batch, self.networks.device)
-            self._shapes[key] = _Shape(StepInputs(room.batch.up_to(padded), *extra))
+            self._shapes[key] = _Shape(StepInputs(room.up_to(padded), *extra))
         return self._shapes[key]
 
     def _load(self, to: StepInputs, inputs: StepInputs) -> None:
         """Copy inputs of at most as many steps to where a graph reads them, the whole of their memory at once."""
-        memory = inputs.batch.memory(self.spec)
+        memory = inputs.batch.memory
         if memory is None:
             memory = self._gather(inputs.batch)
         target = self._room(self._rooms, inputs.batch, self.networks.device).memory
         pairs = [(memory, target), (inputs.importance, to.importance), (inputs.draws, to.draws)]
         self.graphs.upload([(a, b) for a, b in pairs if a is not None and b is not None])
 
-    def _gather(self, batch: EpisodeBatch) -> Tensor:
+    def _gather(self, batch: EpisodeBatch) -> Tensor | None:
         """Bring a batch whose tensors are apart into one piece of memory."""
         room = self._room(self._gathering, batch, batch.obs.device)
         self.graphs.wait_for_uploads()  # of what it held before
-        for name, part in room.batch.up_to(batch.actions.shape[1]).own_tensors(self.spec).items():
+        for name, part in room.up_to(batch.actions.shape[1]).own_tensors(self.spec).items():
             part.copy_(getattr(batch, name))
         return room.memory
 
-    def _room(self, rooms: _Rooms, batch: EpisodeBatch, device: torch.device) -> _Room:
-        """Return memory for as many episodes as a batch has, zeroed, because what no batch has written is read."""
+    def _room(self, rooms: _Rooms, batch: EpisodeBatch, device: torch.device) -> EpisodeBatch:
+        """Return room for as many episodes as a batch has, zeroed, because rows without a step are read."""
         episodes, dtype = len(batch.lengths), batch.rewards.dtype
         key = episodes, device, dtype
         if key not in rooms:
             page_locked = device.type == "cpu" and self.networks.device.type == "cuda"
-            empty = EpisodeBatch.empty(self.spec, episodes, None, page_locked, device, dtype)
-            memory = empty.memory(self.spec)
+            rooms[key] = EpisodeBatch.empty(self.spec, episodes, None, page_locked, device, dtype)
+            memory = rooms[key].memory
             assert memory is not None
-            rooms[key] = _Room(empty, memory.zero_())
+            memory.zero_()
         return rooms[key]
 
 

@@ -41,7 +41,7 @@ def named(options):
 def padded_with(batch, value, steps=6):
     """The batch with padding to ``steps`` that holds a value wherever one fits."""
     longer = make_batch((steps,) * len(batch.lengths))
-    for name, tensor in vars(longer).items():
+    for name, tensor in longer.tensors().items():
         if name == "lengths":
             tensor.copy_(batch.lengths)
             continue

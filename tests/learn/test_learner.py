@@ -123,10 +123,10 @@ def test_loss_divides_by_the_episodes_own_length():
     short, _, _ = learner.loss(make_batch((3,), seed=1))
     other, _, _ = learner.loss(make_batch((6,), seed=2))
     both = make_batch((3, 6))
-    for name, value in vars(make_batch((3,), seed=1)).items():
+    for name, value in make_batch((3,), seed=1).tensors().items():
         if name != "lengths":
             getattr(both, name)[0, : value.shape[1]] = value[0]
-    for name, value in vars(make_batch((6,), seed=2)).items():
+    for name, value in make_batch((6,), seed=2).tensors().items():
         getattr(both, name)[1] = value[0]
     loss, _, _ = learner.loss(both)
     torch.testing.assert_close(loss, (short + other) / 2)

@@ -804,7 +804,8 @@ MUTANTS = (
     ),
     Mutant(
         "captured: a batch of several pieces is copied as one", "pyqmix/replay/batch.py",
-        "tensor.untyped_storage()._cdata != storage._cdata", "tensor is None", f"{T}replay/test_replay.py -k several_pieces",
+        "field(default=None, init=False, repr=False)", "field(default=None, repr=False)",
+        f"{T}replay/test_replay.py -k several_pieces",
     ),
     Mutant(
         "captured: a batch with room shows all of it", "pyqmix/replay/sampler.py",

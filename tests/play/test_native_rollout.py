@@ -54,7 +54,7 @@ def agent_of(spec, hidden=64, agent_id=True, seed=0, kind=KINDS[0]):
 def slots_of(ring):
     """All that a full ring holds, in the order in which a sampler of one seed draws it."""
     batch = ring.sampler(seed=3).sample(len(ring))
-    return {name: value.numpy().tobytes() for name, value in vars(batch).items()}
+    return {name: value.numpy().tobytes() for name, value in batch.tensors().items()}
 
 
 def play(board, epsilon, *, first=0, count=24, seed=5, capacity=24, kind=KINDS[0], **how):

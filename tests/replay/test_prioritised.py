@@ -210,7 +210,7 @@ def test_importance_weighs_each_episodes_own_loss(options):
     alone = []
     for b, length in enumerate(lengths):
         batch = make_batch(lengths)
-        parts = {name: value[b : b + 1] for name, value in vars(batch).items()}
+        parts = {name: value[b : b + 1] for name, value in batch.tensors().items()}
         for name in ("obs", "avail", "states"):
             parts[name] = parts[name][:, : length + 1]
         for name in ("actions", "rewards", "terminated"):
