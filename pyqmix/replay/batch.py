@@ -184,6 +184,7 @@ class BatchView:
 
     def __init__(self, batch: EpisodeBatch) -> None:
         self.batch = batch
+        self._up_to: dict[int, EpisodeBatch] = {batch.actions.shape[1]: batch}
         self.lengths: NDArray[np.int64] = batch.lengths.numpy()
         self.arrays = (
             batch.obs.numpy(),
@@ -193,6 +194,12 @@ class BatchView:
             batch.rewards.numpy(),
             batch.terminated.numpy(),
         )
+
+    def up_to(self, steps: int) -> EpisodeBatch:
+        """Return :meth:`EpisodeBatch.up_to`, the same object at each call."""
+        if steps not in self._up_to:
+            self._up_to[steps] = self.batch.up_to(steps)
+        return self._up_to[steps]
 
 
 def _fit(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

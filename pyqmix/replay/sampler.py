@@ -82,10 +82,10 @@ class EpisodeSampler:
             view = self._view(out, len(lengths), steps)
         self._sampler.decode(*view.arrays)
         view.lengths[:] = lengths
-        return view.batch if longest == steps else view.batch.up_to(longest)
+        return view.up_to(longest)
 
     def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
-        """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
+        """Return the beginning of ``out``, cached: checking it takes longer than filling a small batch."""
         views = next((views for known, views in self._outs if known is out), None)
         if views is None:
             views = {}
