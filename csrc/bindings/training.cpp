@@ -47,7 +47,7 @@ PaddedColumn padded_column(const PaddedColumnArgs& of) {
 
 // A step's tensors by address; checked by pyqmix/ops.
 struct QMixStepTensors {
-    NetworkSpec spec;
+    const NetworkSpec& spec;
     std::int64_t points, steps;
     std::vector<std::int64_t> point_counts;
     Address obs;

@@ -32,7 +32,7 @@ struct StepRows {
 
 template <typename T>
 struct QMixStep {
-    NetworkSpec spec;
+    const NetworkSpec& spec;
     StepRows<T> rows;
     const T* online = nullptr;  // parameters of the networks that learn
     const T* target = nullptr;  // and of those that rate the next step

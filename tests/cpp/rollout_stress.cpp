@@ -95,7 +95,10 @@ bool check(std::mt19937_64& random) {
                        features};
     const LbfEnv env(rules, view);
     const EpisodeSpec spec = env.spec();
-    NetworkSpec sizes{spec.n_agents, spec.obs_dim, spec.n_actions};
+    NetworkSpec sizes;
+    sizes.n_agents = spec.n_agents;
+    sizes.obs_dim = spec.obs_dim;
+    sizes.n_actions = spec.n_actions;
     sizes.hidden_dims = {9, 9};
     sizes.share_parameters = random() % 2 == 0;
     if (random() % 2 == 0) sizes.obs_scale = observation_scale(rules, features);

@@ -194,9 +194,15 @@ def test_unusable_arguments_are_named(name, change, error, message):
             ValueError,
             "sizes: expected .* three layers",
         ),
+        ({"spec": dataclasses.replace(RECURRENT, mixer="vdn")}, ValueError, "mixer: expected qmix, got 'vdn'"),
+        (
+            {"spec": dataclasses.replace(SPEC, agent="other")},
+            ValueError,
+            "agent: expected mlp or gru, got 'other'",
+        ),
     ],
 )
-def test_recurrent_agents_need_three_layers_and_counted_points(changes, error, message):
+def test_networks_must_be_known_and_the_points_of_recurrent_ones_counted(changes, error, message):
     with pytest.raises(error, match=message):
         ops.qmix_gradients(**{**make_inputs(RECURRENT), **changes})
 
