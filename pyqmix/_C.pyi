@@ -128,16 +128,18 @@ def pack_episodes(
 ) -> None: ...
 def pad_episodes_cuda(lengths: Tensor, times: int, columns: list[PaddedColumn], stream: int) -> None: ...
 
-class QMixNetworks:
+class NetworkSpec:
     def __init__(
         self,
         *,
         n_agents: int,
         obs_dim: int,
+        n_actions: int,
+        agent: str,
+        hidden_dims: list[int],
         agent_id: bool,
         share_parameters: bool,
-        sizes: list[int],
-        recurrent: bool,
+        obs_scale: list[float],
         state_dim: int,
         embed_dim: int,
         hypernet_dim: int,
@@ -146,7 +148,7 @@ class QMixNetworks:
     def parameters(self) -> int: ...
 
 def qmix_gradients_cpu(
-    networks: QMixNetworks,
+    spec: NetworkSpec,
     *,
     point_counts: list[int],
     obs: Tensor,
@@ -368,24 +370,11 @@ class EpisodeError(RuntimeError): ...
 
 class Policy:
     weights: int
-    def __init__(
-        self,
-        *,
-        n_agents: int,
-        obs_dim: int,
-        hidden_dim: int,
-        n_actions: int,
-        agent_id: bool,
-        share_parameters: bool = ...,
-        obs_scale: list[float] = ...,
-    ) -> None: ...
+    def __init__(self, spec: NetworkSpec) -> None: ...
     def load(self, weights: NDArray[np.float32]) -> None: ...
     def values(
         self, obs: NDArray[np.float32], hidden: NDArray[np.float32] | None = ...
     ) -> NDArray[np.float32]: ...
-
-class MlpPolicy(Policy): ...
-class GruPolicy(Policy): ...
 
 class Rollout:
     def __init__(

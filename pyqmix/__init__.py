@@ -11,6 +11,7 @@ from pyqmix import envs, nn, ops  # noqa: E402
 from pyqmix._C import __version__  # noqa: E402
 from pyqmix.base.build import build_info  # noqa: E402
 from pyqmix.base.errors import ConfigError, EnvError  # noqa: E402
+from pyqmix.base.network_spec import NetworkSpec  # noqa: E402
 from pyqmix.config import Config  # noqa: E402
 from pyqmix.envs import make_env  # noqa: E402
 from pyqmix.replay import EpisodeRing  # noqa: E402
@@ -21,6 +22,7 @@ __all__ = [
     "ConfigError",
     "EnvError",
     "EpisodeRing",
+    "NetworkSpec",
     "Result",
     "__version__",
     "build_info",

@@ -53,9 +53,8 @@ def candidates(agent: str, n: int, hidden: int, device: torch.device) -> dict[st
         batches = cycle([EpisodeBatch.empty(spec, EPISODES, pin_memory=pinned) for _ in range(2)])
 
         def run(sampler: Any = sampler, learner: Learner = learner, batches: Any = batches) -> list[torch.Tensor]:
-            stats = [
-                learner.update(sampler.sample(EPISODES, next(batches), learner.batch_room)) for _ in range(RUN)
-            ]
+            room = learner.step.batch_room
+            stats = [learner.update(sampler.sample(EPISODES, next(batches), room)) for _ in range(RUN)]
             if learner.device.type == "cuda":
                 torch.cuda.synchronize(learner.device)
             return [s.loss for s in stats]

@@ -33,7 +33,8 @@ def parameters(learner: Learner) -> Arrays:
 def time_major(batch: EpisodeBatch) -> Arrays:
     """Copy a batch of episodes of one length as (T, B, ...) arrays, observations and states (T+1, B, ...)."""
     assert bool((batch.lengths == batch.lengths[0]).all())
-    return {name: jnp.array(np.moveaxis(x.numpy(), 1, 0)) for name, x in vars(batch).items() if name != "lengths"}
+    by_time = {name: np.moveaxis(x.numpy(), 1, 0) for name, x in batch.tensors().items() if name != "lengths"}
+    return {name: jnp.array(x) for name, x in by_time.items()}
 
 
 def linear(p: Arrays, name: str, x: jax.Array) -> jax.Array:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import time
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +18,7 @@ from training.train_parts import EPISODES, TASKS
 
 from pyqmix import Config, EpisodeRing
 from pyqmix.learn.learner import Learner
-from pyqmix.play.ahead import PlayAhead, training_rollout
+from pyqmix.play.ahead import training_rollout
 from pyqmix.replay import EpisodeBatch
 
 SECONDS, EPSILON = 2.5, 0.5  # of each side
@@ -56,7 +55,7 @@ class Side:
         ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.rollout, self.sampler = training_rollout(config, self.learner.agent, ring), ring.sampler(0)
         self.batch = EpisodeBatch.empty(spec, EPISODES)
-        for process in getattr(getattr(self.rollout, "_rollout", self.rollout), "processes", ()):
+        for process in getattr(self.rollout._rollout, "processes", ()):
             os.sched_setaffinity(process, os.sched_getaffinity(0))
         for k in range(2 * EPISODES):
             self.rollout.play(k, 1, EPSILON)
@@ -67,7 +66,7 @@ class Side:
         self._place()
         start = time.perf_counter()
         following = (self.episodes, 1, EPSILON)
-        with self.rollout.meanwhile(*following) if isinstance(self.rollout, PlayAhead) else nullcontext():
+        with self.rollout.meanwhile(*following):
             loss = self.learner.update(self.sampler.sample(EPISODES, out=self.batch)).loss
         played = self.rollout.play(*following)
         self.seconds.append(time.perf_counter() - start)

@@ -49,10 +49,9 @@ def staged(learner: Learner, sampler: EpisodeSampler, memory: EpisodeBatch) -> I
     """Take a training step as a run does, and stop behind each of PARTS that it has, with its name."""
     batch = sampler.sample(EPISODES, out=memory)
     yield "sample"
-    packed, rewards, weights = learner._prepare(learner._inputs(batch))
+    rows, rewards, weights = learner._prepare(learner._inputs(batch), learner.step)
     yield "pack"
-    assert learner.whole_step is not None
-    learner._gradients(learner.whole_step, packed, rewards, weights)
+    learner.step.gradients(rows, rewards, weights)
     yield "loss and gradients"
     clipped_step(learner.optimizer, learner.flat, learner.config.grad_clip)
     yield "clip, optimizer"

@@ -27,6 +27,7 @@ void bind_mlp(pybind11::module_& module);
 void bind_adam(pybind11::module_& module);
 void bind_linear(pybind11::module_& module);
 void bind_episodes(pybind11::module_& module);
+void bind_network_spec(pybind11::module_& module);
 void bind_training(pybind11::module_& module);
 void bind_replay(pybind11::module_& module);
 void bind_native_env(pybind11::module_& module);

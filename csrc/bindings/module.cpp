@@ -13,6 +13,7 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_adam(module);
     pyqmix::bind_linear(module);
     pyqmix::bind_episodes(module);
+    pyqmix::bind_network_spec(module);
     pyqmix::bind_training(module);
     pyqmix::bind_replay(module);
     pyqmix::bind_native_env(module);

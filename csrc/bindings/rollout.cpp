@@ -22,7 +22,7 @@ void load(Policy& policy, const py::array& weights) {
 // Values (K, n, A) of observations (K, n, O); hidden (K, n, H) becomes the next one in place.
 py::array_t<float> values(const Policy& policy, const py::array& obs,
                           const std::optional<py::array>& hidden) {
-    const PolicySizes& sizes = policy.sizes();
+    const NetworkSpec& sizes = policy.spec();
     if (obs.ndim() != 3) throw std::invalid_argument("obs: expected (K, n, O)");
     if (hidden.has_value() != (policy.hidden_dim() > 0))
         throw std::invalid_argument(hidden ? "hidden: expected none, as this policy has no state"
@@ -36,21 +36,6 @@ py::array_t<float> values(const Policy& policy, const py::array& obs,
     PolicyScratch scratch;
     policy.values(episodes, from, state, out.mutable_data(), scratch);
     return out;
-}
-
-template <typename Kind>
-void bind_policy(py::module_& module, const char* name) {
-    py::class_<Kind, Policy, std::shared_ptr<Kind>>(module, name)
-        .def(py::init([](std::int64_t n_agents, std::int64_t obs_dim, std::int64_t hidden_dim,
-                         std::int64_t n_actions, bool agent_id, bool share_parameters,
-                         std::vector<float> obs_scale) {
-                 return std::make_shared<Kind>(PolicySizes{n_agents, obs_dim, hidden_dim, n_actions,
-                                                           agent_id, share_parameters,
-                                                           std::move(obs_scale)});
-             }),
-             py::kw_only(), py::arg("n_agents"), py::arg("obs_dim"), py::arg("hidden_dim"),
-             py::arg("n_actions"), py::arg("agent_id"), py::arg("share_parameters") = true,
-             py::arg("obs_scale") = std::vector<float>{});
 }
 
 // A rollout, and what keeps its ring's memory and its writer's id.
@@ -111,13 +96,12 @@ void bind_rollout(py::module_& module) {
     py::register_exception<RingBusy>(module, "RingBusyError", PyExc_RuntimeError);
     py::register_exception<EpisodeError>(module, "EpisodeError", PyExc_RuntimeError);
     py::class_<Policy, std::shared_ptr<Policy>>(module, "Policy")
+        .def(py::init(&make_policy), py::arg("spec"))
         .def_property_readonly("weights", &Policy::weights)
         .def(
             "load", [](Policy& policy, const py::array& weights) { load(policy, weights); },
             py::arg("weights"))
         .def("values", &values, py::arg("obs"), py::arg("hidden").none(true) = py::none());
-    bind_policy<MlpPolicy>(module, "MlpPolicy");
-    bind_policy<GruPolicy>(module, "GruPolicy");
     py::class_<BoundRollout>(module, "Rollout")
         .def(py::init<const NativeEnv&, std::shared_ptr<Policy>, std::uint64_t, std::uint64_t,
                       const std::shared_ptr<EpisodeRing>&>(),

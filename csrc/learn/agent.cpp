@@ -6,18 +6,15 @@ namespace pyqmix {
 namespace {
 
 // The rows of a point: one for each agent, or one for all where each agent has its own parameters.
-template <typename T>
-std::int64_t rows_of_point(const AgentShape& shape, const AgentPoints<T>& points) {
-    return points.n_agents / shape.layers.groups;
-}
+std::int64_t rows_of_point(const NetworkSpec& spec) { return spec.n_agents / spec.networks(); }
 
 template <typename T>
 class MlpPass final : public AgentPass<T> {
    public:
-    MlpPass(const AgentShape& shape, const AgentLayers<const T>& layers,
+    MlpPass(const NetworkSpec& spec, const AgentLayers<const T>& layers,
             const AgentPoints<T>& points)
-        : points_(points), of_point_(rows_of_point(shape, points)) {
-        in_.shape = shape.layers;
+        : points_(points), of_point_(rows_of_point(spec)) {
+        in_.shape = {spec.networks(), spec.obs_dim, spec.id_columns(), spec.sizes()};
         in_.layers = layers.linear;
     }
 
@@ -47,26 +44,26 @@ class MlpPass final : public AgentPass<T> {
 template <typename T>
 class GruPass final : public AgentPass<T> {
    public:
-    GruPass(const AgentShape& shape, const AgentLayers<const T>& layers,
+    GruPass(const NetworkSpec& spec, const AgentLayers<const T>& layers,
             const AgentPoints<T>& points)
-        : groups_(shape.layers.groups),
-          rows_(points.points * rows_of_point(shape, points)),
-          inputs_(shape.layers.sizes[0]),
-          hidden_(shape.layers.sizes[1]),
-          n_actions_(shape.n_actions()),
-          n_agents_(points.n_agents),
+        : groups_(spec.networks()),
+          rows_(points.points * rows_of_point(spec)),
+          inputs_(spec.hidden_dims[0]),
+          hidden_(spec.hidden_dims[1]),
+          n_actions_(spec.n_actions),
+          n_agents_(spec.n_agents),
           features_(rows_ * groups_ * inputs_),
           states_(rows_ * groups_ * hidden_),
           values_(rows_ * groups_ * n_actions_) {
-        const std::int64_t width = groups_ * shape.layers.input_dim;
-        first_ = {{groups_, shape.layers.input_dim, shape.layers.one_hot, {inputs_}, true},
+        const std::int64_t width = groups_ * spec.obs_dim;
+        first_ = {{groups_, spec.obs_dim, spec.id_columns(), {inputs_}, true},
                   rows_,
                   {points.obs, width},
                   {layers.linear[0]}};
         unit_ = {
             {groups_, inputs_, hidden_}, {}, {features_.data(), groups_ * inputs_}, layers.unit};
         for (const std::int64_t episodes : points.counts)
-            unit_.batch_sizes.push_back(episodes * rows_of_point(shape, points));
+            unit_.batch_sizes.push_back(episodes * rows_of_point(spec));
         last_ = {{groups_, hidden_, 0, {n_actions_}},
                  rows_,
                  {states_.data(), groups_ * hidden_},
@@ -105,17 +102,17 @@ class GruPass final : public AgentPass<T> {
 }  // namespace
 
 template <typename T>
-std::unique_ptr<AgentPass<T>> agent_pass(const AgentShape& shape,
+std::unique_ptr<AgentPass<T>> agent_pass(const NetworkSpec& spec,
                                          const AgentLayers<const T>& layers,
                                          const AgentPoints<T>& points) {
-    if (shape.recurrent) return std::make_unique<GruPass<T>>(shape, layers, points);
-    return std::make_unique<MlpPass<T>>(shape, layers, points);
+    if (spec.agent == AgentKind::gru) return std::make_unique<GruPass<T>>(spec, layers, points);
+    return std::make_unique<MlpPass<T>>(spec, layers, points);
 }
 
-template std::unique_ptr<AgentPass<float>> agent_pass(const AgentShape&,
+template std::unique_ptr<AgentPass<float>> agent_pass(const NetworkSpec&,
                                                       const AgentLayers<const float>&,
                                                       const AgentPoints<float>&);
-template std::unique_ptr<AgentPass<double>> agent_pass(const AgentShape&,
+template std::unique_ptr<AgentPass<double>> agent_pass(const NetworkSpec&,
                                                        const AgentLayers<const double>&,
                                                        const AgentPoints<double>&);
 

@@ -8,17 +8,11 @@
 #include <memory>
 #include <vector>
 
+#include "base/network_spec.h"
 #include "ops/gru/gru.h"
 #include "ops/mlp/mlp.h"
 
 namespace pyqmix {
-
-struct AgentShape {
-    MlpShape layers;         // one_hot n with an agent id; G = n without shared parameters
-    bool recurrent = false;  // the second of the three `sizes` is that of the recurrent unit
-
-    std::int64_t n_actions() const { return layers.sizes.back(); }
-};
 
 // Parameters, or their gradients.
 template <typename P>
@@ -29,13 +23,14 @@ struct AgentLayers {
 
 // Calls visit(pointer, size) for all parameters, in the order of the layers.
 template <typename P, typename Visit>
-void for_parameters(const AgentShape& shape, AgentLayers<P>& of, const Visit& visit) {
-    const std::int64_t groups = shape.layers.groups;
-    std::int64_t inputs = shape.layers.input_dim + shape.layers.one_hot;
+void for_parameters(const NetworkSpec& spec, AgentLayers<P>& of, const Visit& visit) {
+    const std::int64_t groups = spec.networks();
+    const std::vector<std::int64_t> sizes = spec.sizes();
+    std::int64_t inputs = spec.obs_dim + spec.id_columns();
     of.linear.clear();
-    for (std::size_t k = 0; k < shape.layers.sizes.size(); ++k) {
-        const std::int64_t outputs = shape.layers.sizes[k];
-        if (shape.recurrent && k == 1) {
+    for (std::size_t k = 0; k < sizes.size(); ++k) {
+        const std::int64_t outputs = sizes[k];
+        if (spec.agent == AgentKind::gru && k == 1) {
             visit(of.unit.weight_ih, groups * 3 * outputs * inputs);
             visit(of.unit.weight_hh, groups * 3 * outputs * outputs);
             visit(of.unit.bias_ih, groups * 3 * outputs);
@@ -53,12 +48,12 @@ void for_parameters(const AgentShape& shape, AgentLayers<P>& of, const Visit& vi
 // first, then those at time 1, and so on; `counts` has the number of points at each time.
 template <typename T>
 struct AgentPoints {
-    std::int64_t points = 0, n_agents = 0;
+    std::int64_t points = 0;
     const T* obs = nullptr;            // (P, n, O)
-    std::vector<std::int64_t> counts;  // positive, never rising, with a sum of P; only if recurrent
+    std::vector<std::int64_t> counts;  // positive, never rising, with a sum of P; of a GRU only
 };
 
-// One network's pass over points. Shape, parameters and points must outlive it.
+// One network's pass over points. Spec, parameters and points must outlive it.
 template <typename T>
 class AgentPass {
    public:
@@ -75,7 +70,7 @@ class AgentPass {
 };
 
 template <typename T>
-std::unique_ptr<AgentPass<T>> agent_pass(const AgentShape& shape,
+std::unique_ptr<AgentPass<T>> agent_pass(const NetworkSpec& spec,
                                          const AgentLayers<const T>& layers,
                                          const AgentPoints<T>& points);
 

@@ -12,14 +12,15 @@ namespace {
 
 // Calls visit(pointer to a parameter, its size) for all parameters in their order.
 template <typename P, typename Visit>
-void for_parameters(const QMixNetworks& of, AgentLayers<P>& agent, QMixerLayers<P>& mixer,
+void for_parameters(const NetworkSpec& spec, AgentLayers<P>& agent, QMixerLayers<P>& mixer,
                     const Visit& visit) {
-    for_parameters(of.agent, agent, visit);
+    for_parameters(spec, agent, visit);
     const auto linear = [&](Linear<P>& layer, std::int64_t outputs, std::int64_t width) {
         visit(layer.weight, outputs * width);
         visit(layer.bias, outputs);
     };
-    const auto [n, state, embed, hyper] = of.mixer;
+    const std::int64_t n = spec.n_agents, state = spec.state_dim;
+    const std::int64_t embed = spec.embed_dim, hyper = spec.hypernet_dim;
     const bool two = hyper > 0;
     linear(mixer.w1_in, two ? hyper : n * embed, state);
     if (two) linear(mixer.w1_out, n * embed, hyper);
@@ -36,8 +37,8 @@ struct Layers {
     AgentLayers<P> agent;
     QMixerLayers<P> mixer;
 
-    Layers(const QMixNetworks& networks, P* block) {
-        for_parameters(networks, agent, mixer, [&](P*& at, std::int64_t size) {
+    Layers(const NetworkSpec& spec, P* block) {
+        for_parameters(spec, agent, mixer, [&](P*& at, std::int64_t size) {
             at = block;
             block += size;
         });
@@ -55,33 +56,32 @@ void require_below(const char* name, const std::int64_t* values, std::int64_t co
 
 }  // namespace
 
-std::int64_t QMixNetworks::parameters() const {
+std::int64_t count_parameters(const NetworkSpec& spec) {
     std::int64_t count = 0;
-    AgentLayers<float> agent_layers;
-    QMixerLayers<float> mixer_layers;
-    for_parameters(*this, agent_layers, mixer_layers,
-                   [&](float*&, std::int64_t size) { count += size; });
+    AgentLayers<float> agent;
+    QMixerLayers<float> mixer;
+    for_parameters(spec, agent, mixer, [&](float*&, std::int64_t size) { count += size; });
     return count;
 }
 
 template <typename T>
 QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
     const StepRows<T>& rows = step.rows;
-    const AgentShape& agents = step.networks.agent;
-    const std::int64_t n = step.networks.mixer.n_agents, n_actions = agents.n_actions();
-    const std::int64_t width = n * n_actions, state_dim = step.networks.mixer.state_dim;
+    const NetworkSpec& spec = step.spec;
+    const std::int64_t n = spec.n_agents, n_actions = spec.n_actions;
+    const std::int64_t width = n * n_actions, state_dim = spec.state_dim;
     const std::int64_t points = rows.points.points;
     const std::int64_t next = points - rows.steps;  // the first of o', s'
     require_below("now", rows.now, rows.steps, points);
     require_below("actions", rows.actions, rows.steps * n, n_actions);
-    const Layers<const T> online(step.networks, step.online), target(step.networks, step.target);
-    const Layers<T> gradients(step.networks, step.gradients);
+    const Layers<const T> online(spec, step.online), target(spec, step.target);
+    const Layers<T> gradients(spec, step.gradients);
 
     // Without double-Q, feed-forward online networks skip the points that are only a step's o'.
-    const bool all = step.double_q || agents.recurrent;
+    const bool all = step.double_q || spec.agent == AgentKind::gru;
     const std::int64_t seen = all ? points : *std::max_element(rows.now, rows.now + rows.steps) + 1;
-    const auto online_agents = agent_pass<T>(agents, online.agent, rows.points);
-    const auto target_agents = agent_pass<T>(agents, target.agent, rows.points);
+    const auto online_agents = agent_pass<T>(spec, online.agent, rows.points);
+    const auto target_agents = agent_pass<T>(spec, target.agent, rows.points);
     const T* const values = online_agents->forward(0, seen, true, threads);
     const T* const next_values = target_agents->forward(next, points, false, threads);
 
@@ -97,7 +97,7 @@ QMixLoss qmix_gradients_cpu(const QMixStep<T>& step, int threads) {
     one_step.chosen_qs = chosen.data();
     one_step.y = step.targets;
     QMixerInputs<T> mixing;
-    mixing.shape = step.networks.mixer;
+    mixing.shape = {n, state_dim, spec.embed_dim, spec.hypernet_dim};
     mixing.rows = rows.steps;
     mixing.states = {rows.states[next], rows.states.stride};
     mixing.layers = target.mixer;

@@ -12,14 +12,9 @@
 
 namespace pyqmix {
 
-struct QMixNetworks {
-    AgentShape agent;
-    QMixerShape mixer;
-
-    // The number of all parameters. They lie one after another: first the agent's in the order of
-    // its layers, then the mixing network's in the order of QMixer.parameters().
-    std::int64_t parameters() const;
-};
+// Returns the number of all parameters, which lie one after another: first the agent network's
+// in the order of its layers, then the mixing network's in the order of QMixer.parameters().
+std::int64_t count_parameters(const NetworkSpec& spec);
 
 // N steps of several episodes and their P points in time. The last N points are the steps' o', s'.
 template <typename T>
@@ -37,7 +32,7 @@ struct StepRows {
 
 template <typename T>
 struct QMixStep {
-    QMixNetworks networks;
+    const NetworkSpec& spec;
     StepRows<T> rows;
     const T* online = nullptr;  // parameters of the online networks
     const T* target = nullptr;  // and of the target networks

@@ -5,31 +5,23 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
+
+#include "base/network_spec.h"
 
 namespace pyqmix {
 
 // PolicyScratch memory of one thread.
 using PolicyScratch = std::vector<float>;
 
-struct PolicySizes {
-    std::int64_t n_agents = 0, obs_dim = 0, hidden_dim = 0, n_actions = 0;
-    bool agent_id = true;          // a shared network is told by a one-hot input who acts
-    bool share_parameters = true;  // one network for all agents; else each has its own
-    std::vector<float> obs_scale;  // (O): the first layer reads observations times this; or empty
-
-    std::int64_t networks() const { return share_parameters ? 1 : n_agents; }
-    // Inputs of the first layer that are the agent's id.
-    std::int64_t id_columns() const { return share_parameters && agent_id ? n_agents : 0; }
-};
-
 class Policy {
    public:
-    explicit Policy(const PolicySizes& sizes);
+    explicit Policy(const NetworkSpec& spec);
     virtual ~Policy() = default;
 
-    const PolicySizes& sizes() const { return sizes_; }
+    const NetworkSpec& spec() const { return spec_; }
     // How many numbers load() takes, and of one agent's hidden state; 0: it has none.
     virtual std::int64_t weights() const = 0;
     virtual std::int64_t hidden_dim() const = 0;
@@ -45,8 +37,11 @@ class Policy {
                         PolicyScratch& scratch) const = 0;
 
    private:
-    PolicySizes sizes_;
+    NetworkSpec spec_;
 };
+
+// Throws std::invalid_argument where a size does not fit.
+std::shared_ptr<Policy> make_policy(const NetworkSpec& spec);
 
 // A linear layer, its weights transposed and their columns padded with zeros to whole vectors.
 struct DenseLayer {
@@ -65,10 +60,10 @@ struct DenseLayer {
     void load(const float* from_weight, const float* from_bias, std::int64_t columns = 0);
 };
 
-// Linear - ReLU - linear - ReLU - linear.
+// Linear layers with a ReLU between each two.
 class MlpPolicy final : public Policy {
    public:
-    explicit MlpPolicy(const PolicySizes& sizes);
+    explicit MlpPolicy(const NetworkSpec& spec);
 
     std::int64_t weights() const override;
     std::int64_t hidden_dim() const override { return 0; }
@@ -76,10 +71,9 @@ class MlpPolicy final : public Policy {
     void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
                 PolicyScratch& scratch) const override;
 
-    static constexpr int kLayers = 3;
-
    private:
-    std::vector<DenseLayer> layers_;  // kLayers of each network
+    std::int64_t depth_;              // layers of a network
+    std::vector<DenseLayer> layers_;  // those of the first network, then the next one's
 };
 
 // A gated recurrent unit between two linear layers, the first with a ReLU.
@@ -89,10 +83,10 @@ struct GruNetwork {
 
 class GruPolicy final : public Policy {
    public:
-    explicit GruPolicy(const PolicySizes& sizes);
+    explicit GruPolicy(const NetworkSpec& spec);
 
     std::int64_t weights() const override;
-    std::int64_t hidden_dim() const override { return sizes().hidden_dim; }
+    std::int64_t hidden_dim() const override { return networks_.front().last.inputs; }
     void load(std::span<const float> weights) override;
     void values(std::int64_t episodes, const float* obs, float* hidden, float* qs,
                 PolicyScratch& scratch) const override;

@@ -99,13 +99,14 @@ void write_values(const DenseLayer& last, const float* from, const PolicyRows& t
 
 }  // namespace
 
-void dense_layers(const DenseLayer* layers, int count, const PolicyRows& all, float* scratch) {
+void dense_layers(const DenseLayer* layers, std::int64_t count, const PolicyRows& all,
+                  float* scratch) {
     for_tiles(all.count, [&](std::int64_t row, std::int64_t rows) {
         const Rows<const float> obs = tile_of_obs(all, row, rows, scratch);
         const float* from = obs.data;
         std::int64_t stride = obs.stride;
         float* to = scratch + kPolicyTileRows * all.obs_dim;
-        for (int k = 0; k < count; ++k) {
+        for (std::int64_t k = 0; k < count; ++k) {
             tile_of_layer(layers[k], row, rows, from, stride, k + 1 < count, to);
             from = to;
             stride = layers[k].width;

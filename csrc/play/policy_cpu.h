@@ -26,8 +26,9 @@ struct PolicyRows {
 #define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                       \
     namespace pyqmix::level {                                                                    \
     /* Layers with ReLU between them; scratch holds kPolicyTileRows rows of every layer's width, \
-     * and of O. */                                                                              \
-    void dense_layers(const DenseLayer* layers, int count, const PolicyRows&, float* scratch);   \
+     * and of O. */                                                                                           \
+    void dense_layers(const DenseLayer* layers, std::int64_t count, const PolicyRows&,           \
+                      float* scratch);                                                           \
     void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                       \
     }
 

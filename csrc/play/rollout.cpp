@@ -10,9 +10,9 @@ namespace pyqmix {
 
 Rollout::Rollout(const EpisodeSpec& spec, RolloutParts parts, MakeWorker make_worker)
     : parts_(std::move(parts)), make_worker_(std::move(make_worker)) {
-    const PolicySizes& sizes = parts_.policy->sizes();
-    if (sizes.n_agents != spec.n_agents || sizes.obs_dim != spec.obs_dim ||
-        sizes.n_actions != spec.n_actions)
+    const NetworkSpec& networks = parts_.policy->spec();
+    if (networks.n_agents != spec.n_agents || networks.obs_dim != spec.obs_dim ||
+        networks.n_actions != spec.n_actions)
         throw std::invalid_argument("policy: its sizes are not those of the environment");
     if (parts_.ring && parts_.ring->layout().spec != spec)
         throw std::invalid_argument("ring: its episodes are not those of the environment");

@@ -1,4 +1,4 @@
-"""What PyTorch needs of streams and events to capture a CUDA graph and to feed it."""
+"""Streams and events with which PyTorch captures a CUDA graph and feeds it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class CudaGraphs:
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
-        self._uploads, self._side, self._beside = (torch.cuda.Stream(device) for _ in range(3))
+        self._uploads, self._side, self._forked = (torch.cuda.Stream(device) for _ in range(3))
         self._uploaded, self._taken_over = torch.cuda.Event(), torch.cuda.Event()
         self._landings: dict[Tensor, Tensor] = {}  # of each target, from where it is copied there
 
@@ -72,18 +72,18 @@ class CudaGraphs:
         current.wait_stream(self._side)
         return result
 
-    def beside(self, function: Callable[[], T]) -> Callable[[], T]:
-        """Call a function on another stream than the current one, where what it launches need not wait its turn.
+    def fork(self, function: Callable[[], T]) -> Callable[[], T]:
+        """Call a function on another stream, so that its kernels run at the same time as the current stream's.
 
         Returns:
-            What gives its result, and lets the current stream wait for it.
+            The join: it gives the function's result, and lets the current stream wait for it.
         """
-        self._beside.wait_stream(torch.cuda.current_stream(self._device))
-        with torch.cuda.stream(self._beside):
+        self._forked.wait_stream(torch.cuda.current_stream(self._device))
+        with torch.cuda.stream(self._forked):
             result = function()
 
         def join() -> T:
-            torch.cuda.current_stream(self._device).wait_stream(self._beside)
+            torch.cuda.current_stream(self._device).wait_stream(self._forked)
             return result
 
         return join

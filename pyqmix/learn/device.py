@@ -14,7 +14,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
-from pyqmix.nn.flat import flat_weights
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.replay.batch import EpisodeBatch
 
 _WARM_UP, _MEASURED = 5, 11  # training steps; a GPU's first ones are not captured yet
@@ -72,7 +72,7 @@ def try_out(config: Config, spec: EpisodeSpec, device: torch.device) -> Trial:
     for _ in range(_WARM_UP + _MEASURED):
         start = time.perf_counter()
         losses.append(learner.update(batch, importance).loss)
-        flat_weights(learner.agent)
+        ActorWeights.of(learner.agent)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)

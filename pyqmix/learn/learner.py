@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from contextlib import AbstractContextManager
 
@@ -10,20 +9,19 @@ import torch
 from torch import Tensor
 
 from pyqmix import ops
-from pyqmix.base.seeding import Stream, derive_seed, generator
+from pyqmix.base.seeding import Stream, generator
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
-from pyqmix.learn.captured import CapturedSteps
+from pyqmix.config.networks import network_spec
+from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.cuda_graph import CudaGraphs
+from pyqmix.learn.graph_step import GraphStep
+from pyqmix.learn.native_step import NativeStep
+from pyqmix.learn.networks import Networks
 from pyqmix.learn.optimizer import clipped_step, make_optimizer
-from pyqmix.learn.padded import pack_padded
-from pyqmix.learn.rows import PackedEpisodes, episode_errors, pack, pack_transitions
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
-from pyqmix.learn.step import StepInputs, UpdateStats
-from pyqmix.learn.targets import make_targets, naming_episodes
-from pyqmix.nn import make_agent, make_mixer
-from pyqmix.nn.flat import FlatParameters
-from pyqmix.nn.mixers import squared_error
+from pyqmix.learn.step import StepInputs, TrainingStep, UpdateStats, episode_errors
 from pyqmix.replay import EpisodeBatch
 
 
@@ -45,49 +43,17 @@ class Learner:
         dtype: torch.dtype = torch.float32,
     ) -> None:
         self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
-        # The caller's generator stays as it is.
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(config.seed, Stream.PARAMETERS))
-            agent = make_agent(
-                config.agent,
-                obs_dim=spec.obs_dim,
-                n_actions=spec.n_actions,
-                n_agents=spec.n_agents,
-                hidden_dim=config.hidden_dim,
-                agent_id=config.agent_id,
-                share_parameters=config.share_parameters,
-                obs_scale=spec.obs_scale,
-            )
-            mixer = make_mixer(
-                config.mixer,
-                n_agents=spec.n_agents,
-                state_dim=spec.state_dim,
-                embed_dim=config.embed_dim,
-                hypernet_dim=config.hypernet_dim,
-                hypernet_layers=config.hypernet_layers,
-            )
-        self.agent, self.mixer = agent.to(self.device, dtype), mixer.to(self.device, dtype)
-        self.target_agent = copy.deepcopy(self.agent).requires_grad_(False)
-        self.target_mixer = copy.deepcopy(self.mixer).requires_grad_(False)
-        self.flat = FlatParameters([self.agent, self.mixer])
-        self.target_flat = FlatParameters([self.target_agent, self.target_mixer])
+        self.networks = networks = Networks.initial(network_spec(spec, config), config.seed, self.device, dtype)
+        self.agent, self.mixer = networks.agent, networks.mixer
+        self.target_agent, self.target_mixer = networks.target_agent, networks.target_mixer
+        self.flat, self.target_flat = networks.flat, networks.target_flat
         self.parameters = self.flat.parameters
+        self.step = choose_step(networks, config, spec)
         self.optimizer, self._lr = make_optimizer(config, self.flat), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
-        self._shape = _networks_shape(spec, config)
         self.standardiser = RewardStandardiser(device=self.device)
         self.updates = 0
-        # On a GPU a whole training step is one graph, whose shapes must not depend on what the batch holds.
-        self.static_shapes = self.device.type == "cuda" and config.backend == "fused"
-        self._captured = None
-        if self.static_shapes:
-            self._captured = CapturedSteps(spec, self.device, CudaGraphs(self.device))
-
-    @property
-    def batch_room(self) -> int | None:
-        """With room for how many steps :meth:`pyqmix.EpisodeSampler.sample` had best lay episodes out for this."""
-        return self.spec.episode_limit if self.static_shapes else None
 
     def update(self, batch: EpisodeBatch, importance: Tensor | None = None) -> UpdateStats:
         """Take one training step; every ``target_update``-th one also updates the targets.
@@ -100,12 +66,28 @@ class Learner:
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
-        inputs = self._inputs(batch, importance)
-        stats = self._step(inputs) if self._captured is None else self._captured.step(self._step, inputs)
+        stats = self.step.take(self._change_weights, self._inputs(batch, importance))
         self.updates += 1
         if self.updates % self.config.target_update == 0:
-            self.update_targets()
+            self.networks.update_targets(self.config.target_tau)
         return stats
+
+    def _change_weights(self, inputs: StepInputs) -> UpdateStats:
+        """Change the weights by one training step; the same operations whatever the inputs hold."""
+        with self._backend():
+            rows, rewards, weights = self._prepare(inputs, self.step)
+            loss, values, targets = self.step.gradients(rows, rewards, weights)
+        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
+        errors = None
+        if inputs.importance is not None:
+            errors = episode_errors(rows, values, targets, inputs.batch.actions.shape[:2])
+        return UpdateStats(torch.stack([loss, rows.mean(values), rows.mean(targets), grad_norm]), errors)
+
+    def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Compute, by autograd, the loss, and the values and targets (N, *M) of the batch's steps by length."""
+        step = AutogradStep(self.networks, self.config)
+        with self._backend():
+            return step.loss(*self._prepare(self._inputs(batch, importance), step))
 
     def _inputs(self, batch: EpisodeBatch, importance: Tensor | None = None) -> StepInputs:
         count, draws = self.config.batch_transitions, None
@@ -113,99 +95,43 @@ class Learner:
             draws = torch.from_numpy(generator(self.config.seed, Stream.TRANSITIONS, self.updates).random(count))
         return StepInputs(batch, importance, draws)
 
-    def _step(self, inputs: StepInputs) -> UpdateStats:
-        """Change the weights by one training step; the same operations whatever the inputs hold."""
-        with self._backend():
-            packed, rewards, weights = self._prepare(inputs)
-            shape = self.whole_step
-            if shape is None:
-                loss, q, target = self._loss(packed, rewards, weights)
-                self.flat.set_grads(loss)
-            else:
-                loss, q, target = self._gradients(shape, packed, rewards, weights)
-        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
-        errors = None
-        if inputs.importance is not None:
-            errors = episode_errors(packed, q, target, inputs.batch.actions.shape[:2])
-        scalars = torch.stack([loss.detach(), packed.mean(q), packed.mean(target), grad_norm])
-        return UpdateStats(scalars, errors)
-
-    def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute the loss, the values (N, *M) and their targets (N, *M) of the steps; on a GPU of padding too."""
-        with self._backend():
-            return self._loss(*self._prepare(self._inputs(batch, importance)))
-
     def _backend(self) -> AbstractContextManager[None]:
         return ops.use_backend(self.config.backend)
 
-    def _prepare(self, inputs: StepInputs) -> tuple[PackedEpisodes, Tensor, Tensor]:
+    def _prepare(self, inputs: StepInputs, step: TrainingStep) -> tuple[StepRows, Tensor, Tensor]:
         """Lay the batch out; return with it the learned rewards (N,) and the weights (N,) in the loss."""
         inputs = inputs.to(self.device)
-        batch, packed = inputs.batch, self._pack(inputs)
-        rewards, weights = self._learned_rewards(batch, packed), self._weights(batch, packed)
+        batch = inputs.batch
+        rows = step.lay_out(batch) if inputs.draws is None else StepRows.from_draws(batch, inputs.draws)
+        if self._state_scale is not None:
+            rows = dataclasses.replace(rows, states=rows.states * self._state_scale)
+        rewards, weights = self._learned_rewards(batch, rows), self._weights(batch, rows)
         if inputs.importance is not None:
-            weights = weights * inputs.importance.to(weights)[packed.episodes]
-        return packed, rewards, weights
+            weights = weights * inputs.importance.to(weights)[rows.episodes]
+        return rows, rewards, weights
 
-    def _loss(self, packed: PackedEpisodes, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        if self._captured is not None:
-            return self._loss_beside(self._captured.graphs, packed, rewards, weights)
-        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        target = self._targets(packed, rewards, online_qs)
-        chosen = packed.chosen(online_qs)
-        loss, q = self.mixer.loss(chosen, packed.at_steps(packed.states), target, weights)
-        return loss, q, target
+    def _learned_rewards(self, batch: EpisodeBatch, rows: StepRows) -> Tensor:
+        """Scale and standardise the rewards (N,) of the real steps."""
+        scale = self.config.reward_scale
+        rewards = rows.rewards if scale == 1.0 else rows.rewards * scale
+        if self.config.standardise_rewards == "off":
+            return rewards
+        if self.config.standardise_rewards == "masked":
+            self.standardiser.update(rewards, rows.real)
+        else:  # padding to the longest episode counts as rewards of zero
+            padded = torch.where(batch.mask, batch.rewards, 0.0) * scale
+            times = torch.arange(padded.shape[1], device=padded.device)
+            self.standardiser.update(padded, (times < batch.lengths.max()).expand_as(padded))
+        return self.standardiser.standardise(rewards)
 
-    def _loss_beside(
-        self, graphs: CudaGraphs, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute what :meth:`_loss` does, the targets beside the values, neither of which fills a GPU."""
-        double_q = self.config.double_q  # whose targets need the online network's values
-        join = None if double_q else graphs.beside(lambda: self._targets(packed, rewards, None))
-        online_qs = self.agent.unroll(packed.obs, packed.point_counts)
-        if join is None:
-            join = graphs.beside(lambda: self._targets(packed, rewards, online_qs))
-        values = self.mixer(packed.chosen(online_qs), packed.at_steps(packed.states))
-        target = join()
-        loss, q = squared_error(values, target, weights)
-        return loss, q, target
-
-    def _targets(self, packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None) -> Tensor:
-        qs = None if online_qs is None or not self.config.double_q else online_qs.detach()
-        return make_targets(packed, rewards, qs, self.target_agent, self.target_mixer, self.config)
-
-    def _gradients(
-        self, shape: ops.QMixShape, packed: PackedEpisodes, rewards: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
-        """Compute what :meth:`_loss` does, and the gradients, in one call."""
-        assert self.flat.block.grad is not None
-        with naming_episodes(packed):
-            return ops.qmix_gradients(
-                shape,
-                self.flat.block,
-                self.target_flat.block,
-                self.agent.read(packed.obs),
-                packed.states,
-                packed.now,
-                packed.next_avail,
-                packed.actions,
-                rewards,
-                packed.terminated,
-                weights,
-                self.config.gamma,
-                self.config.double_q,
-                point_counts=packed.point_counts,
-                out=self.flat.block.grad,
-            )
-
-    @property
-    def whole_step(self) -> ops.QMixShape | None:
-        """The networks' sizes where :func:`pyqmix.ops.qmix_gradients` takes a whole training step of them."""
-        config = self.config
-        one_step = config.n_step == 1 and config.td_lambda == 0 and self.device.type == "cpu"
-        if not one_step or (config.backend, config.mixer) != ("fused", "qmix"):
-            return None
-        return self._shape
+    def _weights(self, batch: EpisodeBatch, rows: StepRows) -> Tensor:
+        """Weights (N,) of the steps' errors in the loss; they sum to 1."""
+        if self.config.loss == "transitions":
+            return rows.share
+        if self.config.batch_transitions is not None:
+            lengths = batch.lengths[rows.episodes].to(rows.rewards.dtype)
+            return 1.0 / (lengths * (1.0 / lengths).sum())
+        return rows.of_episodes(1.0 / (batch.lengths * rows.n_episodes).to(rows.rewards.dtype))
 
     def set_learning_rate(self, lr: float) -> None:
         """Let the next training steps use another learning rate."""
@@ -216,65 +142,17 @@ class Learner:
             group["lr"].fill_(lr)
         self._lr = lr
 
-    def _pack(self, inputs: StepInputs) -> PackedEpisodes:
-        if inputs.draws is not None:
-            packed = pack_transitions(inputs.batch, inputs.draws)
-        else:
-            packed = (pack_padded if self.static_shapes else pack)(inputs.batch)
-        if self._state_scale is None:
-            return packed
-        return dataclasses.replace(packed, states=packed.states * self._state_scale)
-
     def load_optimizer_state(self, state: dict[int, dict[str, Tensor]]) -> None:
-        """Take over what the optimizer's ``state_dict`` holds, but for its options, which stay this run's."""
+        """Take over the state that the optimizer's ``state_dict`` holds; the options stay this run's."""
         groups = self.optimizer.state_dict()["param_groups"]
         self.optimizer.load_state_dict({"state": state, "param_groups": groups})
-        if self._captured is not None:
-            self._captured.forget()
-
-    def is_finite(self) -> bool:
-        """Whether every weight is a finite number; waits for the device."""
-        return bool(self.flat.block.isfinite().all())
-
-    def update_targets(self) -> None:
-        """Move the target networks to the online ones, by ``target_tau`` of the way."""
-        online, target, tau = self.flat.block, self.target_flat.block, self.config.target_tau
-        with torch.no_grad():
-            target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
-
-    def _learned_rewards(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
-        """Scale and standardise the rewards (N,) of the real steps."""
-        scale = self.config.reward_scale
-        rewards = packed.rewards if scale == 1.0 else packed.rewards * scale
-        if self.config.standardise_rewards == "off":
-            return rewards
-        if self.config.standardise_rewards == "masked":
-            self.standardiser.update(rewards, packed.real)
-        else:  # padding to the longest episode counts as rewards of zero
-            padded = torch.where(batch.mask, batch.rewards, 0.0) * scale
-            times = torch.arange(padded.shape[1], device=padded.device)
-            self.standardiser.update(padded, (times < batch.lengths.max()).expand_as(padded))
-        return self.standardiser.standardise(rewards)
-
-    def _weights(self, batch: EpisodeBatch, packed: PackedEpisodes) -> Tensor:
-        """Weights (N,) of the steps' errors in the loss; they sum to 1."""
-        if self.config.loss == "transitions":
-            return packed.share
-        if self.config.batch_transitions is not None:
-            lengths = batch.lengths[packed.episodes].to(packed.rewards.dtype)
-            return 1.0 / (lengths * (1.0 / lengths).sum())
-        return packed.of_episodes(1.0 / (batch.lengths * packed.n_episodes).to(packed.rewards.dtype))
+        self.step.forget()
 
 
-def _networks_shape(spec: EpisodeSpec, config: Config) -> ops.QMixShape:
-    return ops.QMixShape(
-        n_agents=spec.n_agents,
-        obs_dim=spec.obs_dim,
-        sizes=(config.hidden_dim, config.hidden_dim, spec.n_actions),
-        agent_id=config.agent_id,
-        share_parameters=config.share_parameters,
-        state_dim=spec.state_dim,
-        embed_dim=config.embed_dim,
-        hypernet_dim=config.hypernet_dim if config.hypernet_layers == 2 else 0,
-        recurrent=config.agent == "gru",
-    )
+def choose_step(networks: Networks, config: Config, spec: EpisodeSpec) -> TrainingStep:
+    """Choose how training steps are taken: as a CUDA graph on a GPU, else natively where the extension can."""
+    if networks.device.type == "cuda" and config.backend == "fused":
+        return GraphStep(networks, config, spec, CudaGraphs(networks.device))
+    if NativeStep.computes(networks, config):
+        return NativeStep(networks, config)
+    return AutogradStep(networks, config)

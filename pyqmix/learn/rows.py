@@ -1,27 +1,29 @@
-"""Lays a padded batch of episodes out without its padding.
+"""Steps of a batch of episodes as rows, which the networks map all at once.
 
-Rows are time-major, episodes in order of falling length, as ``PackedSequence`` has it. An episode of L
-steps has L + 1 points in time, so the points of time 0 come first, one for each episode, and the points
-from time 1 on are the o', s' of the steps, in the steps' own order. Padding is never read: whatever it
-holds, it contributes nothing.
+Rows are time-major. An episode of L steps has L + 1 points in time, so the points of time 0 come first, one for
+each episode, and the points from time 1 on are the o', s' of the steps, in the steps' own order. Padding is never
+read: whatever a batch holds there contributes nothing.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor
 
+from pyqmix import ops
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.packing import pack_episodes
 from pyqmix.replay.batch import EpisodeBatch
 
 
 @dataclass(frozen=True)
-class PackedEpisodes:
-    """B episodes with N steps and P = N + B points in time.
+class StepRows:
+    """N steps and P = N + B points in time of B episodes.
+
+    :meth:`by_length` lays out the real steps alone, :meth:`of_fixed_shape` the padding too, so that no shape
+    depends on an episode's length, and :meth:`from_draws` single transitions.
 
     Attributes:
         obs: (P, n, O).
@@ -34,7 +36,7 @@ class PackedEpisodes:
         terminated: (N,) bool.
         episodes: (N,) int64, the place of each step's episode in the batch.
         times: (N,) int64, each step's time in its episode.
-        real: (N,) bool, which rows are steps, where some are padding; None: all of them.
+        real: (N,) bool, which rows are steps; the others are padding.
     """
 
     obs: Tensor
@@ -47,7 +49,74 @@ class PackedEpisodes:
     terminated: Tensor
     episodes: Tensor
     times: Tensor
-    real: Tensor | None = None
+    real: Tensor
+
+    @classmethod
+    def by_length(cls, batch: EpisodeBatch) -> StepRows:
+        """Lay a batch out without its padding, in order of falling length as ``PackedSequence`` has it."""
+        if batch.obs.is_cpu and not wants_reference():
+            return _by_length_on_cpu(batch)
+        return _by_length_anywhere(batch)
+
+    @classmethod
+    def of_fixed_shape(cls, batch: EpisodeBatch) -> StepRows:
+        """Lay a batch of B episodes padded to T steps out as B*T steps; waits for no device.
+
+        Rows of padding read zeros, end by themselves, and are not :attr:`real`.
+        """
+        episodes, points = batch.obs.shape[:2]
+        concat_state, of_points = _point_tensors(batch)
+        steps = [batch.actions, batch.rewards, batch.terminated]
+        rows = ops.pad_episodes(batch.lengths, of_points, [batch.avail], steps)
+        actions, rewards, terminated = rows.steps
+        now, places, times = _grid(episodes, points - 1, batch.lengths.device)
+        obs = rows.points[0]
+        return _PaddedRows(
+            obs=obs,
+            states=obs.flatten(1) if concat_state else rows.points[1],
+            point_counts=torch.full((points,), episodes),
+            now=now,
+            next_avail=rows.next_points[0],
+            actions=actions,
+            rewards=rewards,
+            terminated=terminated.ge(rows.real),  # what is not real ends
+            episodes=places,
+            times=times,
+            real=rows.real,
+        )
+
+    @classmethod
+    def from_draws(cls, batch: EpisodeBatch, draws: Tensor) -> StepRows:
+        """Lay out single transitions of a batch, each as an episode of one step.
+
+        Args:
+            batch: the episodes.
+            draws: (N,) float64, uniform in [0, 1); each chooses one of the batch's real steps, with replacement.
+
+        Returns:
+            N steps and 2N points; ``episodes`` and ``times`` say where in the batch each comes from.
+        """
+        device, points = batch.lengths.device, batch.obs.shape[1]
+        ends = batch.lengths.cumsum(0)
+        chosen = (draws * ends[-1]).long()
+        episodes = torch.searchsorted(ends, chosen, right=True)
+        times = chosen - (ends - batch.lengths)[episodes]
+        now, count = episodes * points + times, len(draws)
+        at_points = torch.cat([now, now + 1])
+        steps = episodes * (points - 1) + times
+        return StepRows(
+            obs=batch.obs.flatten(0, 1)[at_points],
+            states=batch.states.flatten(0, 1)[at_points],
+            point_counts=torch.tensor([count, count]),
+            now=torch.arange(count, device=device),
+            next_avail=batch.avail.flatten(0, 1)[now + 1],
+            actions=batch.actions.flatten(0, 1)[steps],
+            rewards=batch.rewards.flatten()[steps],
+            terminated=batch.terminated.flatten()[steps],
+            episodes=episodes,
+            times=times,
+            real=torch.ones(count, dtype=torch.bool, device=device),
+        )
 
     @property
     def n_episodes(self) -> int:
@@ -63,14 +132,12 @@ class PackedEpisodes:
         return self.now[self.n_episodes :] - self.n_episodes
 
     @property
-    def follows(self) -> Tensor | None:
-        """(N - B,) bool, which of the rows of :attr:`goes_on` another step does follow; None: all of them."""
-        return None if self.real is None else self.real[self.n_episodes :]
+    def follows(self) -> Tensor:
+        """(N - B,) bool, whether the later step of each of the rows of :attr:`goes_on` is real."""
+        return self.real[self.n_episodes :]
 
     def at_steps(self, points: Tensor) -> Tensor:
         """Take of points (P, ...) those of the steps' o, s (N, ...)."""
-        if self.real is not None:  # every time has a row of each episode
-            return points[: len(self.now)]
         return points.index_select(0, self.now)
 
     def chosen(self, qs: Tensor) -> Tensor:
@@ -79,45 +146,63 @@ class PackedEpisodes:
 
     def of_episodes(self, values: Tensor) -> Tensor:
         """Give every step (N,) its episode's value of (B,); zero what is padding."""
-        if self.real is None:
-            return values[self.episodes]
-        return (self.real.view(-1, len(values)) * values).flatten()
+        return values[self.episodes]
 
     @cached_property
     def share(self) -> Tensor:
         """(N,) of the rewards' dtype, each real step's part of all of them: what means are weighted by."""
-        if self.real is None:
-            return torch.full_like(self.rewards, 1.0 / len(self.rewards))
+        return torch.full_like(self.rewards, 1.0 / len(self.rewards))
+
+    def mean(self, values: Tensor) -> Tensor:
+        """Average values (N, *M) of the real steps."""
+        return values.mean()
+
+
+class _PaddedRows(StepRows):
+    """Rows of which some are padding, with a row of every episode at each time.
+
+    The points of the steps' o, s are then the first N, of which a view costs a GPU no launch.
+    """
+
+    def at_steps(self, points: Tensor) -> Tensor:
+        return points[: len(self.now)]
+
+    def of_episodes(self, values: Tensor) -> Tensor:
+        return (self.real.view(-1, len(values)) * values).flatten()
+
+    @cached_property
+    def share(self) -> Tensor:
         real = self.real.to(self.rewards.dtype)
         return real / real.sum()
 
     def mean(self, values: Tensor) -> Tensor:
-        """Average values (N, *M) of the steps."""
-        if self.real is None:
-            return values.mean()
         return torch.dot(values.flatten(1).mean(1) if values.dim() > 1 else values, self.share.to(values.dtype))
 
 
-def beside(rows: Tensor, values: Tensor) -> Tensor:
+def as_column(rows: Tensor, values: Tensor) -> Tensor:
     """View rows (K,) so that they broadcast with values (N, *M)."""
     return rows.view(-1, *[1] * (values.dim() - 1))
 
 
-def pack(batch: EpisodeBatch) -> PackedEpisodes:
-    """Lay a batch out without its padding."""
-    if batch.obs.is_cpu and not wants_reference():
-        return _pack_on_cpu(batch)
-    return _pack_anywhere(batch)
+def _point_tensors(batch: EpisodeBatch) -> tuple[bool, list[Tensor]]:
+    """Return whether the states are a view of the observations, and the tensors of points to copy."""
+    concat_state = batch.states.is_set_to(batch.obs.flatten(2))
+    return concat_state, [batch.obs] if concat_state else [batch.obs, batch.states]
 
 
-def _pack_on_cpu(batch: EpisodeBatch) -> PackedEpisodes:
-    concat_state = batch.states.is_set_to(batch.obs.flatten(2))  # a view of the observations
-    points = [batch.obs] if concat_state else [batch.obs, batch.states]
+@cache  # a captured step reads them as long as the program lives
+def _grid(episodes: int, times: int, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
+    rows = torch.arange(episodes * times, device=device)
+    return rows, rows % episodes, rows // episodes
+
+
+def _by_length_on_cpu(batch: EpisodeBatch) -> StepRows:
+    concat_state, points = _point_tensors(batch)
     steps = [batch.actions, batch.rewards, batch.terminated]
-    packed = pack_episodes(batch.lengths, points, [batch.avail], steps)
+    packed = ops.pack_episodes(batch.lengths, points, [batch.avail], steps)
     obs = packed.points[0]
     actions, rewards, terminated = packed.steps
-    return PackedEpisodes(
+    return StepRows(
         obs=obs,
         states=obs.flatten(1) if concat_state else packed.points[1],
         point_counts=packed.point_counts,
@@ -128,10 +213,11 @@ def _pack_on_cpu(batch: EpisodeBatch) -> PackedEpisodes:
         terminated=terminated,
         episodes=packed.episodes,
         times=packed.times,
+        real=torch.ones(len(rewards), dtype=torch.bool),
     )
 
 
-def _pack_anywhere(batch: EpisodeBatch) -> PackedEpisodes:
+def _by_length_anywhere(batch: EpisodeBatch) -> StepRows:
     lengths, order = batch.lengths.sort(descending=True, stable=True)
     points = batch.obs.shape[1]
     time = torch.arange(points, device=lengths.device).unsqueeze(1)
@@ -142,7 +228,7 @@ def _pack_anywhere(batch: EpisodeBatch) -> PackedEpisodes:
     point_rows = order[at_point[:, 1]] * points + at_point[:, 0]
     times, episodes = at_step[:, 0], order[at_step[:, 1]]
     step_rows = episodes * (points - 1) + times
-    return PackedEpisodes(
+    return StepRows(
         obs=batch.obs.flatten(0, 1)[point_rows],
         states=batch.states.flatten(0, 1)[point_rows],
         point_counts=point_counts.cpu(),
@@ -153,55 +239,5 @@ def _pack_anywhere(batch: EpisodeBatch) -> PackedEpisodes:
         terminated=batch.terminated.flatten()[step_rows],
         episodes=episodes,
         times=times,
+        real=torch.ones_like(times, dtype=torch.bool),
     )
-
-
-def pack_transitions(batch: EpisodeBatch, draws: Tensor) -> PackedEpisodes:
-    """Lay out single transitions of a batch, each as an episode of one step.
-
-    Args:
-        batch: the episodes.
-        draws: (N,) float64, uniform in [0, 1); each chooses one of all the batch's real steps, one may come twice.
-
-    Returns:
-        N steps and 2N points; ``episodes`` and ``times`` say where in the batch each comes from.
-    """
-    device, points = batch.lengths.device, batch.obs.shape[1]
-    ends = batch.lengths.cumsum(0)
-    chosen = (draws * ends[-1]).long()
-    episodes = torch.searchsorted(ends, chosen, right=True)
-    times = chosen - (ends - batch.lengths)[episodes]
-    now, count = episodes * points + times, len(draws)
-    at_points = torch.cat([now, now + 1])
-    steps = episodes * (points - 1) + times
-    return PackedEpisodes(
-        obs=batch.obs.flatten(0, 1)[at_points],
-        states=batch.states.flatten(0, 1)[at_points],
-        point_counts=torch.tensor([count, count]),
-        now=torch.arange(count, device=device),
-        next_avail=batch.avail.flatten(0, 1)[now + 1],
-        actions=batch.actions.flatten(0, 1)[steps],
-        rewards=batch.rewards.flatten()[steps],
-        terminated=batch.terminated.flatten()[steps],
-        episodes=episodes,
-        times=times,
-    )
-
-
-@torch.no_grad()
-def episode_errors(packed: PackedEpisodes, values: Tensor, targets: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Compute the mean absolute error (B,) of each episode's steps; NaN for an episode of which none is there.
-
-    Args:
-        packed: N steps, and where in the batch each comes from; one may be there twice.
-        values: (N, *M), the mean of whose M errors is a step's.
-        targets: (N, *M).
-        shape: (B, T), the batch's.
-    """
-    errors = (targets - values).abs().reshape(len(values), -1).mean(1)
-    padded = errors.new_zeros(2, *shape)
-    real = torch.ones_like(errors) if packed.real is None else packed.real.to(errors)
-    padded[0, packed.episodes, packed.times] = errors * real
-    padded[1, packed.episodes, packed.times] = real
-    sums, lengths = padded.sum(-1).unbind()
-    return sums / lengths

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pyqmix.config import Config
-from pyqmix.learn.rows import PackedEpisodes, beside
+from pyqmix.learn.rows import StepRows, as_column
 from pyqmix.nn.agents import Agent
 from pyqmix.nn.mixers import Mixer
 from pyqmix.ops import NoAvailableActionError
@@ -22,12 +22,12 @@ from pyqmix.ops import NoAvailableActionError
 
 @torch.no_grad()
 def make_targets(
-    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
+    rows: StepRows, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
 ) -> Tensor:
     """Compute the targets of a batch's N steps.
 
     Args:
-        packed: the batch.
+        rows: the batch.
         rewards: (N,), those that are learned from.
         online_qs: (P, n, A), the online network's values, which choose the actions (double-Q); or None.
         agent: the target agent network.
@@ -40,35 +40,35 @@ def make_targets(
     Raises:
         NoAvailableActionError: names episode (its place in the batch), step and agent.
     """
-    one_step = one_step_targets(packed, rewards, online_qs, agent, mixer, config)
+    one_step = one_step_targets(rows, rewards, online_qs, agent, mixer, config)
     if config.n_step > 1:
-        return n_step_targets(packed, rewards, one_step, config.gamma, config.n_step)
+        return n_step_targets(rows, rewards, one_step, config.gamma, config.n_step)
     if config.td_lambda > 0:
-        return lambda_targets(packed, rewards, one_step, config.gamma, config.td_lambda)
+        return lambda_targets(rows, rewards, one_step, config.gamma, config.td_lambda)
     return one_step
 
 
 @torch.no_grad()
 def one_step_targets(
-    packed: PackedEpisodes, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
+    rows: StepRows, rewards: Tensor, online_qs: Tensor | None, agent: Agent, mixer: Mixer, config: Config
 ) -> Tensor:
     """Compute ``r + γ (1 − terminated) max q(s', ·)``; see :func:`make_targets`."""
-    first = packed.n_episodes  # rows of o', s' start behind those of time 0
-    next_qs = agent.unroll(packed.obs, packed.point_counts)[first:]
-    with naming_episodes(packed):
+    first = rows.n_episodes  # rows of o', s' start behind those of time 0
+    next_qs = agent.unroll(rows.obs, rows.point_counts)[first:]
+    with naming_episodes(rows):
         return mixer.td_target(
             next_qs,
-            packed.next_avail,
+            rows.next_avail,
             rewards,
-            packed.terminated,
+            rows.terminated,
             config.gamma,
-            packed.states[first:],
+            rows.states[first:],
             None if online_qs is None else online_qs[first:],
         )
 
 
 @contextmanager
-def naming_episodes(packed: PackedEpisodes) -> Iterator[None]:
+def naming_episodes(rows: StepRows) -> Iterator[None]:
     """Let a :class:`NoAvailableActionError` name episode (its place in the batch) and step, not the row."""
     try:
         yield
@@ -76,17 +76,17 @@ def naming_episodes(packed: PackedEpisodes) -> Iterator[None]:
         if error.late:  # of an earlier batch
             raise
         (row,) = error.index
-        where = (int(packed.episodes[row]), int(packed.times[row]))
+        where = (int(rows.episodes[row]), int(rows.times[row]))
         raise NoAvailableActionError(where, error.agent) from None
 
 
-def n_step_targets(packed: PackedEpisodes, rewards: Tensor, one_step: Tensor, gamma: float, n: int) -> Tensor:
+def n_step_targets(rows: StepRows, rewards: Tensor, one_step: Tensor, gamma: float, n: int) -> Tensor:
     """Sum up to n rewards before the bootstrap: ``y_n[t] = r[t] + γ y_(n−1)[t+1]``, where there is a step t+1.
 
     A step with fewer than n steps to its episode's end sums those that there are.
 
     Args:
-        packed: the batch.
+        rows: the batch.
         rewards: (N,), those that are learned from.
         one_step: (N, *M), the one-step targets ``y_1``.
         gamma: the discount.
@@ -97,26 +97,23 @@ def n_step_targets(packed: PackedEpisodes, rewards: Tensor, one_step: Tensor, ga
 
     Source: Sutton and Barto, Reinforcement Learning, 2nd edition, equation 7.4 with the maximum for the value.
     """
-    goes_on, later = packed.goes_on, packed.n_episodes
-    now, first = beside(rewards[goes_on], one_step), one_step[goes_on]
+    goes_on, later = rows.goes_on, rows.n_episodes
+    now, first = as_column(rewards[goes_on], one_step), one_step[goes_on]
     targets = one_step
-    for _ in range(min(n, len(packed.point_counts) - 1) - 1):  # no episode is longer
+    follows = as_column(rows.follows, one_step)
+    for _ in range(min(n, len(rows.point_counts) - 1) - 1):  # no episode is longer
         longer = now + gamma * targets[later:]
-        if packed.follows is not None:
-            longer = torch.where(beside(packed.follows, one_step), longer, first)
-        targets = one_step.index_copy(0, goes_on, longer)
+        targets = one_step.index_copy(0, goes_on, torch.where(follows, longer, first))
     return targets
 
 
-def lambda_targets(
-    packed: PackedEpisodes, rewards: Tensor, one_step: Tensor, gamma: float, td_lambda: float
-) -> Tensor:
+def lambda_targets(rows: StepRows, rewards: Tensor, one_step: Tensor, gamma: float, td_lambda: float) -> Tensor:
     """Average the n-step targets by λ: ``y[t] = (1 − λ) y_1[t] + λ (r[t] + γ y[t+1])``, where there is a step t+1.
 
     Actions off the greedy policy cut nothing: Peng's Q(λ).
 
     Args:
-        packed: the batch.
+        rows: the batch.
         rewards: (N,), those that are learned from.
         one_step: (N, *M), the one-step targets ``y_1``.
         gamma: the discount.
@@ -127,16 +124,13 @@ def lambda_targets(
 
     Source: Sutton and Barto, Reinforcement Learning, 2nd edition, section 12.1; Peng and Williams, 1994.
     """
-    goes_on = packed.goes_on
-    now = beside(rewards[goes_on], one_step).expand_as(one_step[packed.n_episodes :])
-    share = torch.full_like(rewards[goes_on], td_lambda)  # of what comes after the first reward
-    if packed.follows is not None:
-        share = share * packed.follows
-    share = beside(share, one_step)
+    goes_on = rows.goes_on
+    now = as_column(rewards[goes_on], one_step).expand_as(one_step[rows.n_episodes :])
+    share = as_column(td_lambda * rows.follows.to(rewards), one_step)  # of what comes after the first reward
     targets = one_step.index_copy(0, goes_on, torch.lerp(one_step[goes_on], now, share))
-    counts = packed.point_counts[1:].tolist()
+    counts = rows.point_counts[1:].tolist()
     at_times, shares = targets.split(counts), share.split(counts[1:])
-    for t in range(len(at_times) - 2, -1, -1):  # the longest episodes stand first, so a step's follower beside it
+    for t in range(len(at_times) - 2, -1, -1):  # the episodes that go on stand first
         following = at_times[t + 1]
         at_times[t][: len(following)].addcmul_(following, shares[t], value=gamma)
     return targets

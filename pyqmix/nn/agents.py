@@ -12,13 +12,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.linear import Linear
 from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
 from pyqmix.ops import reference
@@ -44,8 +45,14 @@ class _FirstLayer(Linear):
 
 
 class _Agent(nn.Module):
-    """Reads observations (..., O), times ``obs_scale`` (O,) where there is one: a constant, in no state_dict."""
+    """Reads observations (..., O), times ``obs_scale`` (O,) where there is one: a constant, in no state_dict.
 
+    Attributes:
+        native_kind: which agent network of the extension has these parameters in this order and computes the same;
+            None: none does. A native policy then acts, and a native training step learns, in this network's place.
+    """
+
+    native_kind: ClassVar[str | None] = None
     obs_scale: Tensor | None
 
     def __init__(self, obs_scale: Sequence[float] | None) -> None:
@@ -79,6 +86,8 @@ class MLPAgent(_Agent):
         share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
         obs_scale: O factors by which observations are multiplied first; None: they are not.
     """
+
+    native_kind: ClassVar[str | None] = "mlp"
 
     def __init__(
         self,
@@ -131,6 +140,8 @@ class GRUAgent(_Agent):
         share_parameters: one network for all agents; otherwise every parameter has a leading dimension n.
         obs_scale: O factors by which observations are multiplied first; None: they are not.
     """
+
+    native_kind: ClassVar[str | None] = "gru"
 
     def __init__(
         self,
@@ -219,17 +230,15 @@ def _parameters_may_lie_in_a_block(inputs: Tensor) -> Iterator[None]:
 Agent = MLPAgent | GRUAgent
 
 
-def make_agent(
-    name: str,
-    *,
-    obs_dim: int,
-    n_actions: int,
-    n_agents: int,
-    hidden_dim: int,
-    agent_id: bool,
-    share_parameters: bool = True,
-    obs_scale: Sequence[float] | None = None,
-) -> Agent:
+def make_agent(spec: NetworkSpec) -> Agent:
     """Build the agent network ``mlp`` or ``gru``."""
     kinds: dict[str, type[MLPAgent] | type[GRUAgent]] = {"mlp": MLPAgent, "gru": GRUAgent}
-    return kinds[name](obs_dim, n_actions, n_agents, hidden_dim, agent_id, share_parameters, obs_scale)
+    return kinds[spec.agent](
+        spec.obs_dim,
+        spec.n_actions,
+        spec.n_agents,
+        spec.hidden_dim,
+        spec.agent_id,
+        spec.share_parameters,
+        spec.obs_scale,
+    )

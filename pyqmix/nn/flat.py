@@ -61,9 +61,3 @@ class FlatParameters:
         norm: Tensor = torch.linalg.vector_norm(self.block.grad)
         self.block.grad.mul_((max_norm / (norm + 1e-6)).clamp(max=1.0))
         return norm
-
-
-def flat_weights(module: nn.Module) -> Tensor:
-    """Return all of a module's parameters, one after another, as one float32 block on the CPU; waits for a GPU."""
-    with torch.no_grad():
-        return torch.cat([p.reshape(-1) for p in module.parameters()]).to("cpu", torch.float32)

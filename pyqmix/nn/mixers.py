@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Protocol, cast
+from typing import ClassVar, Protocol, cast
 
 import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, own_tensor
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_tensor
@@ -15,11 +16,17 @@ from pyqmix.ops.qmixer import can_fuse
 
 
 class Mixer(Protocol):
-    """What the learner asks of a mixer. ``M`` is () for a team value, (n,) for one value an agent.
+    """The learner's side of a mixer. ``M`` is () for a team value, (n,) for one value an agent.
 
-    Where values and targets are computed beside each other, the learner asks for the values alone, and
+    Where values and targets are computed at the same time, the learner asks for the values alone, and
     :func:`squared_error` is their loss.
+
+    Attributes:
+        native_kind: which mixer of the extension has these parameters in this order and computes the same; None:
+            none does. A native training step then learns in this mixer's place.
     """
+
+    native_kind: ClassVar[str | None]
 
     def __call__(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Map the values (..., n) of the chosen actions and the states (..., S) to (..., *M)."""
@@ -74,6 +81,8 @@ class QMixer(nn.Module):
 
     Source: Rashid et al., arXiv:1803.11485, section 4.1 and figure 2.
     """
+
+    native_kind: ClassVar[str | None] = "qmix"
 
     def __init__(
         self,
@@ -187,6 +196,8 @@ class QMixer(nn.Module):
 class VDNMixer(nn.Module):
     """Value decomposition: the team's value is the sum of the agents'. Sunehag et al., arXiv:1706.05296."""
 
+    native_kind: ClassVar[str | None] = None
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Sum agent_qs (..., n) into q_tot (...); the states are not used."""
         return agent_qs.sum(-1)
@@ -214,6 +225,8 @@ class VDNMixer(nn.Module):
 class IQLMixer(nn.Module):
     """Independent Q-learning: no mixing; each agent has its own error on the team's reward."""
 
+    native_kind: ClassVar[str | None] = None
+
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Return agent_qs (..., n) as they are; the states are not used."""
         return agent_qs
@@ -239,10 +252,8 @@ class IQLMixer(nn.Module):
         return torch.where(terminated.unsqueeze(-1), team, team + gamma * chosen)
 
 
-def make_mixer(
-    name: str, *, n_agents: int, state_dim: int, embed_dim: int, hypernet_dim: int, hypernet_layers: int
-) -> QMixer | VDNMixer | IQLMixer:
-    """Build the mixer ``qmix``, ``vdn`` or ``iql``; the sizes concern ``qmix`` alone."""
-    if name == "qmix":
-        return QMixer(n_agents, state_dim, embed_dim, hypernet_dim, hypernet_layers)
-    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[name]())
+def make_mixer(spec: NetworkSpec) -> QMixer | VDNMixer | IQLMixer:
+    """Build the mixer ``qmix``, ``vdn`` or ``iql``."""
+    if spec.mixer == "qmix":
+        return QMixer(spec.n_agents, spec.state_dim, spec.embed_dim, spec.hypernet_dim, spec.hypernet_layers)
+    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[spec.mixer]())

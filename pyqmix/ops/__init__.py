@@ -7,6 +7,7 @@ dtype, shape and strides: the extension trusts them. CPU operations take float32
 not wait for it.
 """
 
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.ops import reference
 from pyqmix.ops.adam import adam
 from pyqmix.ops.backend import use_backend
@@ -19,13 +20,12 @@ from pyqmix.ops.mlp import mlp
 from pyqmix.ops.packing import pack_episodes
 from pyqmix.ops.padding import pad_episodes
 from pyqmix.ops.qmixer import qmixer, qmixer_loss, qmixer_td_target
-from pyqmix.ops.shape import QMixShape
 from pyqmix.ops.target import greedy_next_qs, td_target
 from pyqmix.ops.training import qmix_gradients
 
 __all__ = [
+    "NetworkSpec",
     "NoAvailableActionError",
-    "QMixShape",
     "adam",
     "greedy_next_qs",
     "gru",

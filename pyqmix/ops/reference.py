@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.ops.errors import NoAvailableActionError
-from pyqmix.ops.shape import QMixShape
 
 
 def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Tensor:
@@ -190,7 +190,7 @@ def hypernetworks(states: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor,
 
 
 def qmix_gradients(
-    shape: QMixShape,
+    spec: NetworkSpec,
     parameters: Tensor,
     target_parameters: Tensor,
     obs: Tensor,
@@ -210,16 +210,16 @@ def qmix_gradients(
     """Compute a training step's loss and gradient; see :func:`pyqmix.ops.qmix_gradients`."""
 
     def cut(block: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        agent, mixer = shape.agent_parameters(), shape.mixer_parameters()
+        agent, mixer = spec.agent_parameters(), spec.mixer_parameters()
         parts = block.split([math.prod(size) for size in (*agent, *mixer)])
         views = [part.view(size) for part, size in zip(parts, (*agent, *mixer), strict=True)]
         return views[: len(agent)], views[len(agent) :]
 
     def values(agent: Sequence[Tensor]) -> Tensor:
         """Values (P, n, A): of rows of one network, or of rows of all agents' networks."""
-        share, n_agents = shape.share_parameters, shape.n_agents
-        rows, one_hot = obs.flatten(0, 1) if share else obs, n_agents if share and shape.agent_id else 0
-        if shape.recurrent:
+        share, n_agents = spec.share_parameters, spec.n_agents
+        rows, one_hot = obs.flatten(0, 1) if share else obs, n_agents if share and spec.agent_id else 0
+        if spec.agent == "gru":
             assert point_counts is not None
             counts = point_counts * n_agents if share else point_counts
             hidden = gru(mlp(rows, agent[:2], one_hot).relu(), counts, *agent[2:6])

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import check_batch_sizes
-from pyqmix.ops.shape import QMixShape
 
 
 def qmix_gradients(
-    shape: QMixShape,
+    spec: NetworkSpec,
     parameters: Tensor,
     target_parameters: Tensor,
     obs: Tensor,
@@ -35,10 +33,10 @@ def qmix_gradients(
     """Compute the loss of N steps and its gradient with respect to every parameter; on the CPU.
 
     The steps are those of several episodes with P points in time, laid out as
-    :class:`pyqmix.learn.rows.PackedEpisodes` has them: the last N points are the steps' o', s'.
+    :class:`pyqmix.learn.rows.StepRows` has them: the last N points are the steps' o', s'.
 
     Args:
-        shape: sizes of the networks.
+        spec: the networks: agents of the kind ``mlp`` or ``gru``, and the mixer ``qmix``.
         parameters: (K,) float32 or float64, the online networks': each parameter behind the other, first the agent
             network's (weight and bias of each layer; of a recurrent one weight_ih, weight_hh, bias_ih, bias_hh, as
             :func:`pyqmix.ops.gru` has them), then the mixing network's in the order of ``QMixer.parameters()``.
@@ -62,8 +60,8 @@ def qmix_gradients(
 
     Raises:
         TypeError: an argument is no tensor or of the wrong dtype.
-        ValueError: a shape or device does not fit, there is no step, or an action or point does not exist; or the
-            points of recurrent agents are not counted.
+        ValueError: a shape or device does not fit, there is no step, an action or point does not exist, the points
+            of recurrent agents are not counted, or the networks are of another kind.
         NoAvailableActionError: an agent of a step that is not terminated has no available action at o'.
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
@@ -73,15 +71,18 @@ def qmix_gradients(
     dtype, device = obs.dtype, torch.device("cpu")
     if not 0 < steps <= points:
         raise ValueError(f"now: expected (N,) of 1 to {points} steps, got {steps if steps >= 0 else now}")
-    if shape.recurrent and len(shape.sizes) != 3:
-        raise ValueError(f"shape.sizes: expected those of three layers where one is recurrent, got {shape.sizes}")
-    counts = check_batch_sizes("point_counts", point_counts, points) if shape.recurrent else []
-    networks = _networks(shape)
-    agents, n_actions, size = (steps, shape.n_agents), shape.sizes[-1], networks.parameters
-    check_tensor("obs", obs, (points, shape.n_agents, shape.obs_dim), dtype, device)
-    check_tensor("states", states, (points, shape.state_dim), dtype, device)
+    if spec.mixer != "qmix":
+        raise ValueError(f"spec.mixer: expected qmix, got {spec.mixer!r}")
+    recurrent = spec.agent == "gru"
+    if recurrent and len(spec.sizes) != 3:
+        raise ValueError(f"spec.sizes: expected those of three layers where one is recurrent, got {spec.sizes}")
+    counts = check_batch_sizes("point_counts", point_counts, points) if recurrent else []
+    networks = native_network_spec(spec)
+    agents, size = (steps, spec.n_agents), networks.parameters
+    check_tensor("obs", obs, (points, spec.n_agents, spec.obs_dim), dtype, device)
+    check_tensor("states", states, (points, spec.state_dim), dtype, device)
     check_tensor("now", now, (steps,), torch.int64, device)
-    check_tensor("next_avail", next_avail, (*agents, n_actions), torch.bool, device)
+    check_tensor("next_avail", next_avail, (*agents, spec.n_actions), torch.bool, device)
     check_tensor("actions", actions, agents, torch.int64, device)
     check_tensor("terminated", terminated, (steps,), torch.bool, device)
     for name, row in (("rewards", rewards), ("weights", weights)):
@@ -96,7 +97,7 @@ def qmix_gradients(
         networks,
         point_counts=counts,
         obs=readable(obs),
-        states=as_rows(states, points, shape.state_dim),
+        states=as_rows(states, points, spec.state_dim),
         now=readable(now),
         next_avail=readable(next_avail),
         actions=readable(actions),
@@ -113,11 +114,6 @@ def qmix_gradients(
         threads=torch.get_num_threads(),
     )
     if unavailable >= 0:
-        step, agent = divmod(unavailable, shape.n_agents)
+        step, agent = divmod(unavailable, spec.n_agents)
         raise NoAvailableActionError((step,), agent)
     return torch.tensor(loss, dtype=dtype), q_tot, targets
-
-
-@lru_cache(maxsize=64)
-def _networks(shape: QMixShape) -> _C.QMixNetworks:
-    return _C.QMixNetworks(**vars(shape))

@@ -1,6 +1,6 @@
 """Plays the next episodes on a thread of its own while the caller takes training steps.
 
-Threading contract: one thread uses a :class:`PlayAhead`. The policy that plays beside it has a copy of the weights
+Threading contract: one thread uses a :class:`PlayAhead`. The policy that plays meanwhile has a copy of the weights
 of the moment when the playing began, and its episodes lie in a ring of their own until the caller asks for
 them. So what is played and what is sampled depends on the order of the caller's calls alone, not on which thread
 is the faster.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
@@ -19,8 +19,8 @@ from threading import Thread
 from pyqmix import _C
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
-from pyqmix.nn.flat import FlatParameters, flat_weights
 from pyqmix.play.create import AnyRollout, create_rollout
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
@@ -28,9 +28,9 @@ from pyqmix.replay import EpisodeRing, RingBusyError
 _GRACE = 5.0  # seconds that playing has to end by itself when the run is over
 
 
-def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> AnyRollout | PlayAhead:
+def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> PlayInTurn | PlayAhead:
     """Build what plays a run's training episodes into its ring: ahead of the training steps with ``--overlap``."""
-    return PlayAhead(config, agent, ring) if config.overlap else _rollout(config, agent, ring)
+    return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)
 
 
 def _rollout(config: Config, agent: Agent, ring: EpisodeRing) -> AnyRollout:
@@ -49,8 +49,27 @@ class _Ahead:
     played: Played
 
 
+class PlayInTurn:
+    """Plays episodes into a ring when the caller asks for them; the same calls as :class:`PlayAhead` has."""
+
+    def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
+        self._rollout = _rollout(config, agent, ring)
+
+    def play(self, first: int, count: int, epsilon: float) -> Played:
+        """Play the episodes first, ..., first + count - 1."""
+        return self._rollout.play(first, count, epsilon)
+
+    def meanwhile(self, first: int, count: int, epsilon: float) -> AbstractContextManager[None]:
+        """Play nothing while the block runs."""
+        return nullcontext()
+
+    def close(self) -> None:
+        """Close the environments."""
+        self._rollout.close()
+
+
 class PlayAhead:
-    """Plays episodes into a ring, at once or beside the caller's work.
+    """Plays episodes into a ring, at once or while the caller does something else.
 
     The policy acts on the CPU, with one thread.
 
@@ -63,7 +82,6 @@ class PlayAhead:
     def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
         self._agent = agent
         self._actor = copy.deepcopy(agent).to("cpu").requires_grad_(False)
-        self._weights = FlatParameters([self._actor]).block.detach()
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self._staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self._staged.native, ring.native)
@@ -115,7 +133,7 @@ class PlayAhead:
         self._thread.end(_GRACE)
 
     def _take_weights(self) -> None:
-        self._weights.copy_(flat_weights(self._agent))
+        ActorWeights.of(self._agent).load_into(self._actor)
 
     def _play(self, first: int, count: int, epsilon: float) -> _Ahead:
         ticket = self._staged.reserve(0)

@@ -24,7 +24,7 @@ def create_rollout(
     ring: EpisodeRing | None = None,
     num_workers: int = 0,
 ) -> AnyRollout:
-    """Build what plays a config's environment: natively where the environment allows it.
+    """Build what plays a config's environment: natively where environment and agent have a native twin.
 
     Args:
         config: names the environment.
@@ -42,7 +42,7 @@ def create_rollout(
     if num_workers > 0:
         env.close()
         return WorkerRollout(config, agent, seed, stream, ring, num_workers)
-    if isinstance(env, NativeEnv):
+    if isinstance(env, NativeEnv) and agent.native_kind is not None:
         return NativeRollout(env, agent, seed, stream, ring, config.threads)
     others = [config.create_env() for _ in range(num_envs - 1)]
     return Rollout([env, *others], agent, seed, stream, ring)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pyqmix import _C
 from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import NativeEnv
-from pyqmix.nn.agents import Agent, GRUAgent
-from pyqmix.nn.flat import flat_weights
+from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.nn.agents import Agent
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
@@ -45,10 +46,12 @@ class NativeRollout:
             raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
         spec = env.spec
-        self._policy = native_policy(agent, spec)
+        policy = native_policy(agent, spec)
+        if policy is None:
+            raise ValueError(f"agent: expected one with a native policy, got {type(agent).__name__}")
         self._rollout = _C.Rollout(
             env=env.native,
-            policy=self._policy,
+            policy=policy,
             seed=seed,
             stream=stream,
             ring=ring.native if ring is not None else None,
@@ -65,7 +68,7 @@ class NativeRollout:
         """
         try:
             returns, lengths = self._rollout.play(
-                flat_weights(self._agent).numpy(),
+                ActorWeights.of(self._agent).block,
                 first=first,
                 count=count,
                 epsilon=epsilon,
@@ -87,15 +90,27 @@ class NativeRollout:
         """Do nothing."""
 
 
-def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy:
-    """Build the agent's twin in C++, without its weights."""
-    kind = _C.GruPolicy if isinstance(agent, GRUAgent) else _C.MlpPolicy
-    return kind(
+def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy | None:
+    """Build the agent's twin in C++, without its weights; None if it has none, so that Python must act.
+
+    Args:
+        agent: the policy.
+        spec: what its environment's episodes look like.
+
+    Raises:
+        ValueError: the agent's scale is not one of the environment's observations.
+    """
+    if agent.native_kind is None:
+        return None
+    networks = NetworkSpec(
         n_agents=spec.n_agents,
         obs_dim=spec.obs_dim,
-        hidden_dim=agent.hidden_dim,
         n_actions=spec.n_actions,
+        state_dim=spec.state_dim,
+        agent=agent.native_kind,
+        hidden_dims=(agent.hidden_dim, agent.hidden_dim),
         agent_id=agent.agent_id,
         share_parameters=agent.share_parameters,
-        obs_scale=[] if agent.obs_scale is None else agent.obs_scale.tolist(),
+        obs_scale=None if agent.obs_scale is None else tuple(agent.obs_scale.tolist()),
     )
+    return _C.Policy(native_network_spec(networks))

@@ -12,13 +12,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.utils import vector_to_parameters
 
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream, derive_seed, generator
 from pyqmix.envs import Env, Point
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
-from pyqmix.nn.flat import flat_weights
 from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
 
 _LARGEST_REWARD = float(np.finfo(np.float32).max)  # the replay keeps float32
@@ -126,7 +125,7 @@ class Rollout:
             RingBusyError: no slot of the ring was free.
         """
         if self._actor is not self._agent:
-            vector_to_parameters(flat_weights(self._agent), self._actor.parameters())
+            ActorWeights.of(self._agent).load_into(self._actor)
         returns, lengths = np.zeros(count), np.zeros(count, np.int64)
         self._first_ticket = None if ticket is None else ticket - first
         waiting = iter(range(first, first + count))

@@ -11,12 +11,12 @@ import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.config.networks import network_spec
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent, make_agent
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import EpisodeRing
@@ -30,13 +30,13 @@ class Job:
         episode: its index in the stream.
         ticket: of the ring, which decides the slot that it lies in.
         epsilon: exploration.
-        weights: the policy's parameters, flat; None where they are those of the job before.
+        weights: the policy's; None where they are those of the job before.
     """
 
     episode: int
     ticket: int | None
     epsilon: float
-    weights: NDArray[np.float32] | None
+    weights: ActorWeights | None
 
 
 @dataclass(frozen=True)
@@ -62,16 +62,7 @@ def serve(connection: Connection, config: Config, seed: int, stream: Stream, rin
     torch.set_num_threads(1)
     try:
         env = config.create_env()
-        agent = make_agent(
-            config.agent,
-            obs_dim=env.spec.obs_dim,
-            n_actions=env.spec.n_actions,
-            n_agents=env.spec.n_agents,
-            hidden_dim=config.hidden_dim,
-            agent_id=config.agent_id,
-            share_parameters=config.share_parameters,
-            obs_scale=env.spec.obs_scale,
-        )
+        agent = make_agent(network_spec(env.spec, config))
         rollout = Rollout([env], agent, seed, stream, ring)
         while (job := _receive(connection)) is not None:
             connection.send(_play(rollout, agent, job))
@@ -89,14 +80,9 @@ def _receive(connection: Connection) -> Job | None:
 
 def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
     if job.weights is not None:
-        load_weights(agent, job.weights)
+        job.weights.load_into(agent)
     played = rollout.play(job.episode, 1, job.epsilon, job.ticket)
     return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]))
-
-
-def load_weights(agent: Agent, weights: NDArray[np.float32]) -> None:
-    """Set all parameters from one flat block."""
-    torch.nn.utils.vector_to_parameters(torch.from_numpy(weights.copy()), agent.parameters())
 
 
 def _failure(error: Exception) -> Failure:

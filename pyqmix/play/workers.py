@@ -13,11 +13,11 @@ from collections import deque
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
 from pyqmix.play.rollout import Played
 from pyqmix.play.worker import Failure, Job, Outcome, serve
@@ -86,7 +86,7 @@ class WorkerRollout:
             RuntimeError: a worker failed otherwise. The cause of each is the worker's traceback.
         """
         ticket = None if self._ring is None else self._ring.reserve(count)
-        weights = torch.nn.utils.parameters_to_vector(self._agent.parameters()).detach().cpu().numpy()
+        weights = ActorWeights.of(self._agent)
         waiting = deque(
             Job(first + k, None if ticket is None else ticket + k, epsilon, weights) for k in range(count)
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -26,6 +27,8 @@ class EpisodeBatch:
         rewards: (B, T) float32, the team's.
         terminated: (B, T) bool; a truncated episode ends without it.
         lengths: (B,) int64, the steps of each episode.
+        memory: (bytes,) uint8, of which one copy moves every tensor: the block that :meth:`empty` allocated for B
+            episodes with room for the episode limit; None where the tensors are not the whole of such a block.
     """
 
     obs: Tensor
@@ -35,6 +38,7 @@ class EpisodeBatch:
     rewards: Tensor
     terminated: Tensor
     lengths: Tensor
+    memory: Tensor | None = field(default=None, init=False, repr=False)  # so that replace() leaves it out
 
     @classmethod
     def empty(
@@ -62,28 +66,19 @@ class EpisodeBatch:
         tensors = {p.name: memory[p.offset : p.offset + p.size].view(p.dtype).view(p.shape) for p in parts}
         if spec.concat_state:
             tensors["states"] = tensors["obs"].flatten(2)
-        return cls(**tensors)
+        return cls(**tensors)._with_memory(memory if steps == spec.episode_limit else None)
+
+    def _with_memory(self, memory: Tensor | None) -> EpisodeBatch:
+        object.__setattr__(self, "memory", memory)
+        return self
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return the tensors by their names."""
+        return {f.name: getattr(self, f.name) for f in FIELDS}
 
     def own_tensors(self, spec: EpisodeSpec) -> dict[str, Tensor]:
-        """Name the tensors, but for states that are only a view of the observations."""
-        return {name: x for name, x in vars(self).items() if name != "states" or not spec.concat_state}
-
-    def memory(self, spec: EpisodeSpec) -> Tensor | None:
-        """Return all of a batch's memory (bytes,) uint8, of which one copy moves every tensor.
-
-        None if it is not the whole of what :meth:`empty` allocated for B episodes with room for the episode limit.
-        """
-        storage = self.obs.untyped_storage()
-        parts, size = _layout(spec, len(self.lengths), spec.episode_limit, self.rewards.dtype)
-        if storage.nbytes() != size:
-            return None
-        for part in parts:
-            tensor: Tensor = getattr(self, part.name)
-            begin, stride = tensor.storage_offset() * part.dtype.itemsize, tensor.stride(0) * part.dtype.itemsize
-            laid_out = begin == part.offset and stride * part.shape[0] == part.size and tensor.dtype == part.dtype
-            if not laid_out or tensor.untyped_storage()._cdata != storage._cdata:  # the same memory, not as large
-                return None
-        return torch.empty(0, dtype=torch.uint8, device=self.obs.device).set_(storage)
+        """Return the tensors by their names, but for states that are only a view of the observations."""
+        return {f.name: getattr(self, f.name) for f in own_fields(spec)}
 
     def fitted(self, spec: EpisodeSpec, batch_size: int, steps: int) -> EpisodeBatch:
         """Return the beginning of each tensor's memory as a smaller batch, contiguous like this one.
@@ -91,35 +86,19 @@ class EpisodeBatch:
         Raises:
             ValueError: a tensor has another dtype, device, layout or spec, or too little room.
         """
-        points = (batch_size, steps + 1)
-        obs = _fit("obs", self.obs, torch.float32, (*points, spec.n_agents, spec.obs_dim))
+        tensors = {
+            f.name: _fit(f.name, getattr(self, f.name), f.dtype or torch.float32, f.shape(spec, batch_size, steps))
+            for f in own_fields(spec)
+        }
         if spec.concat_state:
-            states = obs.flatten(2)
-        else:
-            states = _fit("states", self.states, torch.float32, (*points, spec.state_dim))
-        joint = (batch_size, steps, spec.n_agents)
-        return EpisodeBatch(
-            obs=obs,
-            avail=_fit("avail", self.avail, torch.bool, (*points, spec.n_agents, spec.n_actions)),
-            states=states,
-            actions=_fit("actions", self.actions, torch.int64, joint),
-            rewards=_fit("rewards", self.rewards, torch.float32, joint[:2]),
-            terminated=_fit("terminated", self.terminated, torch.bool, joint[:2]),
-            lengths=_fit("lengths", self.lengths, torch.int64, (batch_size,)),
-        )
+            tensors["states"] = tensors["obs"].flatten(2)
+        whole = tensors["obs"].shape == self.obs.shape
+        return EpisodeBatch(**tensors)._with_memory(self.memory if whole else None)
 
     def up_to(self, steps: int) -> EpisodeBatch:
         """Return a view of each episode's first ``steps`` steps and the points around them."""
-        points, joint = slice(steps + 1), slice(steps)
-        return EpisodeBatch(
-            obs=self.obs[:, points],
-            avail=self.avail[:, points],
-            states=self.states[:, points],
-            actions=self.actions[:, joint],
-            rewards=self.rewards[:, joint],
-            terminated=self.terminated[:, joint],
-            lengths=self.lengths,
-        )
+        views = {f.name: f.up_to(getattr(self, f.name), steps) for f in FIELDS}
+        return EpisodeBatch(**views)._with_memory(self.memory)
 
     @property
     def mask(self) -> Tensor:
@@ -131,7 +110,48 @@ class EpisodeBatch:
         """Move every tensor to a device; the copies are complete when this returns."""
         if self.obs.device == device:
             return self
-        return EpisodeBatch(**{name: value.to(device) for name, value in vars(self).items()})
+        return EpisodeBatch(**{name: value.to(device) for name, value in self.tensors().items()})
+
+
+class Field(NamedTuple):
+    """One tensor of a batch.
+
+    Attributes:
+        name: of the attribute.
+        extra: the rows of an episode of T steps are T and so many more; None: an episode has one value.
+        width: the shape of a row.
+        dtype: its own; None: the batch's floating-point dtype.
+    """
+
+    name: str
+    extra: int | None
+    width: Callable[[EpisodeSpec], tuple[int, ...]]
+    dtype: torch.dtype | None
+
+    def shape(self, spec: EpisodeSpec, batch_size: int, steps: int) -> tuple[int, ...]:
+        """Return the shape in a batch of B episodes padded to T steps."""
+        rows = () if self.extra is None else (steps + self.extra,)
+        return batch_size, *rows, *self.width(spec)
+
+    def up_to(self, tensor: Tensor, steps: int) -> Tensor:
+        """Return a view of the rows of an episode's first ``steps`` steps."""
+        return tensor if self.extra is None else tensor[:, : steps + self.extra]
+
+
+FIELDS = (
+    Field("obs", 1, lambda spec: (spec.n_agents, spec.obs_dim), None),
+    Field("avail", 1, lambda spec: (spec.n_agents, spec.n_actions), torch.bool),
+    Field("states", 1, lambda spec: (spec.state_dim,), None),
+    Field("actions", 0, lambda spec: (spec.n_agents,), torch.int64),
+    Field("rewards", 0, lambda spec: (), None),
+    Field("terminated", 0, lambda spec: (), torch.bool),
+    Field("lengths", None, lambda spec: (), torch.int64),
+)
+
+
+def own_fields(spec: EpisodeSpec) -> list[Field]:
+    """Return the fields that have memory of their own: concatenated states are a view of the observations."""
+    return [f for f in FIELDS if f.name != "states" or not spec.concat_state]
 
 
 class _Part(NamedTuple):
@@ -150,22 +170,11 @@ _ALIGNMENT = 64  # bytes
 @lru_cache(maxsize=256)
 def _layout(spec: EpisodeSpec, batch_size: int, steps: int, dtype: torch.dtype) -> tuple[tuple[_Part, ...], int]:
     """Lay out the tensors that have memory of their own; return with them the bytes of all."""
-    points, joint = (batch_size, steps + 1), (batch_size, steps, spec.n_agents)
-    kinds: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
-        "obs": ((*points, spec.n_agents, spec.obs_dim), dtype),
-        "states": ((*points, spec.state_dim), dtype),
-        "avail": ((*points, spec.n_agents, spec.n_actions), torch.bool),
-        "actions": (joint, torch.int64),
-        "rewards": (joint[:2], dtype),
-        "terminated": (joint[:2], torch.bool),
-        "lengths": (joint[:1], torch.int64),
-    }
-    if spec.concat_state:
-        del kinds["states"]  # a view of the observations
     parts, offset = [], 0
-    for name, (shape, kind) in kinds.items():
+    for f in own_fields(spec):
+        shape, kind = f.shape(spec, batch_size, steps), f.dtype or dtype
         size = torch.Size(shape).numel() * kind.itemsize
-        parts.append(_Part(name, shape, kind, offset, size))
+        parts.append(_Part(f.name, shape, kind, offset, size))
         offset += -(-size // _ALIGNMENT) * _ALIGNMENT
     return tuple(parts), offset
 
@@ -175,6 +184,7 @@ class BatchView:
 
     def __init__(self, batch: EpisodeBatch) -> None:
         self.batch = batch
+        self._up_to: dict[int, EpisodeBatch] = {batch.actions.shape[1]: batch}
         self.lengths: NDArray[np.int64] = batch.lengths.numpy()
         self.arrays = (
             batch.obs.numpy(),
@@ -184,6 +194,12 @@ class BatchView:
             batch.rewards.numpy(),
             batch.terminated.numpy(),
         )
+
+    def up_to(self, steps: int) -> EpisodeBatch:
+        """Return :meth:`EpisodeBatch.up_to`, the same object at each call."""
+        if steps not in self._up_to:
+            self._up_to[steps] = self.batch.up_to(steps)
+        return self._up_to[steps]
 
 
 def _fit(name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int, ...]) -> Tensor:

@@ -9,14 +9,14 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.replay.batch import BatchView, EpisodeBatch
+from pyqmix.replay.batch import BatchView, EpisodeBatch, own_fields
 from pyqmix.replay.memory import MiB
 
 
 class DeviceStore:
     """Keeps a ring's episodes, as batches have them, on a device; each is copied there when it is first drawn.
 
-    What is drawn is the ring's affair, so the batches are those that would come from the ring itself.
+    The ring decides which are drawn, so the batches are those that would come from the ring itself.
 
     Args:
         spec: what the episodes look like.
@@ -36,7 +36,7 @@ class DeviceStore:
         self.fetched = 0
 
     def batch(self, pinned: _C.PinnedBatch, lengths: NDArray[np.int64]) -> EpisodeBatch:
-        """Gather a batch that is pinned in the ring, after fetching what was not drawn before.
+        """Gather a batch that is pinned in the ring, after fetching the episodes that were not drawn before.
 
         The next one of as many episodes overwrites it.
         """
@@ -74,8 +74,8 @@ class DeviceStore:
         lengths: NDArray[np.int64],
     ) -> None:
         steps = int(lengths[rows].max())
-        pinned_memory = self._device.type == "cuda"
-        host = BatchView(EpisodeBatch.empty(self._spec, len(rows), steps, pinned_memory))
+        page_locked = self._device.type == "cuda"
+        host = BatchView(EpisodeBatch.empty(self._spec, len(rows), steps, page_locked))
         pinned.decode(*host.arrays, rows=rows)
         host.lengths[:] = lengths[rows]
         at = self._sent(slots[rows])
@@ -96,9 +96,6 @@ def _require_free_memory(spec: EpisodeSpec, capacity: int, device: torch.device)
 
 
 def store_bytes(spec: EpisodeSpec, capacity: int) -> int:
-    """Return the bytes that so many decoded episodes take."""
-    points, steps = spec.episode_limit + 1, spec.episode_limit
-    of_state = 0 if spec.concat_state else 4 * spec.state_dim
-    of_point = spec.n_agents * (4 * spec.obs_dim + spec.n_actions) + of_state
-    of_step = 8 * spec.n_agents + 4 + 1
-    return capacity * (points * of_point + steps * of_step + 8)
+    """Return the bytes that ``capacity`` decoded episodes take."""
+    parts = ((f.shape(spec, capacity, spec.episode_limit), f.dtype or torch.float32) for f in own_fields(spec))
+    return sum(torch.Size(shape).numel() * dtype.itemsize for shape, dtype in parts)

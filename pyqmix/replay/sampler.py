@@ -6,6 +6,7 @@ from collections import deque
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.base.spec import spec_of
@@ -63,6 +64,13 @@ class EpisodeSampler:
             raise ValueError(f"batch_size: the ring holds {held} episodes, {batch_size} were asked for")
         raise RingBusyError(f"{len(lengths)} of {batch_size} episodes could be had: writers hold the rest")
 
+    def importance(self, beta: float) -> Tensor | None:
+        """Return the factors (B,) of the last batch's episodes in the loss; None: uniform draws need none."""
+        return None
+
+    def learn(self, errors: Tensor) -> None:
+        """Take in the mean absolute errors (B,) of the last batch's episodes; uniform draws ignore them."""
+
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
         longest = max(lengths.tolist())
         steps = longest if room is None else room
@@ -74,10 +82,10 @@ class EpisodeSampler:
             view = self._view(out, len(lengths), steps)
         self._sampler.decode(*view.arrays)
         view.lengths[:] = lengths
-        return view.batch if longest == steps else view.batch.up_to(longest)
+        return view.up_to(longest)
 
     def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
-        """Return the beginning of ``out``: checking it anew takes longer than filling a small batch."""
+        """Return the beginning of ``out``, cached: checking it takes longer than filling a small batch."""
         views = next((views for known, views in self._outs if known is out), None)
         if views is None:
             views = {}

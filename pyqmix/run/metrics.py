@@ -68,6 +68,11 @@ class MetricsLog:
         self._file = path.open("a", newline="")
         self._board = SummaryWriter(str(run_dir), purge_step=up_to_step + 1 if self.history else None)
 
+    @property
+    def wall_seconds(self) -> float:
+        """Of the last line, 0 without one."""
+        return self.history[-1].wall_seconds if self.history else 0.0
+
     def write(self, metrics: Metrics) -> None:
         """Append one line."""
         self.history.append(metrics)

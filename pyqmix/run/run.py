@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from itertools import cycle
 from pathlib import Path
@@ -19,9 +20,9 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.step import UpdateStats
-from pyqmix.play.ahead import PlayAhead, training_rollout
+from pyqmix.play.ahead import training_rollout
 from pyqmix.play.evaluator import Evaluation, Evaluator
-from pyqmix.replay import EpisodeBatch, EpisodeRing
+from pyqmix.replay import EpisodeBatch, EpisodeRing, EpisodeSampler
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.prioritised import PrioritisedSampler
 from pyqmix.run import checkpoint, folder
@@ -30,6 +31,7 @@ from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.metrics import Metrics, MetricsLog
 from pyqmix.run.plots import plot_curves
+from pyqmix.run.schedule import Schedule
 from pyqmix.run.summary import goodbye, summarise
 from pyqmix.run.window import Window
 
@@ -54,50 +56,33 @@ class Run:
     ) -> None:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
+        self.progress = _resume(self.learner, config) if resume else Progress()
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
+        self.sampler = _sampler(config, spec, device, self.ring, self.progress.updates)
+        self._memory = _batch_memory(config, spec, device)
         self.rollout = training_rollout(config, self.learner.agent, self.ring)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed)
-        self.progress = _resume(self.learner, config) if resume else Progress()
-        self.run_folder = RunFolder(Path(str(config.run_dir))) if resume else folder.create(config)
-        self.folder = self.run_folder.path
         self.evaluator.skip(self.progress.evaluated_episodes)
-        # A resumed run draws from here on as if its earlier part had been a run of its own.
-        seed = derive_seed(config.seed, Stream.REPLAY, self.progress.updates)
-        on_gpu = config.replay_device == "cuda"
-        store = DeviceStore(spec, config.buffer_size, device) if on_gpu else None
-        self.sampler = (
-            PrioritisedSampler(self.ring, seed, config.per_alpha, store)
-            if config.prioritised
-            else self.ring.sampler(seed, store)
-        )
-        # Used in turns: before a GPU, one is still being copied while the other is filled.
-        pinned = device.type == "cuda"
-        batches = [EpisodeBatch.empty(spec, config.batch_size, pin_memory=pinned) for _ in range(1 + pinned)]
-        self._batches = cycle(batches)
-        self.log = MetricsLog(self.folder, self.progress.steps if resume else -1)
-        if resume:
-            folder.save_config(config)
         self.evaluation: Evaluation | None = None
+        self.run_folder, self.log = _files(config, resume, self.progress.steps)
+        self.folder = self.run_folder.path
         self.checkpointed = self.progress.steps if resume else -1
-        self._began = time.monotonic() - (self.log.history[-1].wall_seconds if self.log.history else 0.0)
-        self._first_steps, self._working = self.progress.steps, 0.0
+        self._schedule = Schedule(config, self.progress.steps)
+        self._window, self._first_steps = Window(self.progress.steps), self.progress.steps
         self._due_updates = 0.0
-        self._window = Window(self.progress.steps)
-        self._next = {
-            name: (self.progress.steps // every + 1) * every for name, every in self._intervals().items()
-        }
+        self._began = time.monotonic() - self.log.wall_seconds
         display.message(f"run directory: {self.folder}")
         if resume:
             display.message(
-                f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; "
-                "not restored: the replay buffer, which fills anew, and the sampler's place in its stream"
+                f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; not "
+                "restored: the replay buffer, which fills again, and the sampler's place in its stream"
             )
 
     def play(self) -> None:
         """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
         start = time.monotonic()
         played = self.rollout.play(*self._next_episodes())
-        self._work(start)
+        self._window.working_seconds += time.monotonic() - start
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
         self._due_updates += self.config.updates_due(self.config.num_envs)
@@ -115,18 +100,18 @@ class Run:
                 self._due_updates -= 1.0
                 self._window.updates.append(self._update())
                 self.progress.updates = self.learner.updates
-        self._work(start)
+        self._window.working_seconds += time.monotonic() - start
 
     def report(self) -> None:
         """Log, evaluate and checkpoint where their time has come."""
         steps = self.progress.steps
         self.display.steps(steps)
-        evaluate = self._is_due("eval") or steps >= self.config.total_steps
+        evaluate = self._schedule.is_due("eval", steps) or steps >= self.config.total_steps
         if evaluate:
             self._evaluate()
-        if self._is_due("log") or evaluate:
+        if self._schedule.is_due("log", steps) or evaluate:
             self._write_metrics(self.evaluation if evaluate else None)
-        if self._is_due("checkpoint"):
+        if self._schedule.is_due("checkpoint", steps):
             self._checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
@@ -161,11 +146,9 @@ class Run:
         self.evaluator.close()
 
     def _update(self) -> UpdateStats:
-        out, room = next(self._batches), self.learner.batch_room
-        batch = self.sampler.sample(self.config.batch_size, out, room)
-        if not isinstance(self.sampler, PrioritisedSampler):
-            return self.learner.update(batch)
-        beta = self.config.importance_exponent(self.progress.steps)
+        config, room = self.config, self.learner.step.batch_room
+        batch = self.sampler.sample(config.batch_size, next(self._memory), room)
+        beta = config.importance_exponent(self.progress.steps)
         stats = self.learner.update(batch, self.sampler.importance(beta))
         if stats.episode_errors is not None:
             self.sampler.learn(stats.episode_errors)
@@ -180,29 +163,11 @@ class Run:
         return self._due_updates >= 1.0 - 1e-9
 
     def _playing_ahead(self) -> AbstractContextManager[None]:
-        """With --overlap, play the next episodes beside the training steps, if there are both."""
+        """With --overlap, play the next episodes while training steps are taken, if there are both."""
         more = self.progress.steps < self.config.total_steps
-        if isinstance(self.rollout, PlayAhead) and more and self._is_update_due():
+        if more and self._is_update_due():
             return self.rollout.meanwhile(*self._next_episodes())
         return nullcontext()
-
-    def _intervals(self) -> dict[str, int]:
-        config = self.config
-        return {
-            "eval": config.eval_every,
-            "log": config.log_every,
-            "checkpoint": config.checkpoint_every,
-        }
-
-    def _is_due(self, name: str) -> bool:
-        if self.progress.steps < self._next[name]:
-            return False
-        every = self._intervals()[name]
-        self._next[name] = (self.progress.steps // every + 1) * every
-        return True
-
-    def _work(self, start: float) -> None:
-        self._working += time.monotonic() - start
 
     def _evaluate(self) -> None:
         self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
@@ -214,7 +179,7 @@ class Run:
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         ops.raise_late_errors()
         window, self._window = self._window, Window(self.progress.steps)
-        working, self._working = self._working, 0.0
+        working = window.working_seconds
         steps = self.progress.steps - window.first_step
         metrics = Metrics(
             steps=self.progress.steps,
@@ -236,14 +201,42 @@ class Run:
     def _checkpoint(self) -> None:
         if self.checkpointed != self.progress.steps:
             ops.raise_late_errors()
-            if not self.learner.is_finite():
+            if not self.learner.networks.is_finite():
                 raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
             checkpoint.save(self.folder, self.learner, self.progress)
             self.checkpointed = self.progress.steps
 
 
+def _sampler(
+    config: Config, spec: EpisodeSpec, device: torch.device, ring: EpisodeRing, updates: int
+) -> EpisodeSampler:
+    """Build what draws the batches; a resumed run draws as if its earlier updates had been a run apart."""
+    seed = derive_seed(config.seed, Stream.REPLAY, updates)
+    store = DeviceStore(spec, config.buffer_size, device) if config.replay_device == "cuda" else None
+    if config.prioritised:
+        return PrioritisedSampler(ring, seed, config.per_alpha, store)
+    return ring.sampler(seed, store)
+
+
+def _batch_memory(config: Config, spec: EpisodeSpec, device: torch.device) -> Iterator[EpisodeBatch]:
+    """Allocate memory of batches; for a GPU two, because one is still being copied while the other is filled."""
+    page_locked = device.type == "cuda"
+    count = 2 if page_locked else 1
+    return cycle([EpisodeBatch.empty(spec, config.batch_size, pin_memory=page_locked) for _ in range(count)])
+
+
+def _files(config: Config, resume: bool, steps: int) -> tuple[RunFolder, MetricsLog]:
+    """Open the folder of a new run, or that of one which goes on at ``steps`` with other options."""
+    if not resume:
+        made = folder.create(config)
+        return made, MetricsLog(made.path)
+    resumed = RunFolder(Path(str(config.run_dir)))
+    log = MetricsLog(resumed.path, steps)
+    folder.save_config(config)
+    return resumed, log
+
+
 def _resume(learner: Learner, config: Config) -> Progress:
     if config.run_dir is None:
         raise ConfigError("resume: expected the folder of a run in run_dir, got None")
-    folder = Path(config.run_dir)
-    return checkpoint.load(checkpoint.latest(folder), learner)
+    return checkpoint.load(checkpoint.latest(Path(config.run_dir)), learner)

@@ -1,4 +1,4 @@
-"""Averages over what happened since the last line of metrics."""
+"""Averages over the time since the last line of metrics."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from pyqmix.play.rollout import Played
 
 
 class Window:
-    """What happened since the last line of metrics."""
+    """Episodes and updates since the last line of metrics, from ``first_step`` on.
+
+    Attributes:
+        working_seconds: spent on them, without evaluations and checkpoints.
+    """
 
     def __init__(self, first_step: int) -> None:
-        self.first_step = first_step
+        self.first_step, self.working_seconds = first_step, 0.0
         self.played: list[Played] = []
         self.updates: list[UpdateStats] = []
 

@@ -93,13 +93,15 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
 template <NativeGame Game>
 bool check(const World<Game>& world, std::mt19937_64& random) {
     const EpisodeSpec spec = world.spec();
-    PolicySizes sizes{spec.n_agents, spec.obs_dim, 9, spec.n_actions, true, random() % 2 == 0, {}};
+    NetworkSpec sizes;
+    sizes.n_agents = spec.n_agents;
+    sizes.obs_dim = spec.obs_dim;
+    sizes.n_actions = spec.n_actions;
+    sizes.hidden_dims = {9, 9};
+    sizes.share_parameters = random() % 2 == 0;
     if (random() % 2 == 0) sizes.obs_scale = world.obs_scale();
-    std::shared_ptr<Policy> policy;
-    if (random() % 2 == 0)
-        policy = std::make_shared<MlpPolicy>(sizes);
-    else
-        policy = std::make_shared<GruPolicy>(sizes);
+    sizes.agent = random() % 2 == 0 ? AgentKind::mlp : AgentKind::gru;
+    const std::shared_ptr<Policy> policy = make_policy(sizes);
     std::vector<float> weights(static_cast<std::size_t>(policy->weights()));
     for (float& w : weights) w = static_cast<float>(random() % 2001) / 1000.0f - 1.0f;
     policy->load(weights);

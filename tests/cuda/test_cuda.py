@@ -264,7 +264,7 @@ def trained(options, device, updates=12):
     losses = []
     for update in range(updates):
         batch = make_batch((6, 4) if update % 2 else (2, 1), seed=update, garbage=0.0)
-        floats = {k: v.float() if v.is_floating_point() else v for k, v in vars(batch).items()}
+        floats = {k: v.float() if v.is_floating_point() else v for k, v in batch.tensors().items()}
         importance = torch.tensor([0.4, 1.0])
         learner.set_learning_rate(1e-3 / (1 + update // 4))
         losses.append(learner.update(EpisodeBatch(**floats), importance).loss)
@@ -289,17 +289,17 @@ def test_captured_steps_learn_what_the_cpus_do(options, monkeypatch):
 @pytest.mark.parametrize("options", LEARNERS, ids=str)
 def test_replayed_steps_do_not_wait(options):
     learner, _ = trained(options, "cuda")
-    assert all(shape.replay is not None for shape in learner._captured._shapes.values())
+    assert all(shape.replay is not None for shape in learner.step._shapes.values())
     batch = make_batch((6, 4), garbage=0.0)
     laid_out = EpisodeBatch.empty(SPEC, 2, pin_memory=True)
     laid_out.lengths.copy_(batch.lengths)
-    for name, part in vars(laid_out.up_to(6)).items():
+    for name, part in laid_out.up_to(6).tensors().items():
         part.copy_(getattr(batch, name))
     inputs = learner._inputs(laid_out, torch.ones(2).pin_memory())
-    assert laid_out.memory(SPEC) is not None
+    assert laid_out.memory is not None
     torch.cuda.set_sync_debug_mode("error")
     try:
-        learner._captured.step(learner._step, inputs)
+        learner.step.take(learner._change_weights, inputs)
     finally:
         torch.cuda.set_sync_debug_mode("default")
 
@@ -310,7 +310,7 @@ def test_a_missing_action_is_named_after_a_replay():
         learner, _ = trained({"mixer": mixer}, "cuda")
         batch = make_batch((6, 4), garbage=0.0)
         batch.avail[1, 2, 1] = False
-        floats = {k: v.float() if v.is_floating_point() else v for k, v in vars(batch).items()}
+        floats = {k: v.float() if v.is_floating_point() else v for k, v in batch.tensors().items()}
         learner.update(EpisodeBatch(**floats), torch.ones(2))
         with pytest.raises(ops.NoAvailableActionError, match="dim 0 3, agent 1, of an earlier call on the GPU"):
             ops.raise_late_errors()

@@ -95,7 +95,7 @@ def test_native_episodes_of_games_are_those_of_python(native, twin, epsilon):
         played.append(make(rings[-1]).play(0, 40, epsilon))
     np.testing.assert_array_equal(played[0].returns, played[1].returns)
     batches = [ring.sampler(0).sample(40) for ring in rings]
-    for name, values in vars(batches[0]).items():
+    for name, values in batches[0].tensors().items():
         assert torch.equal(values, getattr(batches[1], name)), name
 
 

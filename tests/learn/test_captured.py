@@ -12,9 +12,9 @@ from ring_episodes import make_episode, write
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from pyqmix import Config, EpisodeRing, ops
-from pyqmix.learn.captured import CapturedSteps, padded_steps
+from pyqmix.learn.graph_step import GraphStep, padded_steps
 from pyqmix.learn.learner import Learner
-from pyqmix.learn.rows import _pack_anywhere
+from pyqmix.learn.rows import _by_length_anywhere
 from pyqmix.learn.step import StepInputs, UpdateStats
 from pyqmix.nn import agents, mixers
 from pyqmix.ops import late_errors, target
@@ -41,7 +41,7 @@ def named(options):
 def padded_with(batch, value, steps=6):
     """The batch with padding to ``steps`` that holds a value wherever one fits."""
     longer = make_batch((steps,) * len(batch.lengths))
-    for name, tensor in vars(longer).items():
+    for name, tensor in longer.tensors().items():
         if name == "lengths":
             tensor.copy_(batch.lengths)
             continue
@@ -53,9 +53,50 @@ def padded_with(batch, value, steps=6):
     return longer
 
 
-def static_twin(learner):
+class Graphs:
+    """Graphs on the CPU: a replay calls what was captured, on the memory that it was captured on."""
+
+    def __init__(self):
+        self.captured, self.replayed, self.plain = 0, 0, 0
+
+    def upload(self, copies):
+        for source, to in copies:
+            to.copy_(source)
+
+    def wait_for_uploads(self):
+        pass
+
+    def fork(self, function):
+        result = function()
+        return lambda: result
+
+    def aside(self, function):
+        self.plain += 1
+        return function()
+
+    def capture(self, function):
+        self.captured += 1
+        result = UpdateStats(torch.full((4,), torch.nan, dtype=torch.float64))
+
+        def replay():
+            self.replayed += 1
+            stats = function()
+            result.scalars.copy_(stats.scalars)
+            object.__setattr__(result, "episode_errors", stats.episode_errors)
+
+        return replay, result
+
+
+class Uncaptured(GraphStep):
+    """The steps that a graph would repeat, taken one by one."""
+
+    def take(self, step, inputs):
+        return step(inputs)
+
+
+def static_twin(learner, kind=Uncaptured):
     twin = copy.deepcopy(learner)
-    twin.static_shapes = True
+    twin.step = kind(twin.networks, twin.config, SPEC, Graphs())
     if learner.config.optimizer == "adam":  # a GPU's is torch's, and reads its learning rate from memory
         lr = torch.tensor(learner.config.lr, dtype=torch.float64)
         twin.optimizer = torch.optim.Adam([twin.flat.block], lr=lr, fused=True)
@@ -108,7 +149,6 @@ class NothingWaits(TorchDispatchMode):
 @pytest.fixture
 def composed(monkeypatch):
     """Networks as they are composed on a GPU, on the CPU."""
-    monkeypatch.setattr(Learner, "whole_step", None)
     for module, name in ((agents, "can_fuse"), (agents, "mlp_can_fuse"), (mixers, "can_fuse")):
         monkeypatch.setattr(module, name, lambda *_: False)
     monkeypatch.setattr(ops, "greedy_next_qs", target._greedy_unwaited)
@@ -119,17 +159,17 @@ def composed(monkeypatch):
 def test_a_step_of_one_shape_waits_for_nothing(options, composed):
     learner = static_twin(make_learner(**options))
     inputs = learner._inputs(padded_with(make_batch((2, 5)), 0.0), torch.ones(2))
-    learner._step(inputs)  # allocates the optimizer's state
+    learner._change_weights(inputs)  # allocates the optimizer's state
     before = learner.flat.block.detach().clone()
     with NothingWaits():
-        learner._step(inputs)
+        learner._change_weights(inputs)
     assert not torch.equal(learner.flat.block, before)
 
 
 def test_the_check_that_nothing_waits_sees_what_does():
     batch = make_batch()
     for waits in (
-        lambda: _pack_anywhere(batch),
+        lambda: _by_length_anywhere(batch),
         lambda: batch.mask.nonzero(),
         lambda: batch.rewards[batch.mask],
         lambda: batch.lengths.max().item(),
@@ -138,44 +178,9 @@ def test_the_check_that_nothing_waits_sees_what_does():
             waits()
 
 
-class Graphs:
-    """Graphs on the CPU: a replay calls what was captured, on the memory that it was captured on."""
-
-    def __init__(self):
-        self.captured, self.replayed, self.plain = 0, 0, 0
-
-    def upload(self, copies):
-        for source, to in copies:
-            to.copy_(source)
-
-    def wait_for_uploads(self):
-        pass
-
-    def beside(self, function):
-        result = function()
-        return lambda: result
-
-    def aside(self, function):
-        self.plain += 1
-        return function()
-
-    def capture(self, function):
-        self.captured += 1
-        result = UpdateStats(torch.full((4,), torch.nan, dtype=torch.float64))
-
-        def replay():
-            self.replayed += 1
-            stats = function()
-            result.scalars.copy_(stats.scalars)
-            object.__setattr__(result, "episode_errors", stats.episode_errors)
-
-        return replay, result
-
-
 def captured_twin(learner):
-    twin, graphs = static_twin(learner), Graphs()
-    twin._captured = CapturedSteps(SPEC, twin.device, graphs)
-    return twin, graphs
+    twin = static_twin(learner, GraphStep)
+    return twin, twin.step.graphs
 
 
 @pytest.mark.parametrize("options", [o for o in OPTIONS if "optimizer" not in o], ids=named)
@@ -201,12 +206,12 @@ def test_a_missing_action_is_named_when_somebody_asks(mixer, composed):
     learner = static_twin(make_learner(mixer=mixer))
     batch = make_batch((4, 3))
     batch.avail[1, 2, 1] = False
-    learner._step(learner._inputs(batch))
+    learner._change_weights(learner._inputs(batch))
     with pytest.raises(ops.NoAvailableActionError, match="dim 0 3, agent 1, of an earlier call on the GPU") as e:
         ops.raise_late_errors()
     assert e.value.late
     ops.raise_late_errors()
-    assert not learner.is_finite()
+    assert not learner.networks.is_finite()
 
 
 def test_what_a_replay_tells_is_the_callers_own():
@@ -251,7 +256,6 @@ def test_batches_are_padded_to_quarters_of_the_limit():
 def test_the_graph_reads_no_leftover_of_a_longer_batch():
     learner = make_learner()
     twin, _ = captured_twin(learner)
-    twin._captured.spec = twin.spec
     for lengths in [(6, 6)] * 4 + [(5, 5)]:  # of one padded shape
         batch = make_batch(lengths)
         plain, replayed = learner.update(batch), twin.update(batch)
@@ -272,14 +276,14 @@ def test_batches_of_a_ring_are_copied_whole(monkeypatch):
         write(ring.writer(), make_episode(RING_SPEC, 1 + seed % RING_SPEC.episode_limit, seed))
     learner = Learner(RING_SPEC, Config(hidden_dim=8, lr=1e-3, target_update=3))
     twin = copy.deepcopy(learner)
-    twin.static_shapes, graphs = True, Graphs()
-    twin._captured = CapturedSteps(RING_SPEC, twin.device, graphs)
-    monkeypatch.setattr(CapturedSteps, "_gather", None)
+    graphs = Graphs()
+    twin.step = GraphStep(twin.networks, twin.config, RING_SPEC, graphs)
+    monkeypatch.setattr(GraphStep, "_gather", None)
     plain, laid_out = ring.sampler(0), ring.sampler(0)
     outs = [EpisodeBatch.empty(RING_SPEC, 2) for _ in range(2)]
-    assert learner.batch_room is None
+    assert learner.step.batch_room is None
     for k in range(40):
-        ours = twin.update(laid_out.sample(2, outs[k % 2], twin.batch_room)).loss
+        ours = twin.update(laid_out.sample(2, outs[k % 2], twin.step.batch_room)).loss
         torch.testing.assert_close(ours.float(), learner.update(plain.sample(2)).loss, rtol=1e-4, atol=1e-6)
     assert graphs.captured > 1
     assert graphs.replayed > 10

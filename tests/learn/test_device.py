@@ -103,7 +103,7 @@ def publish(ring, numbers):
 
 def assert_same_episodes(a, b):
     assert torch.equal(a.lengths, b.lengths)
-    for name, value in vars(a).items():
+    for name, value in a.tensors().items():
         for episode, length in enumerate(a.lengths.tolist()):
             width = length + (name in ("obs", "avail", "states"))
             if name != "lengths":
@@ -144,7 +144,7 @@ def test_a_store_notices_that_a_slot_was_overwritten():
 
 def test_a_stores_size_is_that_of_its_tensors(monkeypatch):
     batch = EpisodeBatch.empty(SPEC, 7)
-    assert store_bytes(SPEC, 7) == sum(x.numel() * x.element_size() for x in vars(batch).values())
+    assert store_bytes(SPEC, 7) == sum(x.numel() * x.element_size() for x in batch.tensors().values())
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda where: (1 << 20, 1 << 30))
     needed = store_bytes(SPEC, 10_000)
     message = f"replay_device: 10,000 episodes x {needed // 10_000} bytes = .* MiB, but 1.0 MiB of the GPU"

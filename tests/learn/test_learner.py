@@ -1,7 +1,6 @@
 """The learner against a plain implementation: one step, one agent at a time, in float64."""
 
 import copy
-import dataclasses
 
 import numpy as np
 import pytest
@@ -12,7 +11,7 @@ from torch import nn
 
 from pyqmix import Config
 from pyqmix.learn.learner import Learner
-from pyqmix.learn.rows import pack, pack_transitions
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
 from pyqmix.nn import QMixer
 from pyqmix.ops import NoAvailableActionError
@@ -123,10 +122,10 @@ def test_loss_divides_by_the_episodes_own_length():
     short, _, _ = learner.loss(make_batch((3,), seed=1))
     other, _, _ = learner.loss(make_batch((6,), seed=2))
     both = make_batch((3, 6))
-    for name, value in vars(make_batch((3,), seed=1)).items():
+    for name, value in make_batch((3,), seed=1).tensors().items():
         if name != "lengths":
             getattr(both, name)[0, : value.shape[1]] = value[0]
-    for name, value in vars(make_batch((6,), seed=2)).items():
+    for name, value in make_batch((6,), seed=2).tensors().items():
         getattr(both, name)[1] = value[0]
     loss, _, _ = learner.loss(both)
     torch.testing.assert_close(loss, (short + other) / 2)
@@ -151,7 +150,7 @@ def test_the_last_steps_next_state_is_the_stored_one():
     before = learner.loss(batch)[2].clone()
     batch.obs[0, 2] += 1.0  # o' of the shorter episode's last step
     changed = learner.loss(batch)[2] != before
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     assert [(int(e), int(t)) for e, t in zip(packed.episodes[changed], packed.times[changed], strict=True)] == [
         (0, 1)
     ]
@@ -220,7 +219,7 @@ def test_an_update_reports_what_it_saw():
 @pytest.mark.parametrize("lengths", [(1,), (3, 3), (1, 4, 2, 4)])
 def test_packing_is_a_permutation_of_the_real_steps(lengths):
     batch = make_batch(lengths)
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     assert packed.now.shape[0] == sum(lengths)
     assert packed.obs.shape[0] == sum(lengths) + len(lengths)
     seen = set()
@@ -245,11 +244,11 @@ TRANSITIONS = (4, 1, 3)  # steps of each episode
 def test_transitions_are_drawn_uniformly_from_the_real_steps():
     batch, count = make_batch(TRANSITIONS), sum(TRANSITIONS)
     draws = (torch.arange(800, dtype=torch.float64) + 0.5) / 800
-    packed = pack_transitions(batch, draws)
+    packed = StepRows.from_draws(batch, draws)
     drawn = list(zip(packed.episodes.tolist(), packed.times.tolist(), strict=True))
     real = [(b, t) for b, length in enumerate(TRANSITIONS) for t in range(length)]
     assert drawn == [step for step in real for _ in range(800 // count)]
-    assert pack_transitions(batch, torch.tensor([np.nextafter(1.0, 0.0)])).episodes.item() == 2
+    assert StepRows.from_draws(batch, torch.tensor([np.nextafter(1.0, 0.0)])).episodes.item() == 2
     for row, (episode, time) in list(enumerate(drawn))[::7]:
         assert torch.equal(packed.obs[packed.now[row]], batch.obs[episode, time])
         assert torch.equal(packed.obs[packed.n_episodes + row], batch.obs[episode, time + 1])
@@ -271,7 +270,7 @@ def test_the_loss_of_transitions_is_that_of_the_drawn_steps(mixer, double_q, los
     batch = make_batch(TRANSITIONS)
     value, q, _ = learner.loss(batch)
     assert len(q) == 40
-    packed = learner._pack(learner._inputs(batch))
+    packed = learner._prepare(learner._inputs(batch), learner.step)[0]
     total, weights = 0.0, 0.0
     for episode, time in zip(packed.episodes.tolist(), packed.times.tolist(), strict=True):
         step = {"obs": 2, "avail": 2, "states": 2, "actions": 1, "rewards": 1, "terminated": 1}
@@ -286,14 +285,14 @@ def test_every_update_draws_its_own_transitions():
     learner, batch = make_learner(batch_transitions=40), make_batch((6, 6, 6, 6))
     draws = []
     for _ in range(2):
-        packed = learner._pack(learner._inputs(batch))
-        assert torch.equal(learner._pack(learner._inputs(batch)).times, packed.times)
+        packed = learner._prepare(learner._inputs(batch), learner.step)[0]
+        assert torch.equal(learner._prepare(learner._inputs(batch), learner.step)[0].times, packed.times)
         draws.append((packed.episodes * 6 + packed.times).tolist())
         learner.update(batch)
     assert draws[0] != draws[1]
     assert len(set(draws[0])) < 40  # with replacement, from 24
     other = make_learner(batch_transitions=40, seed=1)
-    again = other._pack(other._inputs(batch))
+    again = other._prepare(other._inputs(batch), other.step)[0]
     assert (again.episodes * 6 + again.times).tolist() != draws[0]
 
 
@@ -345,7 +344,7 @@ def test_constant_rewards_standardise_to_something_finite():
 def test_batches_move_between_devices():
     batch = make_batch()
     moved = batch.to(torch.device("meta"))
-    assert all(getattr(moved, field.name).device.type == "meta" for field in dataclasses.fields(moved))
+    assert all(values.device.type == "meta" for values in moved.tensors().values())
 
 
 def test_a_whole_loss_compiles_for_changing_batch_sizes():

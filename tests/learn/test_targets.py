@@ -5,7 +5,7 @@ import torch
 from plain_learner import plain_loss, plain_targets
 from random_episodes import make_batch, make_learner
 
-from pyqmix.learn.rows import pack
+from pyqmix.learn.rows import StepRows
 from pyqmix.learn.targets import lambda_targets, n_step_targets, one_step_targets
 from pyqmix.ops import use_backend
 
@@ -25,7 +25,7 @@ def named(options):
 
 def targets_by_step(learner, batch):
     """The learner's targets as {(episode, time): (*M)}."""
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     targets = learner.loss(batch)[2]
     where = zip(packed.episodes.tolist(), packed.times.tolist(), strict=True)
     return dict(zip(where, targets, strict=True))
@@ -60,7 +60,7 @@ def test_gradients_flow_through_no_target(longer, mixer):
 
 @pytest.mark.parametrize("networks", NETWORKS, ids=named)
 def test_lambda_0_and_one_step_are_the_one_step_target_to_the_last_bit(networks):
-    learner, packed = make_learner(**networks), pack(make_batch(LENGTHS))
+    learner, packed = make_learner(**networks), StepRows.by_length(make_batch(LENGTHS))
     rewards, gamma = packed.rewards, learner.config.gamma
     with use_backend(learner.config.backend):
         online_qs = learner.agent.unroll(packed.obs, packed.point_counts).detach()

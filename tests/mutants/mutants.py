@@ -29,7 +29,7 @@ class Mutant(NamedTuple):
 
 
 STEP = "csrc/learn/qmix_gradients.cpp"
-LEARNER, ROLLOUT, PACKING = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py", "pyqmix/learn/rows.py"
+LEARNER, ROLLOUT, ROWS = "pyqmix/learn/learner.py", "pyqmix/play/rollout.py", "pyqmix/learn/rows.py"
 TARGETS = "pyqmix/learn/targets.py"
 REFERENCE, MIXERS, RUN = "pyqmix/ops/reference.py", "pyqmix/nn/mixers.py", "pyqmix/run/run.py"
 MIX_MATH, TARGET_MATH = "csrc/ops/mix/mix_math.h", "csrc/ops/td_target/td_target_math.h"
@@ -59,7 +59,7 @@ MUTANTS = (
         "false && !game_", f"{T}envs/lbf/test_lbf.py -k step_limit", "time-limit",
     ),
     Mutant(
-        "a truncated step does not bootstrap", TARGETS, "packed.terminated,\n", "packed.terminated | True,\n",
+        "a truncated step does not bootstrap", TARGETS, "rows.terminated,\n", "rows.terminated | True,\n",
         f"{T}learn/test_learner.py -k truncation", "time-limit",
     ),
     Mutant(
@@ -99,7 +99,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k padded", "nan-in-padding",
     ),
     Mutant(
-        "padding is read", PACKING, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
+        "padding is read", ROWS, "(time[:-1] < lengths).nonzero()", "(time[:-1] <= lengths).nonzero()",
         f"{T}learn/test_learner.py -k 'padding or packing'", "nan-in-padding",
     ),
     Mutant(
@@ -108,12 +108,12 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k own_length", "length",
     ),
     Mutant(
-        "the target mixes at s in place of s'", TARGETS, "packed.states[first:],", "packed.states[packed.now],",
+        "the target mixes at s in place of s'", TARGETS, "rows.states[first:],", "rows.states[rows.now],",
         f"{T}learn/test_learner.py -k loss_and_gradients", "next-state",
     ),
     Mutant(
-        "the maximum is over o in place of o'", TARGETS, "packed.point_counts)[first:]",
-        "packed.point_counts)[packed.now]", f"{T}learn/test_learner.py -k 'loss_and_gradients or stored_one'", "next-state",
+        "the maximum is over o in place of o'", TARGETS, "rows.point_counts)[first:]",
+        "rows.point_counts)[rows.now]", f"{T}learn/test_learner.py -k 'loss_and_gradients or stored_one'", "next-state",
     ),
     Mutant(
         "an unfinished episode is sampled", SLOTS, "state(word) == SlotState::ready && !(word & kRetire)",
@@ -226,7 +226,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k 'copied or 50_updates'",
     ),
     Mutant(
-        "soft updates copy", LEARNER, "if tau == 1.0 else", "if True else", f"{T}learn/test_learner.py -k 50_updates",
+        "soft updates copy", "pyqmix/learn/networks.py", "if tau == 1.0 else", "if True else", f"{T}learn/test_learner.py -k 50_updates",
     ),
     Mutant(
         "gradients are not clipped", LEARNER, "self.flat, self.config.grad_clip)", "self.flat, 1e9)",
@@ -240,7 +240,7 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
-        "the reward scale does nothing", LEARNER, "if scale == 1.0 else packed.rewards * scale", "if True else rewards",
+        "the reward scale does nothing", LEARNER, "if scale == 1.0 else rows.rewards * scale", "if True else rewards",
         f"{T}learn/test_learner.py -k loss_and_gradients",
     ),
     Mutant(
@@ -361,7 +361,7 @@ MUTANTS = (
     ),
     Mutant(
         "native: every feed-forward agent acts by the first one's network", "csrc/play/policy.cpp",
-        "&layers_[network * kLayers], kLayers", "&layers_[0 * network], kLayers", f"{T}play/test_native_rollout.py -k values_are",
+        "&layers_[network * depth_], depth_", "&layers_[0 * network], depth_", f"{T}play/test_native_rollout.py -k values_are",
     ),
     Mutant(
         "native: every recurrent agent acts by the first one's network", "csrc/play/policy.cpp",
@@ -370,9 +370,8 @@ MUTANTS = (
     ),
     # Networks that agents do not share.
     Mutant(
-        "the option not to share parameters does nothing", LEARNER,
-        "share_parameters=config.share_parameters,\n                obs_scale",
-        "share_parameters=True,\n                obs_scale", f"{T}learn/test_learner.py -k learn_apart",
+        "the option not to share parameters does nothing", "pyqmix/config/networks.py",
+        "share_parameters=config.share_parameters", "share_parameters=True", f"{T}learn/test_learner.py -k learn_apart",
     ),
     Mutant(
         "agents of their own begin alike", "pyqmix/nn/per_agent.py", "for module in modules]", "for module in [modules[0]] * n_agents]",
@@ -388,8 +387,8 @@ MUTANTS = (
         f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
-        "n-step targets sum a reward too many", TARGETS, "len(packed.point_counts) - 1) - 1):",
-        "len(packed.point_counts) - 1)):", f"{T}learn/test_targets.py -k single_episodes",
+        "n-step targets sum a reward too many", TARGETS, "len(rows.point_counts) - 1) - 1):",
+        "len(rows.point_counts) - 1)):", f"{T}learn/test_targets.py -k single_episodes",
     ),
     Mutant(
         "n-step targets do not discount", TARGETS, "now + gamma * targets[later:]", "now + targets[later:]",
@@ -404,7 +403,7 @@ MUTANTS = (
         f"{T}learn/test_targets.py -k has_its_return",
     ),
     Mutant(
-        "a longer target goes on in another episode", PACKING, "self.now[self.n_episodes :] - self.n_episodes",
+        "a longer target goes on in another episode", ROWS, "self.now[self.n_episodes :] - self.n_episodes",
         "self.now[self.n_episodes :] - 1", f"{T}learn/test_targets.py -k single_episodes",
     ),
     # Training steps in plain PyTorch.
@@ -532,8 +531,8 @@ MUTANTS = (
     ),
     # Episodes beside the training steps.
     Mutant(
-        "overlap: nothing is played ahead", RUN, "isinstance(self.rollout, PlayAhead) and more",
-        "False and more", f"{T}play/test_overlap.py -k 'lags and rare'",
+        "overlap: nothing is played ahead", RUN, "if more and self._is_update_due():",
+        "if False:", f"{T}play/test_overlap.py -k 'lags and rare'",
     ),
     Mutant(
         "overlap: the weights are not taken anew", OVERLAP, "        self._take_weights()\n        self._thread.start",
@@ -605,7 +604,7 @@ MUTANTS = (
         f"{T}replay/test_prioritised.py -k formulas",
     ),
     Mutant(
-        "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[packed.episodes]",
+        "prioritised: importance stays out of the loss", LEARNER, "weights * inputs.importance.to(weights)[rows.episodes]",
         "weights", f"{T}replay/test_prioritised.py -k weighs",
     ),
     Mutant(
@@ -617,7 +616,7 @@ MUTANTS = (
         f"{T}replay/test_prioritised.py -k draws_by_the_errors",
     ),
     Mutant(
-        "prioritised: an episode's error is a sum", PACKING, "return sums / lengths", "return sums",
+        "prioritised: an episode's error is a sum", "pyqmix/learn/step.py", "return sums / lengths", "return sums",
         f"{T}replay/test_prioritised.py -k mean_absolute",
     ),
     Mutant(
@@ -677,7 +676,7 @@ MUTANTS = (
     ),
     Mutant(
         "whole step: a recurrent agent's points are one episode's", "csrc/learn/agent.cpp",
-        "push_back(episodes * rows_of_point(shape, points))", "push_back(rows_of_point(shape, points))",
+        "push_back(episodes * rows_of_point(spec))", "push_back(rows_of_point(spec))",
         f"{T}ops/test_training_step.py -k equals_the_reference",
     ),
     Mutant(
@@ -685,7 +684,7 @@ MUTANTS = (
         f"{T}ops/test_training_step.py -k are_named",
     ),
     Mutant(
-        "whole step: training never takes it", LEARNER, '!= ("fused", "qmix")', '!= ("fused", "")',
+        "whole step: training never takes it", "pyqmix/learn/native_step.py", 'config.backend == "fused"', 'config.backend == ""',
         f"{T}ops/test_training_step.py -k in_one_call",
     ),
     Mutant(
@@ -742,7 +741,7 @@ MUTANTS = (
         f"{T}envs/lbf/test_features.py -k agents_scale",
     ),
     Mutant(
-        "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is None:", "if True:",
+        "features: the mixer's state is not scaled", LEARNER, "if self._state_scale is not None:", "if False:",
         f"{T}envs/lbf/test_features.py -k learner_scales",
     ),
     Mutant(
@@ -754,7 +753,7 @@ MUTANTS = (
         f"{T}config/test_config.py -k learning_rate",
     ),
     Mutant(
-        "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is not None:", "if False:",
+        "transitions: whole episodes are learned from", LEARNER, "if inputs.draws is None else", "if True else",
         f"{T}learn/test_learner.py -k transitions",
     ),
     Mutant(
@@ -767,12 +766,13 @@ MUTANTS = (
         f"{T}learn/test_learner.py -k loss_of_transitions",
     ),
     Mutant(
-        "transitions: padding is drawn", PACKING, "ends = batch.lengths.cumsum(0)",
+        "transitions: padding is drawn", ROWS, "ends = batch.lengths.cumsum(0)",
         "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learn/test_learner.py -k drawn_uniformly",
     ),
     Mutant(
         "workers share parameters whatever they are told", "pyqmix/play/worker.py",
-        "share_parameters=config.share_parameters,", "share_parameters=True,", f"{T}play/test_workers.py -k without_shared",
+        "network_spec(env.spec, config)", "network_spec(env.spec, config.replace(share_parameters=True))",
+        f"{T}play/test_workers.py -k without_shared",
     ),
     Mutant(
         "an action that a GPU found missing is forgotten", "pyqmix/ops/late_errors.py",
@@ -781,7 +781,7 @@ MUTANTS = (
         "tests/cuda/test_cuda.py -k noted_missing",
     ),
     Mutant(
-        "captured: padding weighs in the loss", PACKING, "self.real.view(-1, len(values)) * values",
+        "captured: padding weighs in the loss", ROWS, "self.real.view(-1, len(values)) * values",
         "torch.ones_like(self.real).view(-1, len(values)) * values",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
@@ -790,23 +790,24 @@ MUTANTS = (
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding has errors", PACKING, "errors * real", "errors", f"{T}learn/test_captured.py -k changes_nothing",
+        "captured: padding has errors", "pyqmix/learn/step.py", "errors * real", "errors", f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
         "captured: what padding holds is read", REFERENCE, "turned.masked_fill(~kept", "turned.masked_fill((kept & ~kept)",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
-        "captured: padding does not end", "pyqmix/learn/padded.py", "terminated.ge(rows.real)", "terminated",
+        "captured: padding does not end", ROWS, "terminated.ge(rows.real)", "terminated",
         f"{T}learn/test_captured.py -k changes_nothing",
     ),
     Mutant(
         "captured: a batch of several pieces is copied as one", "pyqmix/replay/batch.py",
-        "tensor.untyped_storage()._cdata != storage._cdata", "tensor is None", f"{T}replay/test_replay.py -k several_pieces",
+        "field(default=None, init=False, repr=False)", "field(default=None, repr=False)",
+        f"{T}replay/test_replay.py -k several_pieces",
     ),
     Mutant(
         "captured: a batch with room shows all of it", "pyqmix/replay/sampler.py",
-        "view.batch if longest == steps else view.batch.up_to(longest)", "view.batch", f"{T}replay/test_replay.py -k room",
+        "view.up_to(longest)", "view.batch", f"{T}replay/test_replay.py -k room",
     ),
     Mutant(
         "linear: the ReLU of one group of many", "pyqmix/ops/linear.py",
@@ -825,14 +826,14 @@ MUTANTS = (
         "if self._actor is None:", f"{T}play/test_rollout.py -k up_to_date",
     ),
     Mutant(
-        "captured: inputs are not copied to where the graph reads", "pyqmix/learn/captured.py",
+        "captured: inputs are not copied to where the graph reads", "pyqmix/learn/graph_step.py",
         "part.copy_(getattr(batch, name))", "part.shape", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
         "captured: the learning rate stays", LEARNER, 'group["lr"].fill_(lr)', "pass", f"{T}learn/test_captured.py -k ordinary",
     ),
     Mutant(
-        "captured: stats are the next step's", "pyqmix/learn/captured.py", "shape.stats.copy()", "shape.stats",
+        "captured: stats are the next step's", "pyqmix/learn/graph_step.py", "shape.stats.copy()", "shape.stats",
         f"{T}learn/test_captured.py -k callers_own",
     ),
     Mutant(

@@ -1,13 +1,16 @@
 """Agent networks and mixers."""
 
 import copy
+import dataclasses
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from pyqmix import ops
-from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer
+from pyqmix import NetworkSpec, ops
+from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer, make_agent
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.ops import reference
 
 
@@ -193,3 +196,17 @@ def test_stacked_hypernetworks_are_the_same(layers):
         results.append([*weights, *torch.autograd.grad(q_tot.square().sum(), list(mixer.parameters()))])
     for a, b in zip(*results, strict=True):
         torch.testing.assert_close(a, b)
+
+
+def test_actor_weights_carry_an_agent_to_another():
+    spec = NetworkSpec(n_agents=2, obs_dim=4, n_actions=3, state_dim=5, agent="gru", hidden_dims=(8, 8))
+    agent, actor = make_agent(spec).double(), make_agent(spec)
+    weights = ActorWeights.of(agent)
+    assert weights.block.dtype == np.float32
+    weights.load_into(actor)
+    for ours, theirs in zip(agent.parameters(), actor.parameters(), strict=True):
+        assert torch.equal(ours.float(), theirs)
+    assert [p.shape for p in actor.parameters()] == spec.agent_parameters()
+    other = dataclasses.replace(spec, hidden_dims=(8, 9))
+    with pytest.raises(ValueError, match=r"hidden_dims: expected one width for all hidden layers, got \(8, 9\)"):
+        make_agent(other)

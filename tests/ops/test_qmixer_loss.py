@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn import QMixer, make_mixer
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.ops import reference
@@ -122,7 +123,7 @@ def test_bad_calls(name, change, error, message):
 
 @pytest.mark.parametrize(("name", "shape"), [("vdn", (7,)), ("iql", (7, 3))])
 def test_the_other_mixers(name, shape):
-    mixer = make_mixer(name, n_agents=3, state_dim=4, embed_dim=2, hypernet_dim=2, hypernet_layers=1)
+    mixer = make_mixer(NetworkSpec(3, 1, 1, 4, mixer=name, embed_dim=2, hypernet_dim=2, hypernet_layers=1))
     qs, targets, weights = torch.randn(7, 3), torch.randn(shape), torch.rand(7)
     loss, values = mixer.loss(qs, torch.zeros(7, 4), targets, weights)
     expected = qs.sum(-1) if name == "vdn" else qs

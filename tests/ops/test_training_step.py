@@ -10,33 +10,42 @@ from hypothesis import strategies as st
 from random_episodes import make_batch, make_learner
 
 from pyqmix import ops
-from pyqmix.learn.rows import pack
-from pyqmix.ops import NoAvailableActionError, QMixShape, reference
+from pyqmix.learn.autograd_step import AutogradStep
+from pyqmix.learn.native_step import NativeStep
+from pyqmix.learn.rows import StepRows
+from pyqmix.ops import NetworkSpec, NoAvailableActionError, reference
 
-SHAPE = QMixShape(
-    n_agents=2,
-    obs_dim=5,
-    sizes=(8, 8, 4),
-    agent_id=True,
-    share_parameters=True,
-    state_dim=7,
-    embed_dim=3,
-    hypernet_dim=6,
+SPEC = NetworkSpec(
+    n_agents=2, obs_dim=5, n_actions=4, state_dim=7, hidden_dims=(8, 8), embed_dim=3, hypernet_dim=6
 )
 VARIANTS = [
     {},
     {"agent_id": False},
     {"share_parameters": False},
-    {"hypernet_dim": 0},
-    {"sizes": (33, 9), "n_agents": 3, "embed_dim": 33, "hypernet_dim": 40, "state_dim": 65},
-    {"sizes": (5,), "n_agents": 1, "obs_dim": 1, "state_dim": 1, "embed_dim": 1},
-    {"sizes": (8, 9, 4), "recurrent": True},
-    {"sizes": (8, 8, 4), "recurrent": True, "agent_id": False},
-    {"sizes": (9, 8, 4), "recurrent": True, "share_parameters": False},
-    {"sizes": (32, 64, 33), "recurrent": True, "n_agents": 3, "obs_dim": 32, "agent_id": False},
+    {"hypernet_layers": 1},
+    {
+        "hidden_dims": (33,),
+        "n_actions": 9,
+        "n_agents": 3,
+        "embed_dim": 33,
+        "hypernet_dim": 40,
+        "state_dim": 65,
+    },
+    {"hidden_dims": (), "n_actions": 5, "n_agents": 1, "obs_dim": 1, "state_dim": 1, "embed_dim": 1},
+    {"hidden_dims": (8, 9), "agent": "gru"},
+    {"hidden_dims": (8, 8), "agent": "gru", "agent_id": False},
+    {"hidden_dims": (9, 8), "agent": "gru", "share_parameters": False},
+    {
+        "hidden_dims": (32, 64),
+        "n_actions": 33,
+        "agent": "gru",
+        "n_agents": 3,
+        "obs_dim": 32,
+        "agent_id": False,
+    },
 ]
-RECURRENT = dataclasses.replace(SHAPE, recurrent=True)
-SHAPES = pytest.mark.parametrize("shape", [SHAPE, RECURRENT], ids=["mlp", "gru"])
+RECURRENT = dataclasses.replace(SPEC, agent="gru")
+SPECS = pytest.mark.parametrize("spec", [SPEC, RECURRENT], ids=["mlp", "gru"])
 
 
 def make_counts(points, generator):
@@ -49,20 +58,20 @@ def make_counts(points, generator):
     return torch.tensor(counts)
 
 
-def make_inputs(shape=SHAPE, steps=300, extra=7, dtype=torch.float64, seed=0):
+def make_inputs(spec=SPEC, steps=300, extra=7, dtype=torch.float64, seed=0):
     """Steps whose points are shuffled, as the operation allows, beside ``extra`` points that are only some o'."""
     torch.manual_seed(seed)
-    points, (n, n_actions) = steps + extra, (shape.n_agents, shape.sizes[-1])
-    size = sum(torch.Size(s).numel() for s in (*shape.agent_parameters(), *shape.mixer_parameters()))
+    points, (n, n_actions) = steps + extra, (spec.n_agents, spec.n_actions)
+    size = sum(torch.Size(s).numel() for s in (*spec.agent_parameters(), *spec.mixer_parameters()))
     parameters, target = torch.randn(2, size, dtype=dtype) * 0.5
     avail = torch.rand(steps, n, n_actions) < 0.6
     avail[..., 0] |= ~avail.any(-1)
     return {
-        "shape": shape,
+        "spec": spec,
         "parameters": parameters,
         "target_parameters": target,
-        "obs": torch.randn(points, n, shape.obs_dim, dtype=dtype),
-        "states": torch.randn(points, shape.state_dim, dtype=dtype),
+        "obs": torch.randn(points, n, spec.obs_dim, dtype=dtype),
+        "states": torch.randn(points, spec.state_dim, dtype=dtype),
         "now": torch.randperm(points)[:steps].contiguous(),
         "next_avail": avail,
         "actions": torch.randint(n_actions, (steps, n)),
@@ -70,7 +79,7 @@ def make_inputs(shape=SHAPE, steps=300, extra=7, dtype=torch.float64, seed=0):
         "terminated": torch.rand(steps) < 0.2,
         "weights": torch.rand(steps, dtype=dtype) / steps,
         "gamma": 0.9,
-        "point_counts": make_counts(points, torch.Generator().manual_seed(seed)) if shape.recurrent else None,
+        "point_counts": make_counts(points, torch.Generator().manual_seed(seed)) if spec.agent == "gru" else None,
         "out": torch.full((size,), torch.nan, dtype=dtype),
     }
 
@@ -87,30 +96,30 @@ def both(inputs, **changes):
 @pytest.mark.parametrize("double_q", [False, True])
 @pytest.mark.parametrize("variant", VARIANTS, ids=str)
 def test_equals_the_reference(variant, double_q):
-    inputs = make_inputs(dataclasses.replace(SHAPE, **variant))
+    inputs = make_inputs(dataclasses.replace(SPEC, **variant))
     for a, b in zip(*both(inputs, double_q=double_q), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
 
 
 @given(st.booleans(), st.integers(1, 40), st.integers(0, 9), st.booleans(), st.integers(0, 2**32))
 def test_any_number_of_steps_equals_the_reference(recurrent, steps, extra, double_q, seed):
-    inputs = make_inputs(RECURRENT if recurrent else SHAPE, steps=steps, extra=extra, seed=seed)
+    inputs = make_inputs(RECURRENT if recurrent else SPEC, steps=steps, extra=extra, seed=seed)
     for a, b in zip(*both(inputs, double_q=double_q), strict=True):
         torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-11)
 
 
-@SHAPES
-def test_float32_is_as_close_to_the_truth_as_plain_pytorch(shape):
-    inputs = make_inputs(shape, steps=1_000)
+@SPECS
+def test_float32_is_as_close_to_the_truth_as_plain_pytorch(spec):
+    inputs = make_inputs(spec, steps=1_000)
     narrow = {k: x.float() if torch.is_tensor(x) and x.is_floating_point() else x for k, x in inputs.items()}
     truth = both(inputs)[1][-1]
     ours, plain = ((result[-1].double() - truth).norm() for result in both(narrow))
     assert ours <= 2 * plain
 
 
-@SHAPES
-def test_the_number_of_threads_changes_no_bit(shape):
-    inputs, before = make_inputs(shape, steps=1_500, dtype=torch.float32), torch.get_num_threads()
+@SPECS
+def test_the_number_of_threads_changes_no_bit(spec):
+    inputs, before = make_inputs(spec, steps=1_500, dtype=torch.float32), torch.get_num_threads()
     results = []
     for threads in (1, 2, 3):
         torch.set_num_threads(threads)
@@ -180,10 +189,20 @@ def test_unusable_arguments_are_named(name, change, error, message):
         ({"point_counts": None}, TypeError, r"point_counts: expected \(T,\) int64"),
         ({"point_counts": torch.tensor([200, 106])}, ValueError, "point_counts: expected a sum of 307"),
         ({"point_counts": torch.tensor([100, 207])}, ValueError, "point_counts: expected .* never rise"),
-        ({"shape": dataclasses.replace(RECURRENT, sizes=(8, 4))}, ValueError, "sizes: expected .* three layers"),
+        (
+            {"spec": dataclasses.replace(RECURRENT, hidden_dims=(8,))},
+            ValueError,
+            "sizes: expected .* three layers",
+        ),
+        ({"spec": dataclasses.replace(RECURRENT, mixer="vdn")}, ValueError, "mixer: expected qmix, got 'vdn'"),
+        (
+            {"spec": dataclasses.replace(SPEC, agent="other")},
+            ValueError,
+            "agent: expected mlp or gru, got 'other'",
+        ),
     ],
 )
-def test_recurrent_agents_need_three_layers_and_counted_points(changes, error, message):
+def test_networks_must_be_known_and_the_points_of_recurrent_ones_counted(changes, error, message):
     with pytest.raises(error, match=message):
         ops.qmix_gradients(**{**make_inputs(RECURRENT), **changes})
 
@@ -205,7 +224,7 @@ OPTIONS = [
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 def test_the_learner_takes_the_same_gradient_in_one_call(options):
     learner, batch = make_learner(**options, lr=1e-12, grad_clip=1e9), make_batch()
-    assert learner.whole_step is not None
+    assert isinstance(learner.step, NativeStep)
     twin = copy.deepcopy(learner)
     loss, _, _ = twin.loss(batch)
     expected = torch.autograd.grad(loss, twin.parameters)
@@ -220,15 +239,15 @@ def test_the_learner_takes_the_same_gradient_in_one_call(options):
     "options", [{"mixer": "vdn"}, {"mixer": "iql"}, {"n_step": 2}, {"td_lambda": 0.5}, {"backend": "reference"}]
 )
 def test_what_the_one_call_does_not_know_is_left_to_autograd(options):
-    assert make_learner(**options).whole_step is None
+    assert type(make_learner(**options).step) is AutogradStep
 
 
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=9), st.integers(0, 3))
 def test_packing_equals_its_reference(lengths, longer):
     batch = make_batch(tuple(lengths))
     with ops.use_backend("reference"):
-        expected = vars(pack(batch))
-    for name, value in vars(pack(batch)).items():
+        expected = vars(StepRows.by_length(batch))
+    for name, value in vars(StepRows.by_length(batch)).items():
         assert value is expected[name] is None or torch.equal(value, expected[name]), name
 
 

@@ -11,12 +11,16 @@ import pytest
 import torch
 
 from pyqmix import _C, Config, EnvError, EpisodeRing
+from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import LbfEnv
+from pyqmix.learn.learner import Learner
+from pyqmix.learn.native_step import NativeStep
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play.create import create_rollout
-from pyqmix.play.native import NativeRollout, flat_weights, native_policy
+from pyqmix.play.native import NativeRollout, native_policy
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import RingBusyError
 
@@ -50,7 +54,7 @@ def agent_of(spec, hidden=64, agent_id=True, seed=0, kind=KINDS[0]):
 def slots_of(ring):
     """All that a full ring holds, in the order in which a sampler of one seed draws it."""
     batch = ring.sampler(seed=3).sample(len(ring))
-    return {name: value.numpy().tobytes() for name, value in vars(batch).items()}
+    return {name: value.numpy().tobytes() for name, value in batch.tensors().items()}
 
 
 def play(board, epsilon, *, first=0, count=24, seed=5, capacity=24, kind=KINDS[0], **how):
@@ -179,7 +183,7 @@ def values_of(agent, obs, hidden=None):
     """Values of observations (K, n, O) by the agent's twin; hidden (K, n, H) is changed in place."""
     spec = EpisodeSpec(obs.shape[1], agent.n_actions, obs.shape[2], 1, 1)
     policy = native_policy(agent, spec)
-    policy.load(flat_weights(agent).numpy())
+    policy.load(ActorWeights.of(agent).block)
     return policy.values(obs.numpy(), hidden)
 
 
@@ -248,14 +252,15 @@ def test_hidden_must_fit():
 def test_every_simd_level(level, at_simd_level):
     program = (
         "import numpy as np, torch; from pyqmix.base.spec import EpisodeSpec\n"
+        "from pyqmix.nn.actor_weights import ActorWeights\n"
         "from pyqmix.nn.agents import GRUAgent, MLPAgent\n"
-        "from pyqmix.play.native import flat_weights, native_policy\n"
+        "from pyqmix.play.native import native_policy\n"
         "torch.manual_seed(0); worst = 0.0; obs = torch.randn(33, 2, 15)\n"
         "for kind in (MLPAgent, GRUAgent):\n"
         "    for share in (True, False):\n"
         "        agent = kind(15, 6, 2, 64, True, share)\n"
         "        policy = native_policy(agent, EpisodeSpec(2, 6, 15, 1, 1))\n"
-        "        policy.load(flat_weights(agent).numpy())\n"
+        "        policy.load(ActorWeights.of(agent).block)\n"
         "        hidden = np.zeros((33, 2, 64), np.float32) if kind is GRUAgent else None\n"
         "        ours = policy.values(obs.numpy(), hidden)\n"
         "        exact = agent.double().unroll(obs.double(), torch.tensor([33])).detach().numpy()\n"
@@ -265,13 +270,18 @@ def test_every_simd_level(level, at_simd_level):
     assert float(at_simd_level(level, program)) <= 1e-6
 
 
+def policy_of(**options):
+    spec = NetworkSpec(n_agents=2, obs_dim=3, state_dim=1, hidden_dims=(4, 4), agent_id=False, **options)
+    return _C.Policy(native_network_spec(spec))
+
+
 @pytest.mark.parametrize(
     ("block", "message"),
     [(np.zeros(3, np.float32), r"weights: expected \(\d+,\) float32"), (np.zeros(3), "weights: expected")],
 )
 def test_weights_must_fit(block, message):
-    for kind in (_C.MlpPolicy, _C.GruPolicy):
-        policy = kind(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=2, agent_id=False)
+    for kind in ("mlp", "gru"):
+        policy = policy_of(n_actions=2, agent=kind)
         with pytest.raises(ValueError, match=message):
             policy.load(block)
 
@@ -357,9 +367,21 @@ def test_ring_and_policy_must_fit_the_board():
     env, other = LbfEnv(TASK), LbfEnv("Foraging-5x5-2p-2f-v3")
     with pytest.raises(ValueError, match="ring: its episodes are not those of the environment"):
         NativeRollout(env, agent_of(env.spec), 0, Stream.ENVIRONMENT, EpisodeRing(other.spec, 4))
-    policy = _C.MlpPolicy(n_agents=2, obs_dim=3, hidden_dim=4, n_actions=6, agent_id=False)
+    policy = policy_of(n_actions=6)
     with pytest.raises(ValueError, match="policy: its sizes are not those of the environment"):
         _C.Rollout(env=env.native, policy=policy, seed=0, stream=0, ring=None)
+
+
+def test_an_agent_without_a_native_twin_has_no_native_policy():
+    class Other(MLPAgent):
+        native_kind = None
+
+    spec = LbfEnv(TASK).spec
+    assert native_policy(Other(spec.obs_dim, spec.n_actions, spec.n_agents), spec) is None
+    learner = Learner(spec, Config(task=TASK))
+    assert NativeStep.computes(learner.networks, learner.config)
+    learner.agent.__class__ = Other
+    assert not NativeStep.computes(learner.networks, learner.config)
 
 
 @each_kind

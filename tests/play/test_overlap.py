@@ -19,7 +19,7 @@ from pyqmix.learn.learner import Learner
 from pyqmix.play import ahead as overlap
 from pyqmix.play.ahead import PlayAhead
 from pyqmix.play.create import create_rollout
-from pyqmix.play.rollout import Rollout
+from pyqmix.play.native import NativeRollout
 from pyqmix.run import checkpoint
 from pyqmix.run.metrics import read_metrics
 
@@ -108,7 +108,7 @@ def order(monkeypatch):
             played.set()
             return ahead
 
-        def update_in_order(self, batch):
+        def update_in_order(self, batch, importance=None):
             if first == "episodes" and len(updates) < LAST_UPDATE:  # no episode is beside the last
                 assert played.wait(20), "the episodes are not played beside the training steps"
                 played.clear()
@@ -172,7 +172,7 @@ def test_a_failure_beside_the_training_steps_arrives_with_its_traceback(tiny_con
 def endless(monkeypatch, tmp_path, tiny_config):
     """A run whose episodes beside the first training step do not end, and what lets them end."""
     let_go, closed = threading.Event(), threading.Event()
-    play, close = PlayAhead._play, Rollout.close
+    play, close = PlayAhead._play, NativeRollout.close
 
     def play_long(self, *episodes):
         if threading.current_thread() is threading.main_thread():
@@ -193,7 +193,7 @@ def endless(monkeypatch, tmp_path, tiny_config):
 
     begin = None
     monkeypatch.setattr(PlayAhead, "_play", play_long)
-    monkeypatch.setattr(Rollout, "close", tell)
+    monkeypatch.setattr(NativeRollout, "close", tell)
     monkeypatch.setattr(overlap, "_GRACE", 0.1)
     yield run
     assert not closed.is_set()
@@ -202,7 +202,7 @@ def endless(monkeypatch, tmp_path, tiny_config):
 
 
 def test_a_failing_training_step_does_not_wait_for_the_episodes(endless, monkeypatch):
-    def fail(self, batch):
+    def fail(self, batch, importance=None):
         raise RuntimeError("out of luck")
 
     monkeypatch.setattr(Learner, "update", fail)

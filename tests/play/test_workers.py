@@ -55,7 +55,7 @@ def in_one_process(agent_kind="mlp", capacity=EPISODES, share=True):
 def content(ring):
     """All batches of a sampler: they tell what lies in which slot."""
     sampler = ring.sampler(3)
-    batches = [vars(sampler.sample(len(ring))) for _ in range(2)]
+    batches = [sampler.sample(len(ring)).tensors() for _ in range(2)]
     return [tensor.tolist() for batch in batches for tensor in batch.values()]
 
 

@@ -103,7 +103,7 @@ def test_the_stub_is_the_modules():
     [
         ("def ring_bytes(spec: EpisodeSpec, capacity: int) -> int: ...\n", "", "ring_bytes is not in the stub"),
         ("def ring_bytes(spec: ", "def ring_bytes(of: ", "ring_bytes: the stub has"),
-        ("networks: QMixNetworks,\n    *,\n", "networks: QMixNetworks,\n", "qmix_gradients_cpu: the stub has"),
+        ("spec: NetworkSpec,\n    *,\n", "spec: NetworkSpec,\n", "qmix_gradients_cpu: the stub has"),
         ("    def release(self)", "    def unpin(self)", "PinnedBatch.unpin is in the stub alone"),
         ("    threads_used: int\n", "", "threads_used is not in the stub"),
         ("class EpisodeTransfer:", "class Transfer:", "EpisodeTransfer is not in the stub"),

@@ -13,7 +13,8 @@ from ring_episodes import SPEC, number_episode, numbers, write, write_numbers
 
 from pyqmix import EpisodeRing, train
 from pyqmix.learn.learner import Learner
-from pyqmix.learn.rows import episode_errors, pack
+from pyqmix.learn.rows import StepRows
+from pyqmix.learn.step import episode_errors
 from pyqmix.replay import EpisodeBatch, PrioritisedSampler
 
 # 99.9 % of the chi-square distribution with 11 degrees of freedom lie below.
@@ -209,7 +210,7 @@ def test_importance_weighs_each_episodes_own_loss(options):
     alone = []
     for b, length in enumerate(lengths):
         batch = make_batch(lengths)
-        parts = {name: value[b : b + 1] for name, value in vars(batch).items()}
+        parts = {name: value[b : b + 1] for name, value in batch.tensors().items()}
         for name in ("obs", "avail", "states"):
             parts[name] = parts[name][:, : length + 1]
         for name in ("actions", "rewards", "terminated"):
@@ -226,7 +227,7 @@ def test_importance_weighs_transitions_too():
     learner, lengths = make_learner(loss="transitions"), (4, 1, 3)
     batch, weights = make_batch(lengths), torch.tensor([0.25, 1.0, 0.5])
     loss, q, target = learner.loss(batch, weights)
-    of_step = weights[pack(batch).episodes]
+    of_step = weights[StepRows.by_length(batch).episodes]
     torch.testing.assert_close(loss, (of_step * (target - q) ** 2).mean())
 
 
@@ -234,14 +235,15 @@ def test_importance_weighs_transitions_too():
 def test_an_update_reports_each_episodes_mean_absolute_error(mixer):
     learner, batch = make_learner(mixer=mixer), make_batch((2, 5, 1))
     _, q, target = learner.loss(batch)
-    packed = pack(batch)
+    packed = StepRows.by_length(batch)
     expected = []
     for episode in range(3):
         rows = packed.episodes == episode
         expected.append((target[rows] - q[rows]).abs().mean())
     torch.testing.assert_close(episode_errors(packed, q, target, (3, 5)), torch.stack(expected))
     steps = torch.tensor([0, 3, 0])  # the third comes twice, the third episode not at all
-    some = dataclasses.replace(packed, episodes=torch.tensor([0, 1, 0]), times=torch.tensor([1, 2, 1]))
+    where = {"episodes": torch.tensor([0, 1, 0]), "times": torch.tensor([1, 2, 1])}
+    some = dataclasses.replace(packed, **where, real=packed.real[steps])
     errors = episode_errors(some, q[steps], target[steps], (3, 5))
     assert errors.isnan().tolist() == [False, False, True]
     torch.testing.assert_close(errors[:2], (target - q).abs().reshape(len(q), -1).mean(1)[steps[:2]])

@@ -345,7 +345,7 @@ def test_a_batch_is_written_into_the_callers_memory():
     one, other = ring.sampler(0), ring.sampler(0)
     for batch_size in (1, 2, 3):
         into, fresh = one.sample(batch_size, out=out), other.sample(batch_size)
-        for name, tensor in vars(into).items():
+        for name, tensor in into.tensors().items():
             assert torch.equal(tensor, getattr(fresh, name))
             assert tensor.is_contiguous()
             assert tensor.data_ptr() == getattr(out, name).data_ptr()
@@ -493,7 +493,7 @@ for storage in ("int8", "uint8", "int16", "float32"):
         slot.write(random.integers(0, 100, (41, 3, 17)).astype("f4"), random.random((41, 3, 13)) < 0.5, None,
                    random.integers(0, 13, (40, 3)), random.random(40, np.float32), random.random(40) < 0.5)
     batch = ring.sampler(0).sample(1)
-    for tensor in vars(batch).values():
+    for tensor in batch.tensors().values():
         digest.update(tensor.numpy().tobytes())
     try:
         with ring.writer().episode() as slot:
@@ -518,19 +518,19 @@ def test_a_batch_with_room_for_the_limit_is_one_piece_of_memory(concat_state):
         write(ring.writer(), make_episode(spec, length, seed))
     out, plain = EpisodeBatch.empty(spec, 3), ring.sampler(0).sample(3)
     batch = ring.sampler(0).sample(3, out, spec.episode_limit)
-    for name, value in vars(plain).items():
+    for name, value in plain.tensors().items():
         assert torch.equal(getattr(batch, name), value)
-    memory = batch.memory(spec)
+    memory = batch.memory
     assert memory is not None
     twin = EpisodeBatch.empty(spec, 3)
-    twin.memory(spec).copy_(memory)
-    for name, value in vars(twin.up_to(5)).items():
+    twin.memory.copy_(memory)
+    for name, value in twin.up_to(5).tensors().items():
         assert torch.equal(value, getattr(plain, name))
 
 
 def test_a_batch_of_several_pieces_of_memory_is_known():
     batch, other = EpisodeBatch.empty(SPEC, 3), EpisodeBatch.empty(SPEC, 3)
-    assert batch.memory(SPEC) is not None
+    assert batch.memory is not None
     for mixed in (
         dataclasses.replace(batch, rewards=other.rewards),
         dataclasses.replace(batch, rewards=batch.rewards.clone()),
@@ -538,7 +538,7 @@ def test_a_batch_of_several_pieces_of_memory_is_known():
         EpisodeBatch.empty(SPEC, 3, SPEC.episode_limit - 1),
         batch.fitted(SPEC, 3, 2),
     ):
-        assert mixed.memory(SPEC) is None
+        assert mixed.memory is None
 
 
 def test_room_for_less_than_an_episode_is_refused():

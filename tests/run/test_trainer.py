@@ -327,7 +327,7 @@ def test_weights_that_are_not_finite_are_never_saved(tiny_config, tmp_path):
 def test_a_failing_update_leaves_the_counters_in_step(tiny_config, tmp_path, monkeypatch):
     update = Learner.update
 
-    def fail_later(self, batch):
+    def fail_later(self, batch, importance=None):
         if self.updates == 13:
             raise RuntimeError("out of luck")
         return update(self, batch)

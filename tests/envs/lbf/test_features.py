@@ -11,7 +11,8 @@ from pyqmix import Config, ConfigError, train
 from pyqmix.envs import LbfEnv, NativeVectorEnv, SyncVectorEnv, make_env
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import GRUAgent, MLPAgent
-from pyqmix.play.native import flat_weights, native_policy
+from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.play.native import native_policy
 from pyqmix.run.checkpoint import latest, load_weights
 from pyqmix.run.evaluate import evaluate_run, load_agent
 
@@ -164,7 +165,7 @@ def test_agents_scale_what_they_read_natively_too(kind, share):
     policies = [native_policy(agent, spec) for agent in (plain, scaling)]
     values = []
     for policy, shown in zip(policies, (scaled, obs), strict=True):
-        policy.load(flat_weights(plain).numpy())
+        policy.load(ActorWeights.of(plain).block)
         memory = np.zeros((len(obs), spec.n_agents, 16), np.float32) if kind is GRUAgent else None
         values.append(policy.values(shown.numpy(), memory))
     np.testing.assert_array_equal(*values)
