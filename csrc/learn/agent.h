@@ -63,7 +63,7 @@ class AgentPass {
     // recurrent network computes those of all points, and goes back only from all.
     virtual const T* forward(std::int64_t first, std::int64_t end, bool keep, int threads) = 0;
 
-    // Writes the gradients, after a forward that kept what this needs; grad_values is laid out as
+    // Writes the gradients, after a forward with `keep`; grad_values is laid out as
     // the values are.
     virtual void backward(const T* grad_values, const AgentLayers<T>& grads, int threads) = 0;
 };

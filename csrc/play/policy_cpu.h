@@ -11,7 +11,7 @@ namespace pyqmix {
 
 inline constexpr std::int64_t kTileRows = 8;  // pass through all layers together
 
-// What one network maps.
+// The rows that one network maps.
 struct PolicyRows {
     std::int64_t count = 0;
     Rows<const float> obs;  // (count, O)
