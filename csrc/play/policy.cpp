@@ -18,7 +18,7 @@ class Reader {
             throw std::invalid_argument("weights: expected " + std::to_string(expected) +
                                         " numbers, got " + std::to_string(weights.size()));
     }
-    // A parameter of so many numbers in each of so many networks.
+    // Takes a parameter of `numbers` numbers in each of `networks` networks.
     const float* take(std::int64_t networks, std::int64_t numbers) {
         const float* const from = at_;
         at_ += networks * numbers;

@@ -1,7 +1,7 @@
 // The agents' values in native rollouts: the forward pass of pyqmix/nn/agents.py, in float32.
 //
-// What a row becomes does not depend on the rows beside it: every output adds its products in the
-// order of the inputs. So an episode is the same in whatever company it is played.
+// A row's values do not depend on the other rows of the call: every output adds its products in the
+// order of the inputs. So an episode does not depend on the episodes that are played with it.
 #pragma once
 
 #include <cstdint>

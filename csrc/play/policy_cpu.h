@@ -11,7 +11,7 @@ namespace pyqmix {
 
 inline constexpr std::int64_t kPolicyTileRows = 8;  // pass through all layers together
 
-// What one network maps.
+// The rows that one network maps.
 struct PolicyRows {
     std::int64_t count = 0;
     Rows<const float> obs;  // (count, O)
@@ -26,7 +26,7 @@ struct PolicyRows {
 #define PYQMIX_DECLARE_POLICY_LEVEL(level)                                                       \
     namespace pyqmix::level {                                                                    \
     /* Layers with ReLU between them; scratch holds kPolicyTileRows rows of every layer's width, \
-     * and of O. */                                                                                           \
+     * and of O. */                                                                              \
     void dense_layers(const DenseLayer* layers, std::int64_t count, const PolicyRows&,           \
                       float* scratch);                                                           \
     void gru_layers(const GruNetwork&, const PolicyRows&, float* scratch);                       \

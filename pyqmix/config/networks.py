@@ -11,7 +11,7 @@ def network_spec(spec: EpisodeSpec, config: Config) -> NetworkSpec:
     """Return the sizes of a run's networks.
 
     Args:
-        spec: what the episodes look like.
+        spec: the episodes' sizes.
         config: the run's options.
     """
     return NetworkSpec(

@@ -89,10 +89,10 @@ class CudaGraphs:
         return join
 
     def capture(self, function: Callable[[], T]) -> tuple[Callable[[], None], T]:
-        """Record what a function launches, without running it.
+        """Record a function's kernels, without running them.
 
         Returns:
-            What runs it on the current stream, and where its result will lie.
+            A function that runs it on the current stream, and the tensors where its result will lie.
         """
         graph = torch.cuda.CUDAGraph()
         # On the stream of the calls before, whose workspaces belong to no graph.

@@ -18,7 +18,7 @@ from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.replay.batch import EpisodeBatch
 
 _WARM_UP, _MEASURED = 5, 11  # training steps; a GPU's first ones are not captured yet
-_SAME = 0.05  # by how much the losses of two devices may differ, as a share, after so many steps
+_SAME = 0.05  # the largest relative difference between the losses of two devices
 
 
 def resolve_device(config: Config, spec: EpisodeSpec) -> tuple[torch.device, str]:
@@ -84,7 +84,7 @@ def _faster(config: Config, spec: EpisodeSpec, gpu: torch.device) -> tuple[torch
     ours = try_out(config, spec, cpu)
     try:
         theirs = try_out(config, spec, gpu)
-        torch.cuda.empty_cache()  # what the trial took is the run's
+        torch.cuda.empty_cache()  # the run needs the trial's memory
         torch.testing.assert_close(theirs.losses, ours.losses, rtol=_SAME, atol=0)
     except (RuntimeError, AssertionError) as error:
         return cpu, f"the GPU failed at these training steps: {' '.join(str(error).split())}"

@@ -23,7 +23,7 @@ from pyqmix.learn.step import StepInputs, UpdateStats
 from pyqmix.nn.mixers import squared_error
 from pyqmix.replay.batch import EpisodeBatch
 
-_WARM_UP = 3  # ordinary steps of a shape, in which libraries and optimizer allocate what they keep
+_WARM_UP = 3  # ordinary steps of a shape, in which libraries and optimizer allocate their memory
 _LENGTHS = 4  # to which episodes are padded, evenly up to the limit
 
 
@@ -56,7 +56,7 @@ class GraphStep(AutogradStep):
     Args:
         networks: some on the GPU.
         config: the run's options.
-        spec: what the episodes look like.
+        spec: the episodes' sizes.
         graphs: captures and copies.
     """
 
@@ -135,7 +135,7 @@ class GraphStep(AutogradStep):
     def _gather(self, batch: EpisodeBatch) -> Tensor | None:
         """Bring a batch whose tensors are apart into one piece of memory."""
         room = self._room(self._gathering, batch, batch.obs.device)
-        self.graphs.wait_for_uploads()  # of what it held before
+        self.graphs.wait_for_uploads()  # of the batch before
         for name, part in room.up_to(batch.actions.shape[1]).own_tensors(self.spec).items():
             part.copy_(getattr(batch, name))
         return room.memory

@@ -29,7 +29,7 @@ class Learner:
     """Online and target networks, the optimizer, and how one batch changes them.
 
     Args:
-        spec: what the episodes look like.
+        spec: the episodes' sizes.
         config: the run's options.
         device: where the networks live.
         dtype: of their parameters.

@@ -79,7 +79,7 @@ class StepRows:
             next_avail=rows.next_points[0],
             actions=actions,
             rewards=rewards,
-            terminated=terminated.ge(rows.real),  # what is not real ends
+            terminated=terminated.ge(rows.real),  # padding ends
             episodes=places,
             times=times,
             real=rows.real,
@@ -145,12 +145,12 @@ class StepRows:
         return self.at_steps(qs).gather(-1, self.actions.unsqueeze(-1)).squeeze(-1)
 
     def of_episodes(self, values: Tensor) -> Tensor:
-        """Give every step (N,) its episode's value of (B,); zero what is padding."""
+        """Give every step (N,) its episode's value of (B,); padding gets zero."""
         return values[self.episodes]
 
     @cached_property
     def share(self) -> Tensor:
-        """(N,) of the rewards' dtype, each real step's part of all of them: what means are weighted by."""
+        """(N,) of the rewards' dtype, each real step's weight in a mean over all of them."""
         return torch.full_like(self.rewards, 1.0 / len(self.rewards))
 
     def mean(self, values: Tensor) -> Tensor:

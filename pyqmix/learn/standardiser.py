@@ -14,8 +14,8 @@ class RewardStandardiser:
     nobody waits for them.
 
     Args:
-        mean: of what was seen.
-        variance: of what was seen.
+        mean: of the values seen.
+        variance: of the values seen.
         count: how many values were seen.
         device: where rewards are shown to it.
     """
@@ -47,7 +47,7 @@ class RewardStandardiser:
         return (rewards - mean) / variance.clamp(min=1e-8).sqrt()
 
     def state(self) -> dict[str, float]:
-        """Return what the constructor takes, the device aside; waits for it."""
+        """Return the constructor's arguments, but for the device; waits for it."""
         return dict(zip(("mean", "variance", "count"), self._moments.tolist(), strict=True))
 
     def load(self, state: dict[str, float]) -> None:

@@ -1,4 +1,4 @@
-"""What a training step reads and tells, and what the ways to take one have in common."""
+"""Inputs and results of a training step, and the interface of the ways to take one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from pyqmix.replay.batch import EpisodeBatch
 
 @dataclass(frozen=True)
 class StepInputs:
-    """What a training step reads, apart from the networks.
+    """Inputs of a training step, apart from the networks.
 
     Attributes:
         batch: B episodes.

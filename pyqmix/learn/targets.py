@@ -1,4 +1,4 @@
-"""What the values of a batch are compared with: one-step, n-step and TD(λ) targets.
+"""Targets of a batch's values: one-step, n-step and TD(λ).
 
 The longer targets are made of the one-step ones, which already end where an episode does: no step follows the last
 real one, so a return stops there with ``r`` (terminated) or with ``r`` and the value of the last o', s'
@@ -126,7 +126,7 @@ def lambda_targets(rows: StepRows, rewards: Tensor, one_step: Tensor, gamma: flo
     """
     goes_on = rows.goes_on
     now = as_column(rewards[goes_on], one_step).expand_as(one_step[rows.n_episodes :])
-    share = as_column(td_lambda * rows.follows.to(rewards), one_step)  # of what comes after the first reward
+    share = as_column(td_lambda * rows.follows.to(rewards), one_step)  # of the return after the first reward
     targets = one_step.index_copy(0, goes_on, torch.lerp(one_step[goes_on], now, share))
     counts = rows.point_counts[1:].tolist()
     at_times, shares = targets.split(counts), share.split(counts[1:])

@@ -1,6 +1,6 @@
 """Agent networks ``Q_i(o_i, ·; θ)``: one for all agents, told apart by a one-hot id, or one for each.
 
-Observations are what the environment shows; a network with a scale multiplies them by it first.
+Observations are the environment's; a network with a scale multiplies them by it first.
 
 Both take observations of one time step of several episodes (:meth:`act`) or of whole episodes
 (:meth:`unroll`). The latter come *packed*: real steps only, time-major, episodes in order of falling

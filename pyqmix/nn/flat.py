@@ -13,15 +13,15 @@ from torch import Tensor, nn
 class FlatParameters:
     """Moves the parameters of some modules into one block, of which each becomes a view.
 
-    What treats all of them alike (clipping, the optimizer, the copy to a target network) is then one
-    operation. The modules work as before: state dictionaries are loaded in place.
+    Clipping, the optimizer and the copy to a target network, which treat all of them alike, are then one
+    operation each. The modules work as before: state dictionaries are loaded in place.
 
     Args:
         modules: whose parameters, all of one dtype and device.
 
     Attributes:
         parameters: the modules' own, in their order.
-        block: (N,) nn.Parameter, all of them; its gradient is what :meth:`set_grads` collected.
+        block: (N,) nn.Parameter, all of them; its gradient is written by :meth:`set_grads`.
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:

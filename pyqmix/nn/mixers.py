@@ -1,4 +1,4 @@
-"""Mixers: how the agents' values become what the temporal-difference error is taken of."""
+"""Mixers: they map the agents' values to the values of which temporal-difference errors are taken."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class QMixer(nn.Module):
         return self.hyper_w_1(states), self.hyper_b_1(states), self.hyper_w_final(states), v
 
     def _weights(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Compute what :meth:`hypernetworks` does; on a GPU with all layers that read the states as one."""
+        """Compute :meth:`hypernetworks`; on a GPU with all layers that read the states as one."""
         if not states.is_cuda or wants_reference():
             return self.hypernetworks(states)
         return self._stacked(states)

@@ -2,7 +2,7 @@
 
 Threading contract: one thread uses a :class:`PlayAhead`. The policy that plays meanwhile has a copy of the weights
 of the moment when the playing began, and its episodes lie in a ring of their own until the caller asks for
-them. So what is played and what is sampled depends on the order of the caller's calls alone, not on which thread
+them. So the episodes and the batches depend on the order of the caller's calls alone, not on which thread
 is the faster.
 """
 
@@ -29,7 +29,7 @@ _GRACE = 5.0  # seconds that playing has to end by itself when the run is over
 
 
 def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> PlayInTurn | PlayAhead:
-    """Build what plays a run's training episodes into its ring: ahead of the training steps with ``--overlap``."""
+    """Build the rollout of a run's training episodes: ahead of the training steps with ``--overlap``."""
     return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)
 
 
@@ -119,8 +119,8 @@ class PlayAhead:
     def meanwhile(self, first: int, count: int, epsilon: float) -> Iterator[None]:
         """Play episodes, with the weights of now, while the block runs; its end waits for them.
 
-        The next :meth:`play` must ask for the same ones. What playing raises is raised at the block's end. After
-        a block that raised, :meth:`close` is all that may follow.
+        The next :meth:`play` must ask for the same ones. An exception of playing is raised at the block's end.
+        After a block that raised, only :meth:`close` may be called.
         """
         self._take_weights()
         self._thread.start(partial(self._play, first, count, epsilon))
@@ -158,14 +158,14 @@ class _CallThread:
         self._calls.put(call)
 
     def result(self) -> _Ahead | None:
-        """Wait for the oldest call that nobody has waited for; return or raise what it did."""
+        """Wait for the oldest call that nobody has waited for; return its result or raise its exception."""
         outcome = self._outcomes.get()
         if isinstance(outcome, BaseException):
             raise outcome
         return outcome
 
     def end(self, timeout: float) -> None:
-        """End behind the calls so far; wait at most ``timeout`` seconds for that, and raise what the last did."""
+        """End behind the calls so far, waiting at most ``timeout`` seconds; raise the last one's exception."""
         self._calls.put(None)
         self._thread.join(timeout)
         if self._thread.is_alive():

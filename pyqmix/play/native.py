@@ -62,7 +62,7 @@ class NativeRollout:
 
         Raises:
             EnvError: an episode could not start; open episodes are aborted.
-            KeyboardInterrupt: Ctrl-C; what has been played is in the ring.
+            KeyboardInterrupt: Ctrl-C; the episodes that have ended are in the ring.
             RingBusyError: no slot of the ring was free.
             RuntimeError: a slot was taken away, because the ring's descriptors were closed behind its back.
         """
@@ -95,7 +95,7 @@ def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy | None:
 
     Args:
         agent: the policy.
-        spec: what its environment's episodes look like.
+        spec: the sizes of its environment's episodes.
 
     Raises:
         ValueError: the agent's scale is not one of the environment's observations.

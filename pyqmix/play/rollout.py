@@ -52,7 +52,7 @@ def epsilon_greedy(
 
 @dataclass(frozen=True)
 class Played:
-    """What a number of episodes brought, in their order.
+    """Results of several episodes, in their order.
 
     Attributes:
         returns: (K,) float64, undiscounted sums of the environment's own rewards.

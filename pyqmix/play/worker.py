@@ -41,7 +41,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What an episode brought."""
+    """Result of an episode."""
 
     episode: int
     reward_sum: float
@@ -50,14 +50,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Failure:
-    """What went wrong: the exception, or what is left of one that cannot be passed on, and its traceback."""
+    """An exception, or a RuntimeError with the text of one that cannot be passed on, and its traceback."""
 
     error: Exception
     traceback: str
 
 
 def serve(connection: Connection, config: Config, seed: int, stream: Stream, ring: EpisodeRing | None) -> None:
-    """Play what comes through the connection until it closes."""
+    """Play the jobs that come through the connection until it closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
     torch.set_num_threads(1)
     try:

@@ -27,7 +27,7 @@ DEATHS = 3  # of workers over one episode, before its environment is blamed
 _GRACE = 5.0  # seconds that a worker has to end by itself
 
 
-class WorkerTraceback(Exception):  # noqa: N818 (it only stands beside an error)
+class WorkerTraceback(Exception):  # noqa: N818 (only an error's cause)
     """The traceback of a worker's exception, which that exception has as its cause."""
 
     def __str__(self) -> str:
@@ -148,7 +148,7 @@ class WorkerRollout:
         return [worker for worker in busy if worker.connection in ready or worker.process.sentinel in ready]
 
     def _receive(self, worker: _Worker) -> Outcome | None:
-        """Return what a worker says, or None if it has died without a word."""
+        """Return a worker's outcome, or None if it has died without one."""
         try:
             said: Outcome | Failure | None = worker.connection.recv() if worker.connection.poll() else None
         except (EOFError, OSError):

@@ -53,7 +53,7 @@ class EpisodeBatch:
         """Allocate a batch without filling it, all in one piece of memory.
 
         Args:
-            spec: what the episodes look like.
+            spec: the episodes' sizes.
             batch_size: B.
             steps: T; the spec's episode limit without it, so that any batch fits.
             pin_memory: page-locked memory, from which copies to a GPU can overlap with other work.
@@ -118,7 +118,7 @@ class Field(NamedTuple):
 
     Attributes:
         name: of the attribute.
-        extra: the rows of an episode of T steps are T and so many more; None: an episode has one value.
+        extra: an episode of T steps has T + extra rows; None: it has one value.
         width: the shape of a row.
         dtype: its own; None: the batch's floating-point dtype.
     """

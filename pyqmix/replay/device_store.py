@@ -19,7 +19,7 @@ class DeviceStore:
     The ring decides which are drawn, so the batches are those that would come from the ring itself.
 
     Args:
-        spec: what the episodes look like.
+        spec: the episodes' sizes.
         capacity: the ring's.
         device: where they are kept.
 
@@ -60,7 +60,7 @@ class DeviceStore:
         return batch.up_to(int(lengths.max()))
 
     def _sent(self, values: NDArray[np.int64]) -> Tensor:
-        """Copy values to the device without waiting for what it still does."""
+        """Copy values to the device without waiting for its work."""
         on_host = torch.from_numpy(values.copy())
         if self._device.type == "cuda":
             on_host = on_host.pin_memory()

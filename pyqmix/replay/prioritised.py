@@ -6,7 +6,7 @@ probability P(i) = p_i^α / Σ p^α, with replacement, one draw from each of B e
 weighted by (N P(i))^-β, N being the number of episodes, divided by the largest such weight of the batch.
 
 Errors count from the draw after the next. By then an accelerator has long computed them, so nobody waits for it,
-and what is drawn is the same on every device.
+and the draws are the same on every device.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class PrioritisedSampler(EpisodeSampler):
 
     Args:
         ring: where the episodes lie.
-        seed: the batches depend on it, on what the ring holds, and on the errors, nothing else.
+        seed: the batches depend on it, on the ring's episodes and on the errors alone.
         alpha: α: 0 draws uniformly, 1 in proportion to the errors.
-        store: keeps what was drawn on a device, where the batches then lie.
+        store: keeps drawn episodes on a device, where the batches then lie.
     """
 
     def __init__(self, ring: EpisodeRing, seed: int, alpha: float, store: DeviceStore | None = None) -> None:
@@ -73,7 +73,7 @@ class PrioritisedSampler(EpisodeSampler):
         """Return the importance weights (B,) float32 of the last batch, the largest of which is 1.
 
         Args:
-            beta: β: 1 takes back what prioritisation changes in an update's expectation, 0 nothing of it.
+            beta: β: 1 corrects all of prioritisation's change of an update's expectation, 0 none of it.
         """
         rarest = self._probabilities.min()
         return torch.from_numpy((self._probabilities / rarest) ** -beta).float()

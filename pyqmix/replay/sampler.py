@@ -23,7 +23,7 @@ class EpisodeSampler:
     Args:
         ring: where the episodes lie.
         sampler: draws and pins them.
-        store: keeps what was drawn on a device, where the batches then lie.
+        store: keeps drawn episodes on a device, where the batches then lie.
     """
 
     def __init__(self, ring: _C.EpisodeRing, sampler: _C.PinnedBatch, store: DeviceStore | None = None) -> None:
@@ -41,8 +41,8 @@ class EpisodeSampler:
                 returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
                 a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
                 a store has no use for it: its next batch of as many episodes overwrites the last.
-            room: lay every episode out with room for so many steps, and return a view of as many as the longest
-                has; without it the batch is contiguous. A sampler with a store has no use for it either.
+            room: lay every episode out with room for this number of steps, and return a view that ends with the
+                longest; without it the batch is contiguous. A sampler with a store has no use for it either.
 
         Raises:
             ValueError: batch_size is not positive, or exceeds the published episodes; or out or room does not fit.

@@ -1,4 +1,4 @@
-"""One run: its parts, and what happens to them in turn."""
+"""One run: its parts, and the phases of training."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ class Run:
 
     Args:
         config: the run's options.
-        spec: what its environment's episodes look like.
+        spec: the sizes of its environment's episodes.
         device: where the networks live.
-        display: what a person sees.
+        display: shows progress.
         resume: go on with the newest checkpoint of the run in ``config.run_dir``.
 
     Raises:
@@ -115,7 +115,7 @@ class Run:
             self._checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
-        """Write what remains of a run; a resumed one that had no step to take may lack its evaluation."""
+        """Write a run's last evaluation, checkpoint, summary and curve."""
         if not interrupted and (not self.log.history or self._last_evaluated() != self.progress.steps):
             self._evaluate()
             self._write_metrics(self.evaluation)
@@ -130,7 +130,7 @@ class Run:
         return summary
 
     def rescue(self, error: BaseException) -> None:
-        """Keep what was learned when something fails; a run without a step leaves nothing behind."""
+        """Write a checkpoint when something fails; a run without a step leaves nothing behind."""
         if isinstance(error, DivergenceError):
             return  # no later checkpoint than the last would be worth keeping
         if self.progress.steps > self._first_steps:
@@ -210,7 +210,7 @@ class Run:
 def _sampler(
     config: Config, spec: EpisodeSpec, device: torch.device, ring: EpisodeRing, updates: int
 ) -> EpisodeSampler:
-    """Build what draws the batches; a resumed run draws as if its earlier updates had been a run apart."""
+    """Build the sampler; a resumed run draws as if its earlier updates had been a run apart."""
     seed = derive_seed(config.seed, Stream.REPLAY, updates)
     store = DeviceStore(spec, config.buffer_size, device) if config.replay_device == "cuda" else None
     if config.prioritised:
