@@ -28,11 +28,11 @@ void bind_adam(pybind11::module_& module);
 void bind_linear(pybind11::module_& module);
 void bind_episodes(pybind11::module_& module);
 void bind_network_spec(pybind11::module_& module);
-void bind_training(pybind11::module_& module);
+void bind_learn(pybind11::module_& module);
 void bind_replay(pybind11::module_& module);
 void bind_native_env(pybind11::module_& module);
 void bind_lbf(pybind11::module_& module);
 void bind_games(pybind11::module_& module);
-void bind_rollout(pybind11::module_& module);
+void bind_play(pybind11::module_& module);
 
 }  // namespace pyqmix

@@ -14,10 +14,10 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_linear(module);
     pyqmix::bind_episodes(module);
     pyqmix::bind_network_spec(module);
-    pyqmix::bind_training(module);
+    pyqmix::bind_learn(module);
     pyqmix::bind_replay(module);
     pyqmix::bind_native_env(module);
     pyqmix::bind_lbf(module);
     pyqmix::bind_games(module);
-    pyqmix::bind_rollout(module);
+    pyqmix::bind_play(module);
 }

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
-#include "bindings/ring.h"
+#include "bindings/replay/ring.h"
 
 namespace pyqmix {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "bindings/bindings.h"
-#include "bindings/ring.h"
+#include "bindings/replay/ring.h"
 #include "replay/ring_file.h"
 
 namespace py = pybind11;

@@ -1,7 +1,7 @@
 #include "replay/ring_transfer.h"
 
 #include "bindings/bindings.h"
-#include "bindings/ring.h"
+#include "bindings/replay/ring.h"
 
 namespace py = pybind11;
 

@@ -6,7 +6,7 @@
 
 #include "bindings/arrays.h"
 #include "bindings/bindings.h"
-#include "bindings/ring.h"
+#include "bindings/replay/ring.h"
 
 namespace py = pybind11;
 

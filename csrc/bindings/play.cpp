@@ -9,7 +9,7 @@
 #include "bindings/bindings.h"
 #include "bindings/envs/native_env.h"
 #include "bindings/exclusive.h"
-#include "bindings/ring.h"
+#include "bindings/replay/ring.h"
 
 namespace pyqmix {
 namespace {
@@ -92,7 +92,7 @@ class BoundRollout {
 
 }  // namespace
 
-void bind_rollout(py::module_& module) {
+void bind_play(py::module_& module) {
     py::register_exception<RingBusy>(module, "RingBusyError", PyExc_RuntimeError);
     py::register_exception<EpisodeError>(module, "EpisodeError", PyExc_RuntimeError);
     py::class_<Policy, std::shared_ptr<Policy>>(module, "Policy")

@@ -7,7 +7,7 @@
 
 namespace pyqmix {
 
-void bind_training(py::module_& module) {
+void bind_learn(py::module_& module) {
     using namespace py::literals;
     module.def(
         "qmix_gradients_cpu",
