@@ -193,17 +193,13 @@ class QMixer(nn.Module):
         return f"n_agents={self.n_agents}, state_dim={self.state_dim}, embed_dim={self.embed_dim}"
 
 
-class VDNMixer(nn.Module):
-    """Value decomposition: the team's value is the sum of the agents'. Sunehag et al., arXiv:1706.05296."""
+class _WithoutParameters(nn.Module):
+    """A mixer that has no parameters: its target is that of the agents' own greedy values."""
 
     native_kind: ClassVar[str | None] = None
 
-    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
-        """Sum agent_qs (..., n) into q_tot (...); the states are not used."""
-        return agent_qs.sum(-1)
-
     def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the weighted squared error () of the sum, and the sum (...); see :class:`Mixer`."""
+        """Compute the weighted squared error () of the values, and the values (..., *M); see :class:`Mixer`."""
         return squared_error(self(agent_qs, states), targets, weights)
 
     @torch.no_grad()
@@ -217,39 +213,27 @@ class VDNMixer(nn.Module):
         next_states: Tensor,
         online_next_qs: Tensor | None = None,
     ) -> Tensor:
-        """Compute the target (...); see :class:`Mixer`."""
-        chosen = ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
-        return torch.where(terminated, rewards, rewards + gamma * chosen.sum(-1))
+        """Compute the target (..., *M); see :class:`Mixer`."""
+        values = self(ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs), next_states)
+        of_agents = values.dim() > rewards.dim()
+        team, ended = (x.unsqueeze(-1) if of_agents else x for x in (rewards, terminated))
+        return torch.where(ended, team, team + gamma * values)
 
 
-class IQLMixer(nn.Module):
+class VDNMixer(_WithoutParameters):
+    """Value decomposition: the team's value is the sum of the agents'. Sunehag et al., arXiv:1706.05296."""
+
+    def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
+        """Sum agent_qs (..., n) into q_tot (...); the states are not used."""
+        return agent_qs.sum(-1)
+
+
+class IQLMixer(_WithoutParameters):
     """Independent Q-learning: no mixing; each agent has its own error on the team's reward."""
-
-    native_kind: ClassVar[str | None] = None
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Return agent_qs (..., n) as they are; the states are not used."""
         return agent_qs
-
-    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the weighted mean squared error () of the agents, and their values; see :class:`Mixer`."""
-        return squared_error(agent_qs, targets, weights)
-
-    @torch.no_grad()
-    def td_target(
-        self,
-        next_qs: Tensor,
-        avail: Tensor,
-        rewards: Tensor,
-        terminated: Tensor,
-        gamma: float,
-        next_states: Tensor,
-        online_next_qs: Tensor | None = None,
-    ) -> Tensor:
-        """Compute one target for each agent (..., n); see :class:`Mixer`."""
-        chosen = ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
-        team = rewards.unsqueeze(-1)
-        return torch.where(terminated.unsqueeze(-1), team, team + gamma * chosen)
 
 
 def make_mixer(spec: NetworkSpec) -> QMixer | VDNMixer | IQLMixer:
