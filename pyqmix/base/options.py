@@ -111,7 +111,7 @@ def check_each(options: object) -> None:
     """Check every option of a dataclass by itself.
 
     Raises:
-        ConfigError: one has no usable value; the message names it, what was expected and what came.
+        ConfigError: one has no usable value; the message names it, the expected values and the given one.
     """
     for name, kind in kinds_of(type(options)).items():  # type: ignore[arg-type]
         value = getattr(options, name)

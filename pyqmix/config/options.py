@@ -27,8 +27,8 @@ class Config:
     of :class:`pyqmix.envs.LbfOptions`.
 
     Raises:
-        ConfigError: an option has no usable value, or the environment does not have it; the message names it, what
-            was expected and what came.
+        ConfigError: an option has no usable value, or the environment does not have it; the message names it, the
+            expected values and the given one.
     """
 
     task: ClassVar[str | None] = None  # of environments without tasks

@@ -17,7 +17,7 @@ class EnvOptions:
     """The base of every environment's options; checks each of them.
 
     Raises:
-        ConfigError: an option has no usable value; the message names it, what was expected and what came.
+        ConfigError: an option has no usable value; the message names it, the expected values and the given one.
     """
 
     def __post_init__(self) -> None:

@@ -58,4 +58,4 @@ class Env(Protocol):
         """Execute the joint action (n,)."""
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Free the environment's resources."""
