@@ -1,1 +1,1 @@
-"""What everything else stands on: errors, seeds, files, what episodes look like, how the package was built."""
+"""The lowest level: errors, kinds of options, seeds, files, the sizes of episodes, how the package was built."""

@@ -1,4 +1,4 @@
-"""What was built, and with which versions a run was made."""
+"""How the extension was built, and the versions of the libraries that a run uses."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def near(got: str, known: Iterable[str], most: int = 3) -> str:
 
 
 def unknown(option: str, got: object, known: Iterable[str]) -> ConfigError:
-    """Build the error for a value that is none of a small set of names."""
+    """Build the error for a value that is not one of a small set of names."""
     known = list(known)
     text = f"{option}: expected one of {', '.join(known)}, got {got!r}"
     return ConfigError(text + near(str(got), known))

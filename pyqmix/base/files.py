@@ -13,7 +13,7 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file beside ``path``, which takes its place at the end, or vanishes on an exception."""
+    """Give a temporary file in the same folder, which replaces ``path`` at the end; an exception removes it."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     os.close(descriptor)
     try:

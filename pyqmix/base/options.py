@@ -1,4 +1,4 @@
-"""Kinds of options: how each is read from a command line, what it may be, and how its error reads.
+"""Kinds of options: how a value is read from the command line, which values are allowed, how the error reads.
 
 An option is declared once, as a field of a frozen dataclass: its type, its kind, its default and, in the docstring
 below it, its sentence::
@@ -32,7 +32,7 @@ class Kind(PrimitiveConstructorSpec[Any]):
 
     Attributes:
         check: raises ConfigError for a name and a value that the option cannot have.
-        names: of a choice, those that may be given.
+        names: of a choice, the names that are shown.
     """
 
     check: Check = lambda name, value: None
@@ -44,7 +44,7 @@ class Text:
     """The kind of a name: any text that is not empty, or None."""
 
     def check(self, name: str, value: object) -> None:
-        """Raise ConfigError for a value that is none."""
+        """Raise ConfigError for any other value."""
         if value is not None and not (isinstance(value, str) and value):
             raise ConfigError(f"{name}: expected a name that is not empty, got {value!r}")
 
@@ -65,8 +65,8 @@ def one_of(*names: str, also: tuple[str, ...] = ()) -> Kind:
     """Make the kind of a choice.
 
     Args:
-        *names: those that are shown.
-        also: others, for code that uses the option in a way of its own.
+        *names: the names that are shown.
+        also: names that are allowed and not shown, because only some code accepts them.
     """
 
     def check(name: str, value: object) -> None:
@@ -77,7 +77,7 @@ def one_of(*names: str, also: tuple[str, ...] = ()) -> Kind:
 
 
 def json_value(check: Check) -> Kind:
-    """Make the kind of a value that is written as JSON; text that is no JSON is left to the check."""
+    """Make the kind of a value that is written as JSON; the check gets other text as it is."""
     return _kind("JSON", _read_json, json.dumps, check)
 
 
@@ -111,7 +111,7 @@ def check_each(options: object) -> None:
     """Check every option of a dataclass by itself.
 
     Raises:
-        ConfigError: one has no usable value; the message names it, what was expected and what came.
+        ConfigError: one has no usable value; the message names it, the expected values and the given one.
     """
     for name, kind in kinds_of(type(options)).items():  # type: ignore[arg-type]
         value = getattr(options, name)
@@ -125,7 +125,7 @@ def require_int(name: str, value: object, low: int, high: int = LARGEST_INT) -> 
     """Check an integer option.
 
     Raises:
-        ConfigError: it is none, or lies outside [low, high].
+        ConfigError: it is not an integer, or lies outside [low, high].
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < low:
         raise ConfigError(f"{name}: expected an integer of at least {low}, got {value!r}")
@@ -139,7 +139,7 @@ def require_number(
     """Check a number.
 
     Raises:
-        ConfigError: it is none, not finite, outside [low, high], or not greater than ``above``.
+        ConfigError: it is not a number, not finite, outside [low, high], or not greater than ``above``.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise ConfigError(f"{name}: expected a finite number, got {value!r}")
@@ -157,7 +157,7 @@ def _is_finite(value: float) -> bool:
 
 def _number(metavar: str, read: Callable[[str], Any], optional: bool, check: Check) -> Kind:
     def read_or_leave(text: str) -> Any:
-        """Read a number, and leave other text as it is: the check says what it expected."""
+        """Read a number, and leave other text as it is, so that the check reports it."""
         try:
             return None if text == "None" else read(text)
         except ValueError:

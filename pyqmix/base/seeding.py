@@ -1,7 +1,6 @@
-"""Where randomness comes from: each use has its own stream, each episode its own place in it.
+"""Seeds: each use of randomness has its own stream, and each episode its own place in it.
 
-What a stream gives depends on (seed, stream, index) alone, not on how many environments run or on what
-was drawn before.
+A seed depends on (seed, stream, index) alone, not on the number of environments, nor on earlier draws.
 """
 
 from __future__ import annotations

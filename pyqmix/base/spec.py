@@ -1,4 +1,4 @@
-"""What the episodes of an environment look like: the one thing that environment, replay and networks share."""
+"""The sizes of an environment's episodes, which environment, replay and networks share."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class EpisodeSpec:
         concat_state: the state is the agents' concatenated observations (S = n·O) and is not stored.
         obs_storage: dtype that holds every observation exactly: int8, uint8, int16 or float32.
         state_storage: likewise for the state.
-        obs_scale: O factors by which the agent networks multiply observations first; None: they do not. What
-            environments show and the replay stores is not scaled.
-        state_scale: likewise S factors of the mixer's.
+        obs_scale: O factors by which the agent networks multiply observations first; None: they do not.
+            Environments show, and the replay stores, observations unscaled.
+        state_scale: likewise S factors, by which the mixer multiplies states.
 
     Raises:
         ValueError: a size is not a positive integer, a storage dtype is unknown, or a scale is of another size.
@@ -64,7 +64,7 @@ class EpisodeSpec:
 
 
 def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
-    """Write a spec as the extension has it: a state that is not stored has no width."""
+    """Convert a spec to the extension's, in which a state that is not stored has width 0."""
     return _C.EpisodeSpec(
         n_agents=spec.n_agents,
         n_actions=spec.n_actions,
@@ -77,7 +77,7 @@ def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
 
 
 def spec_of(native: _C.EpisodeSpec) -> EpisodeSpec:
-    """Read a spec as the extension has it."""
+    """Convert a spec of the extension."""
     return EpisodeSpec(
         n_agents=native.n_agents,
         n_actions=native.n_actions,

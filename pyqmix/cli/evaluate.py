@@ -28,7 +28,7 @@ class Options:
     seed: Annotated[int, integer(0)] = 1_000_000
     """Seed of the episodes."""
     gif: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
-    """Draw the first three of the episodes into this file. Default: none."""
+    """GIF file to draw the first three of the episodes into. Default: none."""
 
 
 def main() -> None:

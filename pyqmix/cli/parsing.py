@@ -1,4 +1,4 @@
-"""What the commands share: options by tyro, and mistakes as one line on stderr with exit code 2."""
+"""Shared by the commands: options by tyro, and mistakes as one line on stderr with exit code 2."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def parse(
     elsewhere: Mapping[str, str] | None = None,
     **options: Any,
 ) -> T:
-    """Parse arguments into the dataclass ``kind``; what tyro and ``kind`` refuse becomes one line.
+    """Parse arguments into the dataclass ``kind``; refusals of tyro and of ``kind`` become one line.
 
     Args:
         kind: a dataclass that checks its values.
         program: the command's name.
         arguments: of the command line.
-        also: options that the command reads apart from these, to suggest for a mistyped one.
-        elsewhere: options that ``kind`` does not have, with the reason.
+        also: options that the command reads by itself, as further suggestions for a mistyped one.
+        elsewhere: options that exist but that ``kind`` does not have, each with the reason.
         **options: of ``tyro.cli``.
     """
     complaint = io.StringIO()
@@ -82,7 +82,7 @@ def _names(kind: Callable[..., Any]) -> list[str]:
 
 
 def _sentence(box: str) -> str:
-    """Take the message out of tyro's box: what stands between its first two rules, the title's and the next."""
+    """Take the message out of tyro's box: the lines between the rule with the title and the next rule."""
     lines = [line.strip("│ ") for line in box.splitlines()]
     rules = [number for number, line in enumerate(lines) if _RULE.search(line)]
     return " ".join(lines[rules[0] + 1 : rules[1]] if len(rules) > 1 else lines)

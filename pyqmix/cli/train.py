@@ -27,9 +27,9 @@ RESUMABLE = {
 OWN_OPTIONS = ("--preset", "--resume", "--version")
 DESCRIPTION = f"""Train QMIX, VDN or IQL.
 
-Also: --preset NAME sets options that those below override ({", ".join(PRESETS)}; --env lbf takes lbf by
-itself, none is the algorithm's own defaults); --resume RUN_DIR continues a run from its newest checkpoint
-(give --total-steps to extend it); --version tells what was built."""
+Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf uses the preset lbf
+by default, none is the algorithm's own defaults); --resume RUN_DIR continues a run from its newest checkpoint
+(give --total-steps to extend it); --version shows how pyqmix was built."""
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Every value that a run uses, checked when it is set."""
+"""Options of a run, checked when they are set."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _FRACTION = number(0.0, 1.0)
 class Config:
     """Options of a training run. The defaults are the algorithm as published; presets set named options.
 
-    The options of the environment stand among these: ``Config(env="lbf", positions="both")`` makes an object that
-    has the fields of :class:`pyqmix.envs.LbfOptions` too.
+    A Config has the options of its environment as fields, too: ``Config(env="lbf", positions="both")`` has those
+    of :class:`pyqmix.envs.LbfOptions`.
 
     Raises:
-        ConfigError: an option has no usable value, or the environment does not have it; the message names it, what
-            was expected and what came.
+        ConfigError: an option has no usable value, or the environment does not have it; the message names it, the
+            expected values and the given one.
     """
 
     task: ClassVar[str | None] = None  # of environments without tasks
@@ -73,22 +73,22 @@ class Config:
     batch_size: Annotated[int, _POSITIVE] = 32
     """Episodes in a batch."""
     batch_transitions: Annotated[int | None, _OPTIONAL] = None
-    """Learn from so many single transitions, drawn anew from all those of the batch's episodes, with replacement.
-    Default: from the episodes, whole."""
+    """Number of single transitions that a training step learns from, drawn with replacement from those of the
+    batch's episodes. Default: it learns from the whole episodes."""
     buffer_size: Annotated[int, _POSITIVE] = 5_000
     """Episodes that the replay buffer holds."""
     num_envs: Annotated[int, integer(1, 8_192)] = 1
-    """Episodes played side by side between updates."""
+    """Episodes played at the same time between updates."""
     num_workers: Annotated[int, integer(0, 8_192)] = 0
     """Processes that play the episodes of a Python environment, each with one of its own; 0 plays in the trainer's
-    process. The results do not depend on how many."""
+    process. The results do not depend on the number."""
     updates_per_episode: Annotated[float, number(above=0.0)] = 1.0
     """Training steps for each episode played; 0.25 is one for every four episodes."""
     episodes_per_update: Annotated[int | None, _OPTIONAL] = None
     """Episodes played for each training step, in place of --updates-per-episode: 4 is its 0.25."""
     overlap: bool = False
-    """Play the next episodes on a thread beside the training steps, with the weights before those: the policy
-    lags by the training steps of one round. Beside Python environments --num-workers helps."""
+    """Play the next episodes on a thread during the training steps, with the weights from before them: the policy
+    lags by the training steps of one round. A Python environment needs --num-workers too to gain from it."""
     prioritised: bool = False
     """Draw episodes by their mean absolute temporal-difference errors (Schaul et al. 2016), not uniformly."""
     per_alpha: Annotated[float, _FRACTION] = 0.6
@@ -100,9 +100,9 @@ class Config:
     target_update: Annotated[int, _POSITIVE] = 200
     """Training steps between copies of the weights to the target networks."""
     target_tau: Annotated[float, number(0.0, 1.0)] = 1.0
-    """Share of the weights that such a copy takes over: 1 copies, less moves the targets towards them."""
+    """Share of the weights in such a copy: 1 copies them, less moves the targets towards them."""
     double_q: bool = False
-    """Choose the target's action by the online network and rate it by the target network."""
+    """Choose the target's action by the online network and evaluate it by the target network."""
     td_lambda: Annotated[float, _FRACTION] = 0.0
     """TD(lambda) targets: 0 bootstraps after each step, 1 sums rewards to the episode's end."""
     n_step: Annotated[int, _POSITIVE] = 1
@@ -110,7 +110,7 @@ class Config:
     loss: Annotated[str, one_of("episodes", "transitions")] = "episodes"
     """Mean over episodes of each one's mean, or mean over all transitions of the batch (PyMARL's)."""
     standardise_rewards: Annotated[str, one_of("off", "masked", "padded")] = "off"
-    """Standardise rewards by running mean and deviation: of real steps, or of padding too (EPyMARL's)."""
+    """Standardise rewards by running mean and deviation: of real steps (masked), or with padding (EPyMARL's)."""
     reward_scale: Annotated[float, number(above=0.0)] = 1.0
     """Factor on the rewards that are learned from; reported returns are the environment's own."""
 
@@ -130,17 +130,17 @@ class Config:
     log_every: Annotated[int, _POSITIVE] = 5_000
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
-    """Where to train. auto measures both where a GPU can be used, and takes what is faster."""
+    """Device that trains. auto measures both where a GPU can be used, and takes the faster one."""
     replay_device: Annotated[str, one_of("cpu", "cuda")] = "cpu"
     """Where batches are gathered: cuda keeps decoded episodes on the GPU that trains, for tasks that fit there."""
     backend: Annotated[str, one_of(*BACKENDS)] = "fused"
-    """What takes the training steps: pyqmix's compiled operations, or the same in plain PyTorch (reference)."""
+    """Operations of the training steps: pyqmix's compiled ones (fused), or the same in plain PyTorch."""
     threads: Annotated[int, integer(1, 1_024)] = 1
     """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
     of one where a second core is free, and nothing where other work keeps it busy."""
 
     def __new__(cls, env: object = "lbf", *_: object, **options: Any) -> Config:
-        """Make a Config of the class that has the options of its environment."""
+        """Make a Config of :func:`config_class` for its environment."""
         if cls is not Config:
             return object.__new__(cls)
         require_options(env_family(env), options)
@@ -189,7 +189,8 @@ class Config:
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some options changed.
 
-        Another environment brings its own default of eps_end, and takes over the options that it has too.
+        A new ``env`` keeps the options that it has too. It brings its own default of eps_end, unless the old value
+        differs from the old environment's default.
         """
         values = vars(self)
         if "env" in changes:
@@ -224,7 +225,7 @@ class Config:
         return self.per_beta + done * (1.0 - self.per_beta)
 
     def updates_due(self, episodes: int) -> float:
-        """Return the training steps that so many episodes make due."""
+        """Return the number of training steps that are due for a number of episodes."""
         if self.episodes_per_update is not None:
             return episodes / self.episodes_per_update
         return episodes * self.updates_per_episode
@@ -245,7 +246,7 @@ class Config:
         """Read what :meth:`to_json` wrote.
 
         Raises:
-            ConfigError: the file is absent, no JSON object, or has unknown or unusable options.
+            ConfigError: the file is absent, is not a JSON object, or has unknown or unusable options.
         """
         try:
             values = json.loads(path.read_text())

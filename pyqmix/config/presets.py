@@ -8,10 +8,10 @@ from pyqmix.base.errors import unknown
 from pyqmix.config.options import Config
 from pyqmix.envs import FAMILIES, env_family
 
-# What foraging's two presets have in common, chosen by the measurements of docs/lbf.md: a recurrent agent; a high
-# learning rate that falls; rewards large enough to stand out from the networks' first values; inputs that tell
-# where things are as seen from the agent. Environment steps cost next to nothing: many episodes for each update,
-# from a buffer that holds only the newest.
+# Options of both presets of Level-Based Foraging, chosen by the measurements of docs/lbf.md: a recurrent agent; a
+# high learning rate that falls; rewards large enough to stand out from the networks' first values; inputs with
+# positions relative to the agent. Environment steps cost next to nothing, so many episodes are played for each
+# update, and the buffer holds only the newest.
 _FORAGING = {
     "env": "lbf",
     "agent": "gru",
@@ -96,9 +96,9 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     """Build a Config from a preset and options that override it.
 
     Args:
-        preset: a name in PRESETS; None takes the environment's own preset where it has one. Another environment
-            than the preset's takes none of its options of the environment, and one that explores fully by default
-            takes none of its exploration.
+        preset: a name in PRESETS; None takes the environment's own preset where it has one. Where ``env`` is
+            another environment than the preset's, the preset's options of the environment do not apply; nor does
+            its exploration where ``env`` explores fully by default.
         **options: options of Config.
 
     Raises:

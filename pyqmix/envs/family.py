@@ -1,4 +1,4 @@
-"""Kinds of environments: what ``--env NAME`` stands for."""
+"""Families of environments: each has one of the names that ``--env`` takes."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ class EnvFamily:
     """Environments of one kind.
 
     Attributes:
-        name: of ``--env``.
+        name: the value of ``--env``.
         options: the class of their options.
-        make: builds one of them from its options.
-        preset: the preset that ``--env`` takes by itself; None: the algorithm's own defaults.
+        make: builds an environment from its options.
+        preset: the preset of a run that names none; None: the algorithm's own defaults.
         explores_fully: training explores with ε = 1 throughout unless told otherwise.
     """
 
@@ -31,5 +31,5 @@ class EnvFamily:
 
     @property
     def option_names(self) -> tuple[str, ...]:
-        """The names of their options."""
+        """The names of the family's options."""
         return option_names(self.options)

@@ -36,20 +36,20 @@ class GymnasiumEnv:
 
     Args:
         env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
-            ``Discrete`` spaces that start at 0, one of each an agent. Its rewards are one number, or one
+            ``Discrete`` spaces that start at 0, each with one entry for each agent. It pays one reward, or one
             for each agent.
         episode_limit: the most steps of an episode; None takes the environment's own (``max_episode_steps``
             of its spec, or among its keyword arguments). A smaller one than the environment's truncates.
-        name: what error messages call it; None takes its id.
-        truncate_at_limit: what the environment reports as termination in the last step that the limit allows is
-            truncation.
+        name: its name in error messages; None takes its id.
+        truncate_at_limit: a termination that the environment reports in the last step that the limit allows counts
+            as truncation.
         team_reward: the sum of the agents' rewards, or their mean.
         scale_inputs: networks multiply each number of an observation by 1 / the largest absolute value that its
             space allows.
 
     Raises:
-        ConfigError: the spaces are others, nothing tells the episode limit, or a space without bounds cannot be
-            scaled.
+        ConfigError: the spaces are not of this kind, the episode limit is unknown, or a space to be scaled has no
+            bounds.
     """
 
     def __init__(
@@ -108,7 +108,7 @@ class GymnasiumEnv:
         return Step(self._point(observations), float(team), terminated, truncated)
 
     def render(self) -> object:
-        """Return what the environment draws: a picture where its render_mode is rgb_array."""
+        """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
         return self.env.render() if self.env.render_mode == "rgb_array" else None
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class GymnasiumEnv:
         self.env.close()
 
     def _obs_storage(self) -> str:
-        """Name the dtype of the spaces where the replay has it; others are stored as the networks see them."""
+        """Name the dtype in which the replay stores observations: their own where it can, otherwise float32."""
         return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
 
     def _scale(self, box: spaces.Box) -> tuple[float, ...]:
@@ -186,7 +186,7 @@ def make_gymnasium_env(options: GymnasiumOptions) -> GymnasiumEnv:
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
         env = gymnasium.make(task, disable_env_checker=True, **(options.env_args or {}))
-    except Exception as error:  # whatever the environment's own code raises
+    except Exception as error:  # the environment's own code may raise anything
         text = " ".join(str(error).splitlines()[:1]) or type(error).__name__
         suggestion = near(task, gymnasium.registry)
         raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error

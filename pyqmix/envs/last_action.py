@@ -45,7 +45,7 @@ class LastActionEnv:
         return step._replace(point=_shown(step.point, self._codes[actions]))
 
     def render(self) -> object:
-        """Return what the environment draws, if it does."""
+        """Return the environment's picture, None where it has none."""
         render = getattr(self.env, "render", None)
         return None if render is None else render()
 

@@ -19,7 +19,7 @@ MOST_ACTIONS = 64  # of an agent
 
 
 def _anything(name: str, value: object) -> None:
-    """Leave the payoffs to the game, which says what is wrong with them."""
+    """Accept every value, because the game itself checks the payoffs."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class MatrixGame(NativeEnv):
     Args:
         payoff: nested sequence or array of at least one dimension; its number of dimensions is the number
             of agents. Where agents have different numbers of actions, the surplus ones are unavailable.
-        **options: others of :class:`MatrixOptions`.
+        **options: the other options of :class:`MatrixOptions`.
 
     Raises:
         ConfigError: the payoff is not a regular array of finite numbers, or an agent has more than 64 actions.

@@ -1,4 +1,4 @@
-"""Native environments: a game in C++ as the trainer meets it."""
+"""Native environments: games in C++ behind the trainer's protocol."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class NativeEnv:
     Rollouts and :class:`pyqmix.envs.NativeVectorEnv` play such a world in C++.
 
     Args:
-        name: what error messages call it.
+        name: its name in error messages.
         native: the world.
-        scale_inputs: networks multiply observations and states by the game's own factors; what the environment
-            shows is not scaled.
-        team_reward: how the world's rewards become the team's; one that pays "individual" rewards cannot step
-            alone.
+        scale_inputs: networks multiply observations and states by the game's own factors; the environment itself
+            shows them unscaled.
+        team_reward: how the agents' rewards become the team's. "individual" keeps them apart, which only a batch
+            can show: :meth:`step` refuses it.
     """
 
     def __init__(

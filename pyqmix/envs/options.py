@@ -1,7 +1,7 @@
-"""Options that environments have: groups that many share, of which each environment's own class is made.
+"""Options of environments, in groups that several environments share.
 
-An environment takes the groups that mean something for it, adds its own options, and declares nothing twice. The
-command line and ``config.json`` show these options side by side with those of the run.
+The class of an environment's options inherits the groups that mean something for it and adds its own options, so
+each option is declared once. The command line and ``config.json`` show them together with the options of the run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ class EnvOptions:
     """The base of every environment's options; checks each of them.
 
     Raises:
-        ConfigError: an option has no usable value; the message names it, what was expected and what came.
+        ConfigError: an option has no usable value; the message names it, the expected values and the given one.
     """
 
     def __post_init__(self) -> None:
@@ -29,7 +29,7 @@ class Task:
     """An environment that has tasks by name."""
 
     task: Annotated[str | None, Text()] = None
-    """Task of lbf, as Foraging-8x8-2p-3f-v3, which None stands for; or id of a gymnasium environment."""
+    """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), or the id of a gymnasium environment."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class StepLimit:
     """An environment that can cut its episodes."""
 
     episode_limit: Annotated[int | None, integer(1, 2**31 - 1, optional=True)] = None
-    """Most steps of an episode. Default: the environment's own."""
+    """Largest number of steps of an episode. Default: the environment's own."""
     truncate_at_limit: bool = False
     """Treat the step limit as truncation (the target bootstraps) where the environment reports termination."""
 
@@ -47,12 +47,12 @@ class TeamReward:
     """An environment that rewards each agent."""
 
     team_reward: Annotated[str, one_of("sum", "mean", also=("individual",))] = "sum"
-    """The team's reward is the sum or the mean of its agents'."""
+    """The team's reward: the sum or the mean of the agents' rewards."""
 
 
 @dataclass(frozen=True)
 class AgentInputs:
-    """What agents see of their own past, and how networks read it: every environment has these options."""
+    """The inputs of agents beyond their observations, and their scale: every environment has these options."""
 
     last_action: bool = False
     """Agents see which action they chose last; recurrent ones can tell from it where they have been."""

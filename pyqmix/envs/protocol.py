@@ -1,4 +1,4 @@
-"""What the trainer asks of an environment: one world, n agents that share a reward."""
+"""The protocol of the trainer's environments: one world, n agents that share a reward."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Point(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What followed a joint action.
+    """The outcome of a joint action.
 
     Attributes:
         point: the new point in time; also after the last step, where it is o', s'.
         reward: the team's.
-        terminated: the task ended: nothing follows, the target does not bootstrap.
-        truncated: a time limit cut the episode: the target bootstraps from the new point.
+        terminated: the task ended, so the target does not bootstrap.
+        truncated: a time limit cut the episode, so the target bootstraps from the new point.
     """
 
     point: Point
@@ -45,7 +45,7 @@ class Env(Protocol):
 
     @property
     def name(self) -> str:
-        """What error messages call this environment."""
+        """Its name in error messages."""
 
     @property
     def spec(self) -> EpisodeSpec:
@@ -58,4 +58,4 @@ class Env(Protocol):
         """Execute the joint action (n,)."""
 
     def close(self) -> None:
-        """Free what the environment holds."""
+        """Free the environment's resources."""

@@ -16,10 +16,10 @@ FAMILIES = {each.name: each for each in (lbf.FAMILY, gymnasium_env.FAMILY, two_s
 
 
 def env_family(name: object) -> EnvFamily:
-    """Return the environments of a name.
+    """Return the family of a name.
 
     Raises:
-        ConfigError: there are none.
+        ConfigError: no family has this name.
     """
     if not isinstance(name, str) or name not in FAMILIES:
         raise unknown("env", name, FAMILIES)
@@ -27,10 +27,10 @@ def env_family(name: object) -> EnvFamily:
 
 
 def require_options(family: EnvFamily, given: dict[str, Any]) -> None:
-    """Refuse options that a family does not have, but another one.
+    """Refuse options of other families. Options that no family has are left to the caller.
 
     Raises:
-        ConfigError: names the first.
+        ConfigError: a given option belongs to other families only; the message names the first one.
     """
     for name, value in given.items():
         if name not in family.option_names and any(name in other.option_names for other in FAMILIES.values()):
@@ -41,7 +41,7 @@ def env_options(name: str, **options: Any) -> EnvOptions:
     """Build the options of an environment.
 
     Raises:
-        ConfigError: there is no such environment, or an option is unusable or another environment's.
+        ConfigError: there is no such environment, or an option is unusable or belongs to another environment.
         TypeError: no environment has such an option.
     """
     family = env_family(name)
@@ -53,7 +53,7 @@ def create_env(name: str, options: EnvOptions | None = None) -> Env:
     """Build one environment, for one team.
 
     Args:
-        name: of a family.
+        name: the family's.
         options: of that family's class; None: its defaults.
 
     Raises:
@@ -77,8 +77,8 @@ def make_env(name: str, *, num_envs: int | None = None, seed: int = 0, **options
         name: lbf, gymnasium, two_step or matrix.
         num_envs: None for one :class:`Env`, a number for a batch of that size (:mod:`pyqmix.envs.vector`).
         seed: of a batch: its k-th episode is the same for every num_envs.
-        **options: of the environment, as ``task``: :class:`pyqmix.envs.LbfOptions` and its like. In a batch of
-            lbf ``team_reward`` may be individual.
+        **options: of the environment, such as ``task``; its class of options lists them, for lbf
+            :class:`pyqmix.envs.LbfOptions`. In a batch of lbf ``team_reward`` may be "individual".
 
     Raises:
         ConfigError: an argument does not fit.

@@ -29,7 +29,7 @@ Steps = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArr
 
 
 class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
-    """What the batches here have in common: spaces, and the start of episodes."""
+    """Base class of the batches: spaces, seeds and the checks of actions."""
 
     def __init__(self, spec: EpisodeSpec, num_envs: int, seed: int) -> None:
         if isinstance(num_envs, bool) or not isinstance(num_envs, int) or num_envs < 1:
@@ -133,7 +133,7 @@ class NativeVectorEnv(EpisodeVectorEnv):
     Args:
         env: the world to copy.
         num_envs: K.
-        seed: see above.
+        seed: of the episodes, as the module says.
     """
 
     def __init__(self, env: NativeEnv, num_envs: int, seed: int = 0) -> None:

@@ -64,7 +64,7 @@ def save(run_dir: Path, learner: Learner, progress: Progress) -> Path:
 
 
 def latest(run_dir: Path) -> Path:
-    """Return the checkpoint of most steps.
+    """Return the newest checkpoint, which has the most steps.
 
     Raises:
         ConfigError: the folder is no run, or the run has no checkpoint.
@@ -138,14 +138,14 @@ def _write(folder: Path, learner: Learner, progress: Progress) -> None:
 
 
 def _plain(spec: EpisodeSpec) -> dict[str, Any]:
-    """Write a spec as it comes back from JSON."""
+    """Convert a spec to the form that reading it from JSON gives."""
     plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(spec)))
     return plain
 
 
 def _weights(learner: Learner) -> dict[str, Tensor]:
     return {
-        f"{name}.{key}": tensor.clone()  # apart from the block that all parameters lie in
+        f"{name}.{key}": tensor.clone()  # a copy, outside the block of all parameters
         for name in NETWORKS
         for key, tensor in getattr(learner, name).state_dict().items()
     }
@@ -168,7 +168,7 @@ def _optimizer_state(learner: Learner) -> dict[str, Tensor]:
 
 
 def _joined(values: list[dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
-    """Join what :func:`_optimizer_state` cut; a number of steps is the same for all."""
+    """Join the states that :func:`_optimizer_state` cut; the number of steps is the same for all."""
     first = values[0]
     return {
         0: {

@@ -1,4 +1,4 @@
-"""The folder of a run: who may write where, and the files of its beginning and end."""
+"""The folder of a run: where it may be, how it is made and removed, and its config.json."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ class RunFolder:
 
     Attributes:
         path: where it is.
-        made: the folders that were made for it, itself and its parents, innermost first.
+        made: the folders that did not exist before, of itself and its parents, innermost first.
     """
 
     path: Path
     made: tuple[Path, ...] = ()
 
     def discard(self) -> None:
-        """Remove what a run wrote that never took a step; what others put there stays."""
+        """Remove the files of a run that never took a step; other files stay."""
         for file in (*self.path.glob(EVENTS), self.path / "metrics.csv", self.path / "config.json"):
             file.unlink(missing_ok=True)
         _remove_empty(self.made)
 
 
 def create(config: Config) -> RunFolder:
-    """Make the folder of a new run and write config.json, which ends up holding its name.
+    """Make the folder of a new run and write config.json, in which ``run_dir`` names the folder.
 
     Raises:
         ConfigError: the folder holds a run already, or cannot be written; nothing is left behind.
@@ -54,7 +54,7 @@ def create(config: Config) -> RunFolder:
 
 
 def save_config(config: Config) -> None:
-    """Write the options with which the run in ``config.run_dir`` goes on into its config.json.
+    """Write the options of a resumed run into the config.json of its ``config.run_dir``.
 
     Raises:
         ConfigError: the folder cannot be written.

@@ -7,7 +7,7 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
-# What the second one does, also where a shell started the process with SIGINT ignored (``command &``).
+# Handlers of a second signal, also where a shell started the process with SIGINT ignored (``command &``).
 _SECOND: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 

@@ -17,7 +17,7 @@ from pyqmix.base.files import write_text
 
 @dataclass(frozen=True)
 class Metrics:
-    """One line of metrics.csv; None where there is nothing to say yet.
+    """One line of metrics.csv; None where there is no value yet.
 
     Attributes:
         steps: environment steps so far.
@@ -58,7 +58,7 @@ class MetricsLog:
 
     Args:
         run_dir: the run's folder.
-        up_to_step: keep the lines that are there up to this step (a resumed run), drop later ones.
+        up_to_step: of a resumed run, its step: earlier lines are kept, later ones dropped.
     """
 
     def __init__(self, run_dir: Path, up_to_step: int = -1) -> None:
@@ -93,7 +93,7 @@ def read_metrics(run_dir: Path) -> list[Metrics]:
     """Read a run's metrics.csv; a last line that was cut while it was written is left out.
 
     Raises:
-        ConfigError: it is absent or no such file.
+        ConfigError: the file is absent, or not a run's metrics.
     """
     path = run_dir / "metrics.csv"
     try:

@@ -65,7 +65,7 @@ def _draw(env: Env) -> NDArray[np.uint8]:
 def save_gif(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float = 5.0) -> None:
     """Write frames as a GIF that repeats; the last one stays for a second.
 
-    Frames are taken one after another and kept with one byte a pixel, in the first one's colours.
+    Each frame is reduced to one byte a pixel, in the colours of the first, before the next one is drawn.
     """
     images: list[Image.Image] = []
     for frame in frames:

@@ -1,4 +1,4 @@
-"""What a run amounts to: summary.json, and the last lines that a person sees."""
+"""The result of a run: summary.json, and the last lines on the screen."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def summarise(
     wall_seconds: float,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """Build what summary.json holds; the evaluation is the last one, None where there was none."""
+    """Build the content of summary.json, with the last evaluation, or None where there was no evaluation."""
     evaluated = [m for m in history if m.eval_return_mean is not None]
     return {
         "env": config.env,
@@ -47,7 +47,7 @@ def summarise(
 
 
 def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: Path) -> Iterator[str]:
-    """Write the last lines; the interval belongs to an evaluation that this process made."""
+    """Write the last lines, with the interval of ``evaluation``, which this process made."""
     how = "interrupted" if summary["interrupted"] else "done"
     yield (
         f"{how}: {summary['total_steps']:,} steps, {summary['episodes']:,} episodes, "

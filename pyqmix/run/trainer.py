@@ -22,11 +22,11 @@ from pyqmix.run.run import Run
 
 @dataclass(frozen=True)
 class Result:
-    """What a run brought.
+    """The result of a run.
 
     Attributes:
         run_dir: its folder.
-        summary: what summary.json holds.
+        summary: the content of summary.json.
         learner: the trained networks.
     """
 
@@ -53,7 +53,7 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
 
     Raises:
         ConfigError: an option cannot be used here; nothing was written.
-        EnvError: an environment failed; what had been learned is in a checkpoint.
+        EnvError: an environment failed; a checkpoint holds the networks as they were then.
         MemoryError: the replay buffer does not fit in the free memory.
         DivergenceError: the loss became NaN or infinite.
     """
@@ -61,7 +61,7 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
     env.close()
     require_workers_are_of_use(config, env)
     if "task" in vars(config):
-        config = config.replace(task=env.name)  # a default task gets its name
+        config = config.replace(task=env.name)  # None becomes the name of the default task
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
         device, reason = resolve_device(config, env.spec)
@@ -83,7 +83,7 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
 
 @contextmanager
 def _torch_threads(threads: int) -> Iterator[None]:
-    """Let torch and pyqmix's kernels use so many threads, and the caller's own number afterwards."""
+    """Set the number of threads of torch and of pyqmix's kernels; restore the caller's number afterwards."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

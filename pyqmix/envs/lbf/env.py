@@ -1,4 +1,4 @@
-"""Level-Based Foraging as the trainer meets it. Papoudakis et al., arXiv:2006.07869."""
+"""Level-Based Foraging behind the trainer's protocol. Papoudakis et al., arXiv:2006.07869."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ DEFAULT_TASK = "Foraging-8x8-2p-3f-v3"
 class LbfOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
     """Options of :class:`LbfEnv`. The defaults are those of ``lbforaging`` 2.0.0.
 
-    Its step limit counts as termination there. Relative positions are distances from the agent, 0, 0 for what is
-    unseen; both puts the distances behind all else.
+    The step limit of ``lbforaging`` counts as termination. Relative positions are distances from the agent, 0, 0
+    for an unseen item or player; ``both`` puts the distances after the original's observation.
     """
 
     env_args: Annotated[Any, json_value(check_json_object)] = None
-    """Further options of the task, a JSON object: those of ForagingEnv, as penalty or max_player_level."""
+    """Further options of the task, a JSON object: those of ForagingEnv, such as penalty or max_player_level."""
     action_mask: bool = True
     """Offer only the actions that the rules allow; otherwise all, and forbidden ones do nothing."""
     global_state: bool = False
-    """Show the mixer positions and levels of all players and food, not the agents' observations."""
+    """The mixer reads positions and levels of all players and food, not the agents' observations."""
     positions: Annotated[str, one_of("absolute", "relative", "both")] = "absolute"
     """Agents see food and each other by row and column, relative to themselves, or both ways."""
 
@@ -46,10 +46,10 @@ class LbfEnv(NativeEnv):
 
     Args:
         task: a name that :func:`pyqmix.envs.lbf.rules.task_options` reads; None is Foraging-8x8-2p-3f-v3.
-        **options: others of :class:`LbfOptions`.
+        **options: the other options of :class:`LbfOptions`.
 
     Raises:
-        ConfigError: the task is unknown, an option is unusable, or the board cannot hold what it should.
+        ConfigError: the task is unknown, an option is unusable, or the board has no room for players or food.
     """
 
     def __init__(self, task: str | None = None, **options: Any) -> None:

@@ -22,7 +22,7 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
 
     From ``reset(seed=s)`` on, over later resets without a seed as well, observations, rewards and ends are the
     original's, bit for bit. Where the original cannot be built or fails under today's gymnasium (grid
-    observations, rectangular boards) this does what its code says with the right bounds.
+    observations, rectangular boards) this class follows the original's code, with correct bounds.
 
     Args:
         players: agents, n.
@@ -30,14 +30,14 @@ class ForagingEnv(gymnasium.Env[Any, Any]):
         min_food_level: of all items, or one for each.
         max_food_level: likewise; None takes the levels of the three lowest players, added.
         field_size: rows, columns; at least 3 each.
-        max_num_food: food items to place, M; where there is no room the original places fewer.
+        max_num_food: food items to place, M; where there is no room fewer are placed, as in the original.
         sight: how many cells an agent sees in each direction.
         max_episode_steps: where an episode ends.
         force_coop: every item has its highest level.
         normalize_reward: an episode's rewards add up to 1.
         grid_observation: observations are (3, 2 sight + 1, 2 sight + 1): levels of players, levels of food,
             free cells. Otherwise they are lists of (row, column, level): M items, then the players, oneself
-            first, with (-1, -1, 0) for what is not seen.
+            first, with (-1, -1, 0) for an unseen one.
         observe_agent_levels: whether players' levels are seen.
         penalty: taken from each player of a failed loading.
         render_mode: None or "rgb_array".

@@ -136,8 +136,8 @@ _ROOM_TRIES = 20
 
 
 def _require_room(rules: _C.LbfRules, task: str) -> None:
-    # Where the original finds no place for food it plays on with less, and so does this. A board without
-    # any, or without room for its players, is a mistake.
+    # Where the original finds no place for an item it places fewer, and so does this. A board without any food, or
+    # without room for its players, is the user's mistake.
     world, placed = _C.LbfEnv(rules), 0
     for seed in range(_ROOM_TRIES):
         try:
