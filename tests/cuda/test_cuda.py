@@ -433,6 +433,14 @@ def pretend(values):
     return [x.as_subclass(OnGpu) if isinstance(x, torch.Tensor) else x for x in values]
 
 
+def target_on_gpu(arguments):
+    """Compute the target of ``ops.td_target``'s arguments as on a GPU."""
+    next_qs, avail, rewards, terminated, gamma, *weights, online = pretend(arguments)
+    return target._td_target_cuda(
+        target.TargetInputs(next_qs, avail, rewards, terminated, gamma, online), tuple(weights)
+    )
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_cuda_calls_hand_over_what_the_cpus_do(stand_in, dtype):
     tensors, grad = inputs(6, 3, 8, dtype), torch.ones(6, dtype=dtype)
@@ -443,7 +451,7 @@ def test_the_cuda_calls_hand_over_what_the_cpus_do(stand_in, dtype):
     assert all(
         torch.equal(a, b) for a, b in zip(mixing._backward(grad, *pretend(tensors)), truths[1], strict=True)
     )
-    assert torch.equal(target._td_target_cuda(*pretend(arguments)), truths[2])
+    assert torch.equal(target_on_gpu(arguments), truths[2])
     size = torch.finfo(dtype).bits // 8
     names = ("mix_forward_cuda", "mix_backward_cuda", "td_target_cuda")
     assert stand_in.launches == [(name, size, 77) for name in names]
@@ -454,12 +462,12 @@ def test_a_noted_missing_action_is_raised_by_the_next_call_and_on_demand(stand_i
     arguments[1][4, 1] = False
     arguments[3][:] = False
     folded = [x.unflatten(0, (3, 4)) if isinstance(x, torch.Tensor) else x for x in arguments]
-    target._td_target_cuda(*pretend(folded))
+    target_on_gpu(folded)
     with pytest.raises(ops.NoAvailableActionError, match="episode 1, step 0, agent 1, of an earlier call") as e:
-        target._td_target_cuda(*pretend(folded))
+        target_on_gpu(folded)
     assert (e.value.index, e.value.agent, e.value.late) == ((1, 0), 1, True)
     ops.raise_late_errors()
-    target._td_target_cuda(*pretend(arguments))
+    target_on_gpu(arguments)
     with pytest.raises(ops.NoAvailableActionError, match="dim 0 4, agent 1, of an earlier call"):
         ops.raise_late_errors()
     ops.raise_late_errors()
