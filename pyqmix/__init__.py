@@ -12,7 +12,7 @@ from pyqmix._C import __version__  # noqa: E402
 from pyqmix.base.build import build_info  # noqa: E402
 from pyqmix.base.errors import ConfigError, EnvError  # noqa: E402
 from pyqmix.base.network_spec import NetworkSpec  # noqa: E402
-from pyqmix.config import Config  # noqa: E402
+from pyqmix.config import Config, from_preset  # noqa: E402
 from pyqmix.envs import make_env  # noqa: E402
 from pyqmix.replay import EpisodeRing  # noqa: E402
 from pyqmix.run.trainer import Result, train  # noqa: E402
@@ -27,6 +27,7 @@ __all__ = [
     "__version__",
     "build_info",
     "envs",
+    "from_preset",
     "make_env",
     "nn",
     "ops",

@@ -1,4 +1,4 @@
-// A matrix whose rows are contiguous and lie `stride` elements apart, as in a tensor of shape (...,
+// A matrix of contiguous rows that lie `stride` elements apart, as in a tensor of shape (...,
 // width) with its leading dimensions flattened. A slice of stacked outputs needs no copy.
 #pragma once
 

@@ -1,5 +1,3 @@
-#include "play/rollout.h"
-
 #include <pybind11/stl.h>
 
 #include <algorithm>
@@ -10,6 +8,7 @@
 #include "bindings/envs/native_env.h"
 #include "bindings/exclusive.h"
 #include "bindings/replay/ring.h"
+#include "play/rollout.h"
 
 namespace pyqmix {
 namespace {

@@ -117,8 +117,8 @@ auto with_floating_or_bfloat16(const Tensor& like, const Visit& visit) {
 }
 
 // A cudaStream_t as torch.cuda.Stream.cuda_stream names it.
-using Stream = std::uintptr_t;
-inline void* handle_of(Stream stream) { return reinterpret_cast<void*>(stream); }
+using CudaStream = std::uintptr_t;
+inline void* handle_of(CudaStream stream) { return reinterpret_cast<void*>(stream); }
 
 // Memory for `count` T, which a forward keeps for its backward.
 template <typename T>

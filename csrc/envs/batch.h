@@ -35,8 +35,11 @@ void write_avail(const World<Game>& world, bool* out) {
 template <NativeGame Game>
 class BatchOfWorlds {
    public:
-    BatchOfWorlds(const World<Game>& world, std::int64_t count)
-        : worlds_(static_cast<std::size_t>(count), world), ended_(worlds_.size(), 0) {}
+    // With individual rewards each agent's stands apart; otherwise the team's is written.
+    BatchOfWorlds(const World<Game>& world, std::int64_t count, bool individual_rewards)
+        : worlds_(static_cast<std::size_t>(count), world),
+          ended_(worlds_.size(), 0),
+          individual_rewards_(individual_rewards) {}
 
     // The k-th episode that starts from here on is that of (seed, k).
     void seed(std::uint64_t seed) {
@@ -72,7 +75,7 @@ class BatchOfWorlds {
     }
     void write_rewards(std::size_t k, bool restart, const BatchOfWorldsOut& out) const {
         const World<Game>& world = worlds_[k];
-        if (world.options().team_reward != TeamReward::individual) {
+        if (!individual_rewards_) {
             out.rewards[k] = restart ? 0.0 : world.reward();
             return;
         }
@@ -91,6 +94,7 @@ class BatchOfWorlds {
 
     std::vector<World<Game>> worlds_;
     std::vector<std::uint8_t> ended_;
+    bool individual_rewards_;
     std::uint64_t seed_ = 0, episodes_ = 0;
 };
 

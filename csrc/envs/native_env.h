@@ -24,39 +24,39 @@ inline constexpr ActionMask all_actions(std::int64_t n_actions) {
 }
 
 // One world of a game; a copy of it plays on by itself.
-//
-//   spec()          n agents with A <= 64 actions, the widths O and S of observations and of the
-//   game's own
-//                   state, the episode limit, and the types that hold all values exactly
-//   start(seed)     begins an episode as a new world would: nothing that was played before matters.
-//   Throws
-//                   std::runtime_error where no episode can begin
-//   step(actions)   executes (n) actions, each below A; one that is not available does nothing or
-//   is
-//                   refused by the caller. Throws std::logic_error before the first start
-//   available(i)    agent i's actions
-//   rewards()       of the last step: one for each agent, or one for the team
-//   finished()      the episode has ended by the game's own rules
-//   at_step_limit() it has had as many steps as the game allows
-//   observe(out, stride)  writes observations (n, O), `stride` elements from one agent's to the
-//   next state(out)      writes the state (S) obs_scale(), state_scale()  factors (O), (S) that
-//   bring every value into [-1, 1]
+// clang-format off
 template <typename G>
-concept NativeGame =
-    std::copyable<G> && requires(G game, const G& seen, const std::uint8_t* actions,
-                                 std::uint64_t seed, int agent, float* out, std::int64_t stride) {
+concept NativeGame = std::copyable<G> &&
+    requires(G game, const G& seen, const std::uint8_t* actions, std::uint64_t seed, int agent,
+             float* out, std::int64_t stride) {
+        // The number of agents n, of actions A <= 64 and of steps at most; the widths O and S of
+        // observations and of the game's own state; the types that hold their values exactly.
         { seen.spec() } -> std::same_as<EpisodeSpec>;
+        // Begins an episode as a new world would: earlier episodes do not matter. Throws
+        // std::runtime_error where no episode can begin.
         game.start(seed);
+        // Executes one action of each agent, (n), each below A. Callers pass available actions; an
+        // action that is not available does nothing or throws. Throws std::logic_error before the
+        // first start.
         game.step(actions);
+        // The actions that an agent may take: at least one until the episode has ended.
         { seen.available(agent) } -> std::same_as<ActionMask>;
+        // The rewards of the last step: one for each agent, or one for the team.
         { seen.rewards() } -> std::same_as<std::span<const double>>;
+        // Whether the episode has ended by the game's own rules.
         { seen.finished() } -> std::same_as<bool>;
+        // Whether it has had as many steps as the game allows. A game without a limit, which always
+        // ends by itself, returns false.
         { seen.at_step_limit() } -> std::same_as<bool>;
+        // Writes observations (n, O), with `stride` elements from one agent's to the next one's.
         seen.observe(out, stride);
+        // Writes the game's own state (S).
         seen.state(out);
+        // Factors (O) and (S) that bring every value into [-1, 1].
         { seen.obs_scale() } -> std::same_as<std::vector<float>>;
         { seen.state_scale() } -> std::same_as<std::vector<float>>;
     };
+// clang-format on
 
 // A game whose number of actions is fixed may say so as kActions: loops over actions are then
 // unrolled.

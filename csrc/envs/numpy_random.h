@@ -133,7 +133,7 @@ class Generator {
         return static_cast<std::uint32_t>(product >> 32);
     }
 
-    // What permutation draws with: masked bits, again and again until they do not exceed `most`.
+    // Draws masked bits until the value is at most `most`, as permutation does.
     std::uint32_t at_most(std::uint32_t most) {
         const std::uint32_t mask = std::bit_ceil(most + 1) - 1;
         for (;;)

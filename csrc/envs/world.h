@@ -15,7 +15,7 @@
 
 namespace pyqmix {
 
-enum class TeamReward : std::uint8_t { sum, mean, individual };
+enum class TeamReward : std::uint8_t { sum, mean };
 
 struct WorldOptions {
     bool truncate_at_limit = false;  // the step limit truncates; otherwise it terminates

@@ -1,5 +1,5 @@
 // One agent's choice among actions whose availability is given by a mask with at least one bit set.
-// The same as pyqmix/play/exploration.py's epsilon_greedy.
+// The same as pyqmix/play/rollout.py's epsilon_greedy.
 #pragma once
 
 #include <array>
@@ -17,8 +17,8 @@ struct AvailableActions {
     std::array<std::uint8_t, kTabulatedActions> actions{};  // in rising order
 };
 
-// The actions of every mask of a few actions. A table in place of a loop: which action comes next
-// is a coin's toss, and no processor foresees a loop's end.
+// The actions of every mask of a few actions. A table avoids a loop whose length the branch
+// predictor cannot learn.
 inline constexpr auto kAvailableActions = [] {
     std::array<AvailableActions, 1u << kTabulatedActions> table{};
     for (unsigned mask = 0; mask < table.size(); ++mask)

@@ -13,7 +13,7 @@
 
 namespace pyqmix {
 
-// PolicyScratch memory of one thread.
+// Scratch memory of one thread.
 using PolicyScratch = std::vector<float>;
 
 class Policy {

@@ -61,17 +61,12 @@ def number(
     return _number("FLOAT", float, optional, lambda name, value: require_number(name, value, low, high, above))
 
 
-def one_of(*names: str, also: tuple[str, ...] = ()) -> Kind:
-    """Make the kind of a choice.
-
-    Args:
-        *names: the names that are shown.
-        also: names that are allowed and not shown, because only some code accepts them.
-    """
+def one_of(*names: str) -> Kind:
+    """Make the kind of a choice among names."""
 
     def check(name: str, value: object) -> None:
-        if value not in (*names, *also):
-            raise unknown(name, value, (*names, *also))
+        if value not in names:
+            raise unknown(name, value, names)
 
     return _kind("{" + ",".join(names) + "}", _itself, str, check, names)
 

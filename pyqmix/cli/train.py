@@ -50,7 +50,7 @@ def main() -> None:
         if known.resume is not None:
             if known.preset is not None:
                 fail(PROGRAM, "--preset: a resumed run keeps its options")
-            config = _resumed(known.resume, _without(arguments, "--resume"))
+            config = _resumed(known.resume, known.env, _without(arguments, "--resume"))
         else:
             options = {} if known.env is None else {"env": known.env}
             defaults = from_preset(known.preset, **options)
@@ -66,8 +66,10 @@ def main() -> None:
         sys.exit(130)
 
 
-def _resumed(folder: str, arguments: list[str]) -> Config:
+def _resumed(folder: str, env: str | None, arguments: list[str]) -> Config:
     saved = Config.from_json(Path(folder) / "config.json").replace(run_dir=folder)
+    if env is not None and env != saved.env:
+        fail(PROGRAM, f"--env: a resumed run keeps its {saved.env!r}, got {env!r}")
     config = _parse(arguments, saved)
     for name, value in vars(config).items():
         if name not in RESUMABLE and value != getattr(saved, name):

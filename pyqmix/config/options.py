@@ -7,7 +7,7 @@ import json
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import Text, check_each, integer, number, one_of, option_names, require_number
@@ -30,8 +30,6 @@ class Config:
         ConfigError: an option has no usable value, or the environment does not have it; the message names it, the
             expected values and the given one.
     """
-
-    task: ClassVar[str | None] = None  # of environments without tasks
 
     env: Annotated[str, one_of(*FAMILIES)] = "lbf"
     """Environment: Level-Based Foraging, any gymnasium environment with one tuple entry for each agent
@@ -139,8 +137,14 @@ class Config:
     """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
     of one where a second core is free, and nothing where other work keeps it busy."""
 
+    if TYPE_CHECKING:  # the options of the environment are known at run time only
+
+        def __init__(self, env: str = ..., **options: Any) -> None: ...
+
+        def __getattr__(self, name: str) -> Any: ...
+
     def __new__(cls, env: object = "lbf", *_: object, **options: Any) -> Config:
-        """Make a Config of :func:`config_class` for its environment."""
+        """Make a Config of the class that has the options of its environment."""
         if cls is not Config:
             return object.__new__(cls)
         require_options(env_family(env), options)
@@ -153,6 +157,10 @@ class Config:
         if self.eps_end is None:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
         check_each(self)
+        if type(self) is not config_class(self.env):
+            raise ConfigError(
+                f"env: a Config of another environment cannot become one of {self.env}: use replace()"
+            )
         self._check_together()
 
     def _check_together(self) -> None:
@@ -199,6 +207,12 @@ class Config:
             kept = option_names(config_class(env_family(changes["env"]).name))
             values = {name: value for name, value in values.items() if name in kept}
         return Config(**{**values, **changes})
+
+    @property
+    def task_name(self) -> str | None:
+        """The task; None where the environment has none, or it was not named."""
+        task: str | None = vars(self).get("task")
+        return task
 
     def env_options(self) -> EnvOptions:
         """Return the options that concern the environment."""
@@ -254,7 +268,10 @@ class Config:
             raise ConfigError(f"{path}: expected the options of a run, but {error}") from error
         if not isinstance(values, dict):
             raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
-        own = option_names(config_class(env_family(values.get("env", cls.env)).name))
+        family = env_family(values.get("env", cls.env))
+        if family.native and "num_workers" in values:
+            values["num_workers"] = 0  # workers played these games in older versions; the results are the same
+        own = option_names(config_class(family.name))
         defaults = _defaults_of_others(own)
         values = {name: value for name, value in values.items() if name in own or defaults.get(name, ...) != value}
         if surplus := sorted(values.keys() - {*own, *defaults}):
@@ -266,7 +283,7 @@ class Config:
 def config_class(env: str) -> type[Config]:
     """Return the class of Configs of an environment: with the options of a run and the environment's own."""
     options = env_family(env).options
-    namespace = {"__doc__": Config.__doc__, "__post_init__": Config.__post_init__}
+    namespace = {"__module__": __name__, "__doc__": Config.__doc__, "__post_init__": Config.__post_init__}
     return dataclasses.make_dataclass("Config", (), bases=(options, Config), frozen=True, namespace=namespace)
 
 

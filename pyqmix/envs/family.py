@@ -20,6 +20,7 @@ class EnvFamily:
         options: the class of their options.
         make: builds an environment from its options.
         preset: the preset of a run that names none; None: the algorithm's own defaults.
+        native: their worlds are :class:`pyqmix.envs.NativeEnv`, whose episodes are played without Python.
         explores_fully: training explores with ε = 1 throughout unless told otherwise.
     """
 
@@ -27,6 +28,7 @@ class EnvFamily:
     options: type[EnvOptions]
     make: Callable[[Any], Env]
     preset: str | None = None
+    native: bool = False
     explores_fully: bool = False
 
     @property

@@ -74,7 +74,7 @@ class GymnasiumEnv:
         self._shape, self._dtype = boxes[0].shape, boxes[0].dtype
         width = int(np.prod(self._shape))
         self._avail = np.arange(max(actions)) < np.array(actions)[:, None]
-        scale = self._scale(boxes[0]) if scale_inputs else None
+        scale = self._scale(boxes) if scale_inputs else None
         self.spec = EpisodeSpec(
             n_agents=len(boxes),
             n_actions=max(actions),
@@ -119,10 +119,12 @@ class GymnasiumEnv:
         """Name the dtype in which the replay stores observations: their own where it can, otherwise float32."""
         return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
 
-    def _scale(self, box: spaces.Box) -> tuple[float, ...]:
-        largest = np.maximum(np.abs(box.low), np.abs(box.high)).astype(np.float64).ravel()
+    def _scale(self, boxes: list[spaces.Box]) -> tuple[float, ...]:
+        """Return 1 / the largest absolute value that each number can have, over all agents."""
+        bounds = np.array([bound for box in boxes for bound in (box.low, box.high)], np.float64)
+        largest = np.abs(bounds).max(0).ravel()
         if not np.isfinite(largest).all():
-            raise ConfigError(f"scale_inputs: {self.name} has observations without bounds: {box}")
+            raise ConfigError(f"scale_inputs: {self.name} has observations without bounds: {boxes[0]}")
         return tuple((1.0 / np.where(largest > 0, largest, 1.0)).tolist())
 
     def _available_actions(self) -> NDArray[np.bool_]:
@@ -179,8 +181,6 @@ def make_gymnasium_env(options: GymnasiumOptions) -> GymnasiumEnv:
     task = options.task
     if not task:
         raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
-    if options.team_reward == "individual":
-        raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
     if task.startswith("Foraging"):
         _register_foraging()
     # List rewards and tuple spaces make gymnasium's checker warn at every reset.

@@ -71,4 +71,4 @@ def _make(options: MatrixOptions) -> MatrixGame:
     return MatrixGame(**vars(options))
 
 
-FAMILY = EnvFamily("matrix", MatrixOptions, _make, explores_fully=True)
+FAMILY = EnvFamily("matrix", MatrixOptions, _make, native=True, explores_fully=True)

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix import _C
-from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import spec_of
 from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.protocol import Point, Step
@@ -24,14 +23,10 @@ class NativeEnv:
         native: the world.
         scale_inputs: networks multiply observations and states by the game's own factors; the environment itself
             shows them unscaled.
-        team_reward: how the agents' rewards become the team's. "individual" keeps them apart, which only a batch
-            can show: :meth:`step` refuses it.
     """
 
-    def __init__(
-        self, name: str, native: _C.NativeEnv, scale_inputs: bool = False, team_reward: str = "sum"
-    ) -> None:
-        self.name, self.native, self.team_reward = name, native, team_reward
+    def __init__(self, name: str, native: _C.NativeEnv, scale_inputs: bool = False) -> None:
+        self.name, self.native = name, native
         spec = spec_of(native.spec)
         if scale_inputs:
             of_obs = tuple(native.obs_scale)
@@ -55,8 +50,6 @@ class NativeEnv:
             RuntimeError: no episode has started.
             ValueError: an action does not exist.
         """
-        if self.team_reward == "individual":
-            raise ConfigError("team_reward: 'individual' is for batches; one environment pays a sum or a mean")
         self.native.step(as_actions(actions))
         return Step(self._point(), self.native.reward, self.native.terminated, self.native.truncated)
 

@@ -46,7 +46,7 @@ class StepLimit:
 class TeamReward:
     """An environment that rewards each agent."""
 
-    team_reward: Annotated[str, one_of("sum", "mean", also=("individual",))] = "sum"
+    team_reward: Annotated[str, one_of("sum", "mean")] = "sum"
     """The team's reward: the sum or the mean of the agents' rewards."""
 
 

@@ -61,8 +61,6 @@ def create_env(name: str, options: EnvOptions | None = None) -> Env:
     """
     family = env_family(name)
     options = family.options() if options is None else options
-    if getattr(options, "team_reward", "sum") == "individual":
-        raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
     return family.make(options)
 
 
@@ -83,13 +81,16 @@ def make_env(name: str, *, num_envs: int | None = None, seed: int = 0, **options
     Raises:
         ConfigError: an argument does not fit.
     """
+    family = env_family(name)
+    individual = num_envs is not None and family.native and options.get("team_reward") == "individual"
+    if individual and "team_reward" in family.option_names:
+        del options["team_reward"]
     chosen = env_options(name, **options)
     if num_envs is None:
         return create_env(name, chosen)
     if num_envs < 1:
         raise ConfigError(f"num_envs: expected a positive integer, got {num_envs}")
-    family = env_family(name)
     first = family.make(chosen)
     if isinstance(first, NativeEnv):
-        return NativeVectorEnv(first, num_envs, seed)
+        return NativeVectorEnv(first, num_envs, seed, individual)
     return SyncVectorEnv([first, *(family.make(chosen) for _ in range(num_envs - 1))], seed)

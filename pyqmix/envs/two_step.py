@@ -36,4 +36,4 @@ def _make(options: TwoStepOptions) -> TwoStep:
     return TwoStep(**vars(options))
 
 
-FAMILY = EnvFamily("two_step", TwoStepOptions, _make, explores_fully=True)
+FAMILY = EnvFamily("two_step", TwoStepOptions, _make, native=True, explores_fully=True)

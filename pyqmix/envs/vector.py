@@ -125,7 +125,7 @@ class SyncVectorEnv(EpisodeVectorEnv):
 
 
 class NativeVectorEnv(EpisodeVectorEnv):
-    """Steps K native worlds in one call; rewards are (K, n) for individual ones.
+    """Steps K native worlds in one call.
 
     The episodes are those of a :class:`SyncVectorEnv` of the same worlds. One thread at a time may use it; a
     second one gets an error.
@@ -134,14 +134,14 @@ class NativeVectorEnv(EpisodeVectorEnv):
         env: the world to copy.
         num_envs: K.
         seed: of the episodes, as the module says.
+        individual_rewards: rewards are (K, n), one for each agent, not the team's.
     """
 
-    def __init__(self, env: NativeEnv, num_envs: int, seed: int = 0) -> None:
+    def __init__(self, env: NativeEnv, num_envs: int, seed: int = 0, individual_rewards: bool = False) -> None:
         super().__init__(env.spec, num_envs, seed)
-        self._batch = _C.NativeBatch(env.native, num_envs)
+        self._batch = _C.NativeBatch(env.native, num_envs, individual_rewards)
         self._batch.seed(seed)
-        individual = env.team_reward == "individual"
-        self._rewards_shape = (num_envs, env.spec.n_agents) if individual else (num_envs,)
+        self._rewards_shape = (num_envs, env.spec.n_agents) if individual_rewards else (num_envs,)
 
     def _restart(self, seed: int) -> None:
         self._batch.seed(seed)

@@ -36,7 +36,7 @@ class StepInputs:
 
 @dataclass(frozen=True)
 class UpdateStats:
-    """Means over an update, on the training device; making them has waited for nothing.
+    """Means over an update, on the training device; computed without synchronising.
 
     Attributes:
         scalars: (4,), detached: loss, q_mean, target_mean, grad_norm.
@@ -80,7 +80,7 @@ class TrainingStep:
         config: the run's options.
 
     Attributes:
-        batch_room: the ``room`` that :meth:`pyqmix.EpisodeSampler.sample` should be given for its batches.
+        batch_room: the ``room`` that :meth:`pyqmix.replay.EpisodeSampler.sample` should be given for its batches.
     """
 
     batch_room: int | None = None

@@ -34,10 +34,10 @@ def adam(
         gradient: (K,).
         exp_avg: (K,), the gradient's running mean.
         exp_avg_sq: (K,), that of its square.
-        step: 1 at the first; on a GPU () float32 there, so that a captured graph reads it anew.
+        step: 1 at the first; on a GPU () float32 there, so that a captured graph reads the current value.
         lr: the learning rate; on a GPU likewise.
         betas: how much of the running means stays at a step.
-        eps: what is added to the root of the mean square.
+        eps: added to the root of the mean square.
         max_norm: the gradient's largest norm.
 
     Returns:

@@ -84,7 +84,7 @@ def _describe(value: Tensor) -> str:
 
 def readable(value: Tensor) -> Tensor:
     """Return ``value`` as contiguous memory of its numbers, copying only where it must."""
-    plain = value.is_contiguous() and not value.is_neg()  # asking costs less than asking for what is there
+    plain = value.is_contiguous() and not value.is_neg()  # cheaper than detach, which makes a tensor
     return value if plain else value.detach().resolve_neg().contiguous()
 
 

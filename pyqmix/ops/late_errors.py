@@ -1,4 +1,4 @@
-"""What kernels on a GPU found while nobody waited for them.
+"""Errors that kernels on a GPU report after their call has returned.
 
 The target's kernel notes an agent without an available action in a cell of page-locked memory, which the host
 reads without a copy and without waiting: when the target is next computed for such shapes, and in

@@ -25,21 +25,21 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
 
     Several layers of the same inputs may be stacked, those with a ReLU first.
 
-    On a GPU the products are torch's; bias and ReLU are one launch behind them, the ReLU's mask and the bias's
+    On a GPU the products are torch's; bias and ReLU are one launch after them, the ReLU's mask and the bias's
     gradient two in the backward. Elsewhere, under autocast and for lower precision, all of it is torch's.
 
     Args:
-        inputs: (..., I) float32 or float64; what is said of errors is of these.
+        inputs: (..., I) float32 or float64; errors refer to these.
         weight: (O, I).
         bias: (O,); or (G, O), one for each of G neighbouring rows of inputs (..., G, I).
-        relu: whether a ReLU follows; a number: behind so many of the first outputs.
+        relu: whether a ReLU follows; a number k: after the first k outputs only.
 
     Returns:
         (..., O). Gradients flow to inputs, weight and bias, on a GPU once.
 
     Raises:
         TypeError: an argument is no tensor, or of another dtype than the inputs.
-        ValueError: a shape or device does not fit, or there are not so many outputs for the ReLU.
+        ValueError: a shape or device does not fit, or there are fewer outputs than the ReLU needs.
     """
     if _is_torchs(inputs):
         return reference.linear(inputs, weight, bias, relu)

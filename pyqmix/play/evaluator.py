@@ -59,7 +59,7 @@ class Evaluator:
         self._played = 0
 
     def evaluate(self, episodes: int) -> Evaluation:
-        """Play the next so many episodes of the stream.
+        """Play the next ``episodes`` episodes of the stream.
 
         Raises:
             EnvError: an environment raised or gave something unusable.

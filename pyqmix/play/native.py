@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pyqmix import _C
-from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.errors import EnvError
 from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
@@ -42,8 +42,6 @@ class NativeRollout:
         threads: int = 1,
         lanes: int = LANES,
     ) -> None:
-        if env.team_reward == "individual":
-            raise ConfigError("team_reward: expected sum or mean, the one reward of the team, got 'individual'")
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
         spec = env.spec
         policy = native_policy(agent, spec)

@@ -164,8 +164,8 @@ class WorkerRollout:
         deaths[job.episode] = deaths.get(job.episode, 0) + 1
         if deaths[job.episode] >= DEATHS:
             raise EnvError(
-                f"environment {self._config.task or self._config.env}, episode {job.episode}: the worker that "
-                f"plays it died {DEATHS} times, the last time with exit code {dead.process.exitcode}"
+                f"environment {self._config.task_name or self._config.env}, episode {job.episode}: the worker "
+                f"that plays it died {DEATHS} times, the last time with exit code {dead.process.exitcode}"
             )
         waiting.appendleft(job)
         self._workers[self._workers.index(dead)] = self._start()

@@ -37,7 +37,7 @@ def require_free_memory(spec: EpisodeSpec, capacity: int) -> None:
 
 
 def free_memory() -> int:
-    """Return what the machine, and the control group that this process is in, leave free, in bytes."""
+    """Return the free memory in bytes, of the machine or of this process's control group, whichever is less."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return min(int(line.split()[1]) * 1024, free_in_group(Path("/sys/fs/cgroup")))

@@ -105,7 +105,7 @@ class EpisodeSlot:
         return self._open().views()
 
     def finish(self, steps: int) -> None:
-        """Say that what was stored in the views is an episode of so many steps.
+        """End an episode of ``steps`` steps that was stored in the views.
 
         Raises:
             ValueError: steps is not in [1, episode_limit], or an action is out of range.

@@ -102,7 +102,7 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def _unused(config: Config) -> RunFolder:
-    name = "-".join(filter(None, [config.env, config.task, config.mixer, f"seed{config.seed}"]))
+    name = "-".join(filter(None, [config.env, config.task_name, config.mixer, f"seed{config.seed}"]))
     name = name.replace("/", "_").replace(":", "_")
     for number in count(1):
         with suppress(FileExistsError):

@@ -123,7 +123,7 @@ class Run:
         wall = time.monotonic() - self._began
         summary = summarise(self.config, self.learner.device, self.progress, self.log.history, wall, interrupted)
         write_json(self.folder / "summary.json", summary)
-        title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task]))
+        title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
         plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
         for line in goodbye(summary, self.evaluation, self.folder):
             self.display.message(line)

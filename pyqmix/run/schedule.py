@@ -10,7 +10,7 @@ class Schedule:
 
     Args:
         config: has the intervals.
-        steps: environment steps so far; what was due up to them has been done.
+        steps: environment steps so far; everything due up to this step has been done.
     """
 
     def __init__(self, config: Config, steps: int) -> None:

@@ -27,7 +27,7 @@ def summarise(
     evaluated = [m for m in history if m.eval_return_mean is not None]
     return {
         "env": config.env,
-        "task": config.task,
+        "task": config.task_name,
         "seed": config.seed,
         "total_steps": progress.steps,
         "episodes": progress.episodes,

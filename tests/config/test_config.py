@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pyqmix import Config, ConfigError
 from pyqmix.base.options import Kind, kinds_of
 from pyqmix.config import PRESETS, from_preset
+from pyqmix.envs import FAMILIES
 
 POSITIVE_INTS = [
     *("total_steps", "hidden_dim", "embed_dim", "hypernet_dim", "batch_size", "buffer_size", "num_envs"),
@@ -214,6 +215,56 @@ def test_games_explore_less_when_told(preset):
 def test_unknown_preset():
     with pytest.raises(ConfigError, match=r"^preset: expected one of none, lbf.*, got 'lbff'; did you mean lbf"):
         from_preset("lbff")
+
+
+@pytest.mark.parametrize("env", FAMILIES)
+def test_the_environment_may_be_given_by_place(env):
+    assert Config(env) == Config(env=env)
+    assert Config(env).env == env
+    assert next(iter(vars(Config(env)))) == "env"
+
+
+@pytest.mark.parametrize("env", FAMILIES)
+def test_configs_travel_between_processes(env):
+    config = Config(env=env, seed=3)
+    for copied in (pickle.loads(pickle.dumps(config)), copy.deepcopy(config)):
+        assert copied == config
+        assert type(copied) is type(config)
+
+
+def test_a_config_of_one_environment_is_replaced_by_one_of_another():
+    config = Config(env="lbf", positions="both", seed=7, last_action=True)
+    matrix = config.replace(env="matrix", payoff=[[1]])
+    assert (matrix.env, matrix.seed, matrix.payoff, matrix.last_action) == ("matrix", 7, [[1]], True)
+    assert not hasattr(matrix, "positions")
+    with pytest.raises(ConfigError, match=r"env: a Config of another environment .* matrix: use Config.replace\(\)"):
+        dataclasses.replace(config, env="matrix")
+
+
+def test_options_of_one_name_have_one_default():
+    defaults = {}
+    for family in FAMILIES.values():
+        for option in dataclasses.fields(family.options):
+            assert defaults.setdefault(option.name, option.default) == option.default, option.name
+
+
+@pytest.mark.parametrize("env", FAMILIES)
+def test_the_configuration_of_an_older_version_is_read(env, tmp_path):
+    """It held the options of all environments, and workers played every game."""
+    old = {
+        **{"env": env, "task": None, "payoff": None, "env_args": None, "episode_limit": None},
+        **{"truncate_at_limit": False, "action_mask": True, "global_state": False, "team_reward": "sum"},
+        **{"positions": "absolute", "last_action": False, "scale_inputs": False, "num_envs": 2, "num_workers": 2},
+    }
+    path = tmp_path / "config.json"
+    path.write_text(json.dumps(old))
+    config = Config.from_json(path)
+    assert (config.env, config.num_envs) == (env, 2)
+    assert config.num_workers == (0 if FAMILIES[env].native else 2)
+    path.write_text(json.dumps({**old, "positions": "both"}))
+    if "positions" not in FAMILIES[env].option_names:
+        with pytest.raises(ConfigError, match="positions"):
+            Config.from_json(path)
 
 
 def test_another_environment_brings_its_own_exploration():

@@ -58,6 +58,16 @@ def test_inputs_are_scaled_by_the_largest_value_of_their_space():
         GymnasiumEnv(Paying(high=np.inf), episode_limit=3, scale_inputs=True)
 
 
+def test_the_scale_covers_every_agent_and_every_value_of_a_narrow_dtype():
+    env = Paying()
+    env.observation_space = spaces.Tuple([spaces.Box(-128, 127, (1,), np.int8), spaces.Box(0, 1, (1,), np.int8)])
+    assert GymnasiumEnv(env, episode_limit=3, scale_inputs=True).spec.obs_scale == (1 / 128,)
+    env.observation_space = spaces.Tuple(
+        [spaces.Box(0, 1, (1,), np.float32), spaces.Box(0, 100, (1,), np.float32)]
+    )
+    assert GymnasiumEnv(env, episode_limit=3, scale_inputs=True).spec.obs_scale == (0.01,)
+
+
 def test_the_last_action_stands_behind_the_observation():
     env = LastActionEnv(GymnasiumEnv(Paying(), episode_limit=3, scale_inputs=True))
     assert (env.spec.obs_dim, env.spec.state_dim, env.spec.concat_state) == (5, 10, True)

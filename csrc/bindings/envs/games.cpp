@@ -8,8 +8,7 @@
 namespace pyqmix {
 namespace {
 
-// One team reward, and an end without a limit: of the options of all worlds the last action
-// remains.
+// Games pay one team reward and have no step limit, so only last_action applies.
 WorldOptions game_options(bool last_action) {
     return world_options(false, true, last_action, "sum");
 }

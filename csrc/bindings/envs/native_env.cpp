@@ -10,9 +10,7 @@ namespace {
 TeamReward team_reward_named(const std::string& name) {
     if (name == "sum") return TeamReward::sum;
     if (name == "mean") return TeamReward::mean;
-    if (name == "individual") return TeamReward::individual;
-    throw std::invalid_argument("team_reward: expected sum, mean or individual, got '" + name +
-                                "'");
+    throw std::invalid_argument("team_reward: expected sum or mean, got '" + name + "'");
 }
 
 // Actions of any shape, as bytes; each must be below A.
@@ -56,16 +54,15 @@ std::vector<double> rewards(const NativeEnv& env) {
 // A batch, and the checked arrays of Python that it writes to.
 class Batch {
    public:
-    Batch(const NativeEnv& env, std::int64_t count)
+    Batch(const NativeEnv& env, std::int64_t count, bool individual_rewards)
         : spec_(env.spec()),
           worlds_(count),
           rewards_{count},
-          batch_(count > 0 ? env.batch(count) : nullptr) {
+          batch_(count > 0 ? env.batch(count, individual_rewards) : nullptr) {
         if (count < 1)
             throw std::invalid_argument("num_envs: expected a positive integer, got " +
                                         std::to_string(count));
-        if (env.options().team_reward == TeamReward::individual)
-            rewards_.push_back(static_cast<std::int64_t>(env.rewards().size()));
+        if (individual_rewards) rewards_.push_back(static_cast<std::int64_t>(env.rewards().size()));
     }
 
     void seed(std::uint64_t seed) { batch_->seed(seed); }
@@ -135,7 +132,8 @@ void bind_native_env(py::module_& module) {
         .def_property_readonly("obs_scale", &NativeEnv::obs_scale)
         .def_property_readonly("state_scale", &NativeEnv::state_scale);
     py::class_<Batch>(module, "NativeBatch")
-        .def(py::init<const NativeEnv&, std::int64_t>(), py::arg("env"), py::arg("count"))
+        .def(py::init<const NativeEnv&, std::int64_t, bool>(), py::arg("env"), py::arg("count"),
+             py::arg("individual_rewards") = false)
         .def("seed", &Batch::seed, py::arg("seed"))
         .def("reset", &Batch::reset, py::arg("obs"), py::arg("avail"), py::arg("state"))
         .def("step", &Batch::step, py::arg("actions"), py::arg("obs"), py::arg("avail"),

@@ -45,14 +45,16 @@ class NativeEnv {
     virtual bool truncated() const = 0;
     virtual std::vector<float> obs_scale() const = 0;
     virtual std::vector<float> state_scale() const = 0;
-    virtual std::unique_ptr<NativeBatch> batch(std::int64_t count) const = 0;
+    virtual std::unique_ptr<NativeBatch> batch(std::int64_t count,
+                                               bool individual_rewards) const = 0;
     virtual std::unique_ptr<Rollout> rollout(RolloutParts parts) const = 0;
 };
 
 template <NativeGame Game>
 class NativeBatchOf final : public NativeBatch {
    public:
-    NativeBatchOf(const World<Game>& world, std::int64_t count) : worlds_(world, count) {}
+    NativeBatchOf(const World<Game>& world, std::int64_t count, bool individual_rewards)
+        : worlds_(world, count, individual_rewards) {}
     void seed(std::uint64_t seed) override { worlds_.seed(seed); }
     void reset(const BatchOfWorldsOut& out) override { worlds_.reset(out); }
     void step(const std::uint8_t* actions, const BatchOfWorldsOut& out) override {
@@ -86,8 +88,8 @@ class NativeEnvOf : public NativeEnv {
     bool truncated() const override { return world_.truncated(); }
     std::vector<float> obs_scale() const override { return world_.obs_scale(); }
     std::vector<float> state_scale() const override { return world_.game().state_scale(); }
-    std::unique_ptr<NativeBatch> batch(std::int64_t count) const override {
-        return std::make_unique<NativeBatchOf<Game>>(world_, count);
+    std::unique_ptr<NativeBatch> batch(std::int64_t count, bool individual_rewards) const override {
+        return std::make_unique<NativeBatchOf<Game>>(world_, count, individual_rewards);
     }
     std::unique_ptr<Rollout> rollout(RolloutParts parts) const override {
         return make_rollout(world_, std::move(parts));

@@ -38,7 +38,7 @@ void bind_adam(py::module_& module) {
             [](const Tensor& parameters, const Tensor& gradient, const Tensor& exp_avg,
                const Tensor& exp_avg_sq, const Tensor& step, const Tensor& lr, double beta1,
                double beta2, double eps, double max_norm, const Tensor& scratch, const Tensor& norm,
-               Stream stream) {
+               CudaStream stream) {
                 with_floating(parameters, [&]<typename T>(T) {
                     const AdamStepCuda<T> args{parameters.shape()[0],
                                                parameters.data<T>(),

@@ -68,7 +68,7 @@ void bind_episodes(py::module_& module) {
         module.def(
             "pad_episodes_cuda",
             [](const Tensor& lengths, std::int64_t times, const std::vector<PaddedTensors>& columns,
-               Stream stream) {
+               CudaStream stream) {
                 if (columns.size() > kMostPadded)
                     throw std::invalid_argument("columns: expected at most " +
                                                 std::to_string(kMostPadded) + ", got " +

@@ -38,7 +38,7 @@ void bind_linear(py::module_& module) {
         module.def("bias_relu_parts", &bias_relu_parts, "rows"_a, "width"_a);
         module.def(
             "bias_relu_cuda",
-            [](const Tensor& values, const Tensor& bias, std::int64_t relu, Stream stream) {
+            [](const Tensor& values, const Tensor& bias, std::int64_t relu, CudaStream stream) {
                 with_floating(values, [&]<typename T>(T) {
                     const auto sizes = values.shape();
                     const BiasRelu<T> args{sizes[0], sizes[1], values.rows<T>(),
@@ -51,7 +51,7 @@ void bind_linear(py::module_& module) {
         module.def(
             "bias_relu_backward_cuda",
             [](const Tensor& grad, const std::optional<ReluRows>& relu, const Tensor& sums,
-               const Tensor& grad_bias, Stream stream) {
+               const Tensor& grad_bias, CudaStream stream) {
                 with_floating(grad, [&]<typename T>(T) {
                     const auto args = backward_args<T>(grad, relu, sums, grad_bias);
                     py::gil_scoped_release release;

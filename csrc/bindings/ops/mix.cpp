@@ -53,7 +53,7 @@ void bind_mix(py::module_& module) {
     if_with_cuda([&](auto) {
         module.def(
             "mix_forward_cuda",
-            [](const MixTensors& inputs, const Tensor& q_tot, Stream stream) {
+            [](const MixTensors& inputs, const Tensor& q_tot, CudaStream stream) {
                 with_floating_or_bfloat16(q_tot, [&]<typename T>(T) {
                     const auto args = forward_args<T>(inputs, q_tot);
                     py::gil_scoped_release release;
@@ -64,7 +64,7 @@ void bind_mix(py::module_& module) {
         module.def(
             "mix_backward_cuda",
             [](const MixTensors& inputs, const Tensor& grad_q_tot, const MixTensors& grads,
-               Stream stream) {
+               CudaStream stream) {
                 with_floating_or_bfloat16(grad_q_tot, [&]<typename T>(T) {
                     const auto args = backward_args<T>(inputs, grad_q_tot, grads);
                     py::gil_scoped_release release;

@@ -34,7 +34,7 @@ void bind_td_target(py::module_& module) {
         module.def(
             "td_target_cuda",
             [](const MixTensors& mixer, const TargetTensors& target, MissingAction& missing,
-               Stream stream) {
+               CudaStream stream) {
                 with_floating_or_bfloat16(written_target(target), [&]<typename T>(T) {
                     const auto args = args_of<T>(mixer, target);
                     py::gil_scoped_release release;

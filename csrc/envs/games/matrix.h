@@ -51,7 +51,7 @@ class MatrixGame {
     ActionMask available(int i) const { return all_actions(sizes_[static_cast<std::size_t>(i)]); }
     std::span<const double> rewards() const { return {&reward_, 1}; }
     bool finished() const { return ended_; }
-    bool at_step_limit() const { return ended_; }
+    bool at_step_limit() const { return false; }
     // Agents observe 1 before their action, and 0 after it.
     template <typename T>
     void observe(T* out, std::int64_t stride) const {

@@ -35,7 +35,7 @@ class TwoStepGame {
     ActionMask available(int) const { return all_actions(2); }
     std::span<const double> rewards() const { return {&reward_, 1}; }
     bool finished() const { return place_ == kEnd; }
-    bool at_step_limit() const { return finished(); }
+    bool at_step_limit() const { return false; }
     template <typename T>
     void observe(T* out, std::int64_t stride) const {
         for (int agent = 0; agent < 2; ++agent) state(out + agent * stride);

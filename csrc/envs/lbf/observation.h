@@ -1,7 +1,5 @@
-// What players see of a world of Level-Based Foraging, and what its state is: the original's
-// observations, positions relative to the player that observes, and factors that bring every number
-// into
-// [-1, 1].
+// Observations and state of a Level-Based Foraging world: the original's observations, positions
+// relative to the player that observes, and factors that bring every number into [-1, 1].
 #pragma once
 
 #include <cstdint>
@@ -39,8 +37,8 @@ class LbfObservation {
     template <typename T>
     static void write_state(const LbfWorld& world, T* out);
 
-    // What each number of an observation (O), or of the state (S), is multiplied by to lie in [-1,
-    // 1]: one over the largest coordinate, or level, that the rules allow.
+    // Factors that bring each number of an observation (O), or of the state (S), into [-1, 1]: one
+    // over the largest coordinate, or level, that the rules allow.
     std::vector<float> scale(const LbfRules& rules) const;
     static std::vector<float> state_scale(const LbfRules& rules);
 

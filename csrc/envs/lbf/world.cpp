@@ -162,7 +162,8 @@ void LbfWorld::load() {
         if (taken_[i] != kLoad) continue;
         const auto food = std::find_if(food_.begin(), food_.end(),
                                        [&](const Food& f) { return are_adjacent(f, players_[i]); });
-        // Food keeps apart, so that nobody stands beside two items and the order does not matter.
+        // Food items are never neighbours, so no player is adjacent to two, and the order does not
+        // matter.
         load_food(static_cast<std::size_t>(food - food_.begin()));
     }
 }

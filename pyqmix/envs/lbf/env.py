@@ -70,8 +70,8 @@ class LbfEnv(NativeEnv):
             )
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        self.board = native
-        super().__init__(name, native, chosen.scale_inputs, chosen.team_reward)
+        self.board, self.team_reward = native, chosen.team_reward
+        super().__init__(name, native, chosen.scale_inputs)
 
     def render(self) -> NDArray[np.uint8]:
         """Draw the board as (H, W, 3) uint8."""
@@ -82,4 +82,4 @@ def _make(options: LbfOptions) -> LbfEnv:
     return LbfEnv(**vars(options))
 
 
-FAMILY = EnvFamily("lbf", LbfOptions, _make, preset="lbf")
+FAMILY = EnvFamily("lbf", LbfOptions, _make, preset="lbf", native=True)
