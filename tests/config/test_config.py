@@ -1,8 +1,8 @@
 """Every value is checked when it is set, and an error names the option, what was expected and what came."""
 
 import json
+import math
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -99,7 +99,7 @@ def test_numbers_are_taken_or_refused_by_name(name, value):
         kept = getattr(config, name)
         assert kept == value or (value is None and name == "eps_end")
         assert not isinstance(kept, bool)
-        assert kept is None or np.isfinite(kept)
+        assert kept is None or math.isfinite(kept)
 
 
 @pytest.mark.parametrize(
