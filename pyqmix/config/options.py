@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import Text, check_each, integer, number, one_of, option_names, require_number
 from pyqmix.envs import FAMILIES, Env, EnvOptions, create_env, env_family, require_options
+from pyqmix.nn import AGENTS, MIXERS
 from pyqmix.ops.backend import BACKENDS
 
 _POSITIVE, _OPTIONAL = integer(1), integer(1, optional=True)
@@ -41,9 +42,9 @@ class Config:
     run_dir: Annotated[str | None, Text()] = None
     """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
 
-    mixer: Annotated[str, one_of("qmix", "vdn", "iql")] = "qmix"
+    mixer: Annotated[str, one_of(*MIXERS)] = "qmix"
     """Monotonic mixing network, sum of the agents' values (vdn), or independent learners (iql)."""
-    agent: Annotated[str, one_of("mlp", "gru")] = "mlp"
+    agent: Annotated[str, one_of(*AGENTS)] = "mlp"
     """Agent network: feed-forward, or recurrent over the episode so far."""
     hidden_dim: Annotated[int, _WIDTH] = 64
     """Width of the agent network's hidden layers."""
@@ -115,7 +116,7 @@ class Config:
     eps_start: Annotated[float, _FRACTION] = 1.0
     """Exploration at the start: the probability that an agent acts at random."""
     eps_end: Annotated[float | None, _FRACTION] = None
-    """Exploration at the end. Default: 0.05, and 1 for two_step and matrix, which explore fully."""
+    """Exploration at the end. Default: 0.05; 1 where an environment explores fully, as two_step and matrix do."""
     eps_steps: Annotated[int, _POSITIVE] = 50_000
     """Environment steps over which exploration falls linearly."""
 
@@ -158,9 +159,7 @@ class Config:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
         check_each(self)
         if type(self) is not config_class(self.env):
-            raise ConfigError(
-                f"env: a Config of another environment cannot become one of {self.env}: use replace()"
-            )
+            raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
         self._check_together()
 
     def _check_together(self) -> None:
@@ -183,10 +182,12 @@ class Config:
             )
         if self.lr_end is not None:
             require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
-        if self.batch_transitions is not None and (self.agent == "gru" or self.td_lambda > 0 or self.n_step > 1):
+        recurrent = AGENTS[self.agent].recurrent
+        if self.batch_transitions is not None and (recurrent or self.td_lambda > 0 or self.n_step > 1):
+            feed_forward = " or ".join(name for name, agent in AGENTS.items() if not agent.recurrent)
             raise ConfigError(
-                "batch_transitions: expected agent mlp, n_step 1 and td_lambda 0, which need no more than single "
-                f"transitions, got {self.agent}, {self.n_step} and {self.td_lambda:g}"
+                f"batch_transitions: expected agent {feed_forward}, n_step 1 and td_lambda 0, which need no more "
+                f"than single transitions, got {self.agent}, {self.n_step} and {self.td_lambda:g}"
             )
         if self.batch_size + self.num_envs > self.buffer_size:
             raise ConfigError(

@@ -72,7 +72,7 @@ def make_env(name: str, *, num_envs: int | None = None, seed: int = 0, **options
     """Build an environment, or a batch of them in gymnasium's ``VectorEnv`` conventions.
 
     Args:
-        name: lbf, gymnasium, two_step or matrix.
+        name: of a family in FAMILIES.
         num_envs: None for one :class:`Env`, a number for a batch of that size (:mod:`pyqmix.envs.vector`).
         seed: of a batch: its k-th episode is the same for every num_envs.
         **options: of the environment, such as ``task``; its class of options lists them, for lbf

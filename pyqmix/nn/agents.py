@@ -50,9 +50,11 @@ class _Agent(nn.Module):
     Attributes:
         native_kind: which agent network of the extension has these parameters in this order and computes the same;
             None: none does. A native policy then acts, and a native training step learns, in this network's place.
+        recurrent: its values depend on earlier steps of the episode too, so that it learns from whole episodes.
     """
 
     native_kind: ClassVar[str | None] = None
+    recurrent: ClassVar[bool] = False
     obs_scale: Tensor | None
 
     def __init__(self, obs_scale: Sequence[float] | None) -> None:
@@ -142,6 +144,7 @@ class GRUAgent(_Agent):
     """
 
     native_kind: ClassVar[str | None] = "gru"
+    recurrent: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -228,12 +231,12 @@ def _parameters_may_lie_in_a_block(inputs: Tensor) -> Iterator[None]:
 
 
 Agent = MLPAgent | GRUAgent
+AGENTS: dict[str, type[Agent]] = {"mlp": MLPAgent, "gru": GRUAgent}
 
 
 def make_agent(spec: NetworkSpec) -> Agent:
-    """Build the agent network ``mlp`` or ``gru``."""
-    kinds: dict[str, type[MLPAgent] | type[GRUAgent]] = {"mlp": MLPAgent, "gru": GRUAgent}
-    return kinds[spec.agent](
+    """Build the agent network of a name in AGENTS."""
+    return AGENTS[spec.agent](
         spec.obs_dim,
         spec.n_actions,
         spec.n_agents,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Protocol, cast
+from collections.abc import Callable
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -236,8 +237,18 @@ class IQLMixer(_WithoutParameters):
         return agent_qs
 
 
-def make_mixer(spec: NetworkSpec) -> QMixer | VDNMixer | IQLMixer:
-    """Build the mixer ``qmix``, ``vdn`` or ``iql``."""
-    if spec.mixer == "qmix":
-        return QMixer(spec.n_agents, spec.state_dim, spec.embed_dim, spec.hypernet_dim, spec.hypernet_layers)
-    return cast("VDNMixer | IQLMixer", {"vdn": VDNMixer, "iql": IQLMixer}[spec.mixer]())
+def _qmix(spec: NetworkSpec) -> QMixer:
+    return QMixer(spec.n_agents, spec.state_dim, spec.embed_dim, spec.hypernet_dim, spec.hypernet_layers)
+
+
+AnyMixer = QMixer | VDNMixer | IQLMixer
+MIXERS: dict[str, Callable[[NetworkSpec], AnyMixer]] = {
+    "qmix": _qmix,
+    "vdn": lambda spec: VDNMixer(),
+    "iql": lambda spec: IQLMixer(),
+}
+
+
+def make_mixer(spec: NetworkSpec) -> AnyMixer:
+    """Build the mixer of a name in MIXERS."""
+    return MIXERS[spec.mixer](spec)
