@@ -2,6 +2,7 @@
 
 import runpy
 import sys
+from multiprocessing import forkserver
 from pathlib import Path
 
 import numpy as np
@@ -27,8 +28,11 @@ def test_a_benchmark_says_what_it_lacks(monkeypatch, name, missing):
 
 @pytest.fixture
 def _quick_start():
-    """Processes import the main program, which is pytest here; no server of them has been started yet."""
+    """Let a new fork server import pytest, the main program here; one of other tests would not have it."""
+    forkserver._forkserver._stop()
     killing.CONTEXT.set_forkserver_preload([*killing.IMPORTED, "pytest"])
+    yield
+    forkserver._forkserver._stop()
 
 
 @pytest.mark.usefixtures("_quick_start")
