@@ -1,6 +1,28 @@
 #include "base/simd.h"
 #include "bindings/bindings.h"
 
+namespace pyqmix {
+
+// Each is defined in the file of its name. A class is bound before those that derive from it.
+void bind_build_info(pybind11::module_& module);
+void bind_mix(pybind11::module_& module);
+void bind_td_target(pybind11::module_& module);
+void bind_qmixer(pybind11::module_& module);
+void bind_gru(pybind11::module_& module);
+void bind_mlp(pybind11::module_& module);
+void bind_adam(pybind11::module_& module);
+void bind_linear(pybind11::module_& module);
+void bind_episodes(pybind11::module_& module);
+void bind_network_spec(pybind11::module_& module);
+void bind_learn(pybind11::module_& module);
+void bind_replay(pybind11::module_& module);
+void bind_native_env(pybind11::module_& module);
+void bind_lbf(pybind11::module_& module);
+void bind_games(pybind11::module_& module);
+void bind_play(pybind11::module_& module);
+
+}  // namespace pyqmix
+
 PYBIND11_MODULE(_C, module) {
     module.doc() = "The compiled part of pyqmix. Private: use pyqmix.ops and pyqmix.EpisodeRing.";
     pyqmix::simd_level();  // a wrong PYQMIX_SIMD fails here, once, and not inside a kernel

@@ -14,7 +14,8 @@ from pyqmix.learn.learner import Learner
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
 from pyqmix.nn import QMixer
-from pyqmix.ops import NoAvailableActionError
+from pyqmix.ops import NoAvailableActionError, use_backend
+from pyqmix.ops.backend import BACKENDS
 from pyqmix.replay import EpisodeBatch
 
 OPTIONS = [
@@ -216,10 +217,12 @@ def test_an_update_reports_what_it_saw():
     torch.testing.assert_close(stats.grad_norm, norm)
 
 
+@pytest.mark.parametrize("backend", BACKENDS)
 @pytest.mark.parametrize("lengths", [(1,), (3, 3), (1, 4, 2, 4)])
-def test_packing_is_a_permutation_of_the_real_steps(lengths):
+def test_packing_is_a_permutation_of_the_real_steps(lengths, backend):
     batch = make_batch(lengths)
-    packed = StepRows.by_length(batch)
+    with use_backend(backend):
+        packed = StepRows.by_length(batch)
     assert packed.now.shape[0] == sum(lengths)
     assert packed.obs.shape[0] == sum(lengths) + len(lengths)
     seen = set()
