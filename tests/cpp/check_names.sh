@@ -4,7 +4,8 @@
 #   1. a file that includes every header compiles: no header contradicts another;
 #   2. link-time optimisation finds no type with two definitions and no function with two types;
 #   3. inline functions and variables have the same size in every object file.
-# Then faults are planted, each of which the check of its number must catch. Bindings are left out.
+# Then faults are planted, each of which the check of its number must catch. Of the bindings, which need pybind11,
+# the headers are checked.
 #   tests/cpp/check_names.sh
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -14,10 +15,11 @@ trap 'rm -rf "$work"' EXIT
 flags=(-std=gnu++20 -pthread -fPIC -DPYQMIX_SIMD_NAMESPACE=baseline)
 emulated=(-DPYQMIX_WITH_CUDA -DPYQMIX_CUDA_EMULATION -I tests/cuda/emulation)
 native=(base gemm episode ops learn replay envs play)
+read -ra bound <<<"$(python3 -m pybind11 --includes)"
 
 headers_agree() {  # folder of the sources, folders below it
   (cd "$1" && find "${@:2}" \( -name '*.h' -o -name '*.cuh' \) -printf '#include "%p"\n') |
-    g++ "${flags[@]}" "${emulated[@]}" -fsyntax-only -fmax-errors=3 -I "$1" -x c++ - 2>"$work/1"
+    g++ "${flags[@]}" "${emulated[@]}" "${bound[@]}" -fsyntax-only -fmax-errors=3 -I "$1" -x c++ - 2>"$work/1"
 }
 types_agree() {  # folder of the sources, folders below it
   rm -rf "$work/objects" && mkdir "$work/objects"
@@ -44,10 +46,14 @@ planted() {  # number of the check that must catch it, description, files, a sed
   echo "  caught: $2"
 }
 
-check csrc "${native[@]}" || { cat "$work/$found"; echo "a name has two definitions"; exit 1; }
+found=1
+headers_agree csrc "${native[@]}" bindings && check csrc "${native[@]}" || { cat "$work/$found"; echo "a name has two definitions"; exit 1; }
 echo "names: $(wc -l < <(sources csrc "${native[@]}")) files agree"
 planted 1 "a constant with two values" 'play/*' 's/kPolicyTileRows/kQMixerTileRows/' "${native[@]}"
 planted 1 "an alias named as a class" 'play/*' 's/\bPolicyScratch\b/Scratch/' "${native[@]}"
+plant "a binding's alias named as an enumeration" 'bindings/tensors.h' 's/CudaStream/Stream/'
+if headers_agree "$work/planted" "${native[@]}" bindings; then echo "not caught: an alias of the bindings"; exit 1; fi
+echo "  caught: a binding's alias named as an enumeration"
 # The two names of files differ in length by one, so that the two definitions differ.
 planted 2 "two types of one name" 'base/parallel.cpp base/workspace.cpp' '$a namespace pyqmix { \
   struct Planted { char name[sizeof __FILE__]; }; \
