@@ -48,6 +48,7 @@ def shell(command, folder):
     return subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [line for line in COMMANDS if line not in SETUP])
 def test_command(command, folder):
     if "--resume" in command:  # what it resumes was trained by a line above, for fewer steps

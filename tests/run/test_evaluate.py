@@ -74,6 +74,7 @@ def test_each_evaluation_plays_new_episodes_and_skipping_is_the_same_as_playing(
     assert sorted(seeds[10:]) == sorted(seeds[5:10])
 
 
+@pytest.mark.slow
 def test_interval_covers_the_mean_as_often_as_it_says():
     random = np.random.default_rng(0)
     covered = 0
