@@ -35,7 +35,7 @@ def summarise(
         "interrupted": interrupted,
         "wall_seconds": wall_seconds,
         "env_steps_per_second": progress.steps / wall_seconds,
-        "updates_per_env_step": progress.updates / progress.steps,
+        "updates_per_env_step": progress.updates / max(progress.steps, 1),  # stopped before the first episode
         "eval_return_mean": evaluated[-1].eval_return_mean if evaluated else None,
         "eval_return_std": evaluated[-1].eval_return_std if evaluated else None,
         "eval_episodes": config.eval_episodes if evaluated else 0,

@@ -17,6 +17,7 @@ from pyqmix.envs import TwoStep
 from pyqmix.learn.learner import Learner
 from pyqmix.run import checkpoint
 from pyqmix.run.evaluate import evaluate_run
+from pyqmix.run.interrupt import InterruptFlag
 from pyqmix.run.metrics import read_metrics
 
 COLUMNS = [
@@ -277,6 +278,16 @@ def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, t
     outcome = run_command("pyqmix-train", "--resume", "run", "--total-steps", str(ended["total_steps"] + 20))
     assert (outcome.code, outcome.stderr) == (0, "")
     assert summary(tmp_path / "run")["total_steps"] == ended["total_steps"] + 20
+
+
+def test_interrupt_before_the_first_episode_can_be_resumed(tiny_config, tmp_path, monkeypatch):
+    config = tiny_config(run_dir=str(tmp_path / "run"))
+    with monkeypatch.context() as patch:
+        patch.setattr(InterruptFlag, "__enter__", lambda flag: vars(flag).update(seen=True) or flag)
+        stopped = train(config, quiet=True).summary
+    assert stopped["interrupted"]
+    assert stopped["total_steps"] == stopped["updates_per_env_step"] == 0
+    assert train(config, resume=True, quiet=True).summary["total_steps"] >= config.total_steps
 
 
 @pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN], ids=["", "ignored"])
