@@ -32,12 +32,14 @@ class Step(NamedTuple):
         reward: the team's.
         terminated: the task ended, so the target does not bootstrap.
         truncated: a time limit cut the episode, so the target bootstraps from the new point.
+        won: whether the team has won, read at an episode's last step; None where the environment does not tell.
     """
 
     point: Point
     reward: float
     terminated: bool
     truncated: bool
+    won: bool | None = None
 
 
 class Env(Protocol):
