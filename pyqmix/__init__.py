@@ -13,7 +13,8 @@ from pyqmix.base.build import build_info  # noqa: E402
 from pyqmix.base.errors import ConfigError, EnvError  # noqa: E402
 from pyqmix.base.network_spec import NetworkSpec  # noqa: E402
 from pyqmix.config import Config, from_preset  # noqa: E402
-from pyqmix.envs import make_env  # noqa: E402
+from pyqmix.envs import make_env, register_env  # noqa: E402
+from pyqmix.nn import register_agent, register_mixer  # noqa: E402
 from pyqmix.replay import EpisodeRing  # noqa: E402
 from pyqmix.run.trainer import Result, train  # noqa: E402
 
@@ -31,5 +32,8 @@ __all__ = [
     "make_env",
     "nn",
     "ops",
+    "register_agent",
+    "register_env",
+    "register_mixer",
     "train",
 ]

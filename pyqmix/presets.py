@@ -1,5 +1,5 @@
 """Named sets of options, where users import them from; :mod:`pyqmix.config.presets` holds them."""
 
-from pyqmix.config.presets import DEFAULT_PRESETS, PRESETS, from_preset
+from pyqmix.config.presets import PRESETS, from_preset
 
-__all__ = ["DEFAULT_PRESETS", "PRESETS", "from_preset"]
+__all__ = ["PRESETS", "from_preset"]

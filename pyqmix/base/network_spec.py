@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
+from typing import Any
 
 from pyqmix import _C
 
@@ -17,16 +19,18 @@ class NetworkSpec:
         obs_dim: O.
         n_actions: A.
         state_dim: S.
-        agent: the agent network, ``mlp`` or ``gru``.
+        agent: the agent network: ``mlp``, ``gru`` or a name that was registered.
         hidden_dims: the widths of the agent network's hidden layers, with a ReLU behind each. ``gru`` has two, of
             which the second is a gated recurrent unit without a ReLU behind it.
         agent_id: whether a shared agent network reads, one-hot, for which agent it acts.
         share_parameters: one agent network for all; otherwise its parameters have a leading dimension n.
         obs_scale: O factors by which the agent network multiplies observations first; None: it does not.
-        mixer: ``qmix``, ``vdn`` or ``iql``; what follows concerns ``qmix`` alone.
+        mixer: ``qmix``, ``vdn``, ``iql`` or a name that was registered.
         embed_dim: E, units of the mixing network's hidden layer.
         hypernet_dim: H, hidden units of the hypernetworks, where they have two layers.
         hypernet_layers: 1 or 2.
+        agent_args, mixer_args: keyword arguments of the agent network and of the mixer.
+        options: further ones that a user's network gets if its signature names them: the run's options.
     """
 
     n_agents: int
@@ -42,6 +46,21 @@ class NetworkSpec:
     embed_dim: int = 32
     hypernet_dim: int = 64
     hypernet_layers: int = 2
+    agent_args: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    mixer_args: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    options: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def offered(self) -> dict[str, Any]:
+        """Keyword arguments that a network gets if its signature names them; ``spec`` is this object.
+
+        Raises:
+            ValueError: hidden layers have several widths.
+        """
+        own = {each.name: getattr(self, each.name) for each in fields(self)}
+        for name in ("agent_args", "mixer_args", "options"):
+            del own[name]
+        return {**self.options, **own, "hidden_dim": self.hidden_dim, "spec": self}
 
     @property
     def hidden_dim(self) -> int:

@@ -21,6 +21,7 @@ from typing import Any, get_args, get_type_hints
 from tyro.constructors import PrimitiveConstructorSpec
 
 from pyqmix.base.errors import ConfigError, unknown
+from pyqmix.base.registry import Registry
 
 LARGEST_INT = 2**63 - 1
 Check = Callable[[str, object], None]
@@ -69,6 +70,11 @@ def one_of(*names: str) -> Kind:
             raise unknown(name, value, names)
 
     return _kind("{" + ",".join(names) + "}", _itself, str, check, names)
+
+
+def name_in(registry: Registry[Any]) -> Kind:
+    """Make the kind of a name in a registry."""
+    return _kind("{" + ",".join(registry.names) + "}|MODULE:NAME", _itself, str, registry.check, registry.names)
 
 
 def json_value(check: Check) -> Kind:

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from pyqmix.base.options import integer
-from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
+from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run
 
@@ -33,6 +33,7 @@ class Options:
 
 def main() -> None:
     """Evaluate as the command line says."""
+    import_from_here()
     options = parse(Options, PROGRAM, sys.argv[1:])
     run_dir = Path(options.run_dir)
     try:

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import tyro
@@ -17,6 +18,13 @@ from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, near
 T = TypeVar("T")
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
+
+
+def import_from_here() -> None:
+    """Let ``module:name`` mean a module in the current folder, behind all those that are installed."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def fail(program: str, message: object) -> NoReturn:

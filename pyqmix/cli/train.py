@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyqmix import __version__
 from pyqmix.base.build import build_info
-from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, option_style, parse
+from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.envs import FAMILIES, env_family
 from pyqmix.run.trainer import train
@@ -34,6 +34,7 @@ by default, none is the algorithm's own defaults); --resume RUN_DIR continues a 
 
 def main() -> None:
     """Train as the command line says."""
+    import_from_here()
     arguments = sys.argv[1:]
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--resume", "--preset", "--env"):

@@ -28,4 +28,7 @@ def network_spec(spec: EpisodeSpec, config: Config) -> NetworkSpec:
         embed_dim=config.embed_dim,
         hypernet_dim=config.hypernet_dim,
         hypernet_layers=config.hypernet_layers,
+        agent_args=config.agent_args or {},
+        mixer_args=config.mixer_args or {},
+        options=vars(config),
     )

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import Text, check_each, integer, number, one_of, option_names, require_number
-from pyqmix.envs import FAMILIES, Env, EnvOptions, create_env, env_family, require_options
+from pyqmix.base.options import (
+    Text,
+    check_each,
+    check_json_object,
+    integer,
+    json_value,
+    name_in,
+    number,
+    one_of,
+    option_names,
+    require_number,
+)
+from pyqmix.base.registry import Registry
+from pyqmix.envs import FAMILIES, Env, EnvOptions, env_family, require_options
 from pyqmix.nn import AGENTS, MIXERS
 from pyqmix.ops.backend import BACKENDS
 
@@ -32,9 +45,9 @@ class Config:
             expected values and the given one.
     """
 
-    env: Annotated[str, one_of(*FAMILIES)] = "lbf"
-    """Environment: Level-Based Foraging, any gymnasium environment with one tuple entry for each agent
-    (--task names it), or a game of the QMIX papers. --help shows the options of the one that is named."""
+    env: Annotated[str, name_in(FAMILIES)] = "lbf"
+    """Environment: Level-Based Foraging, an environment of another library (--task names it), a game of the QMIX
+    papers, or your own. --help shows the options of the one that is named."""
     total_steps: Annotated[int, _POSITIVE] = 500_000
     """Environment steps to train for; the last episode is played to its end."""
     seed: Annotated[int, integer(0)] = 0
@@ -42,10 +55,14 @@ class Config:
     run_dir: Annotated[str | None, Text()] = None
     """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
 
-    mixer: Annotated[str, one_of(*MIXERS)] = "qmix"
-    """Monotonic mixing network, sum of the agents' values (vdn), or independent learners (iql)."""
-    agent: Annotated[str, one_of(*AGENTS)] = "mlp"
-    """Agent network: feed-forward, or recurrent over the episode so far."""
+    mixer: Annotated[str, name_in(MIXERS)] = "qmix"
+    """Monotonic mixing network, sum of the agents' values (vdn), independent learners (iql), or another method."""
+    mixer_args: Annotated[Any, json_value(check_json_object)] = None
+    """Keyword arguments of the mixer, a JSON object."""
+    agent: Annotated[str, name_in(AGENTS)] = "mlp"
+    """Agent network: feed-forward, recurrent over the episode so far, or your own."""
+    agent_args: Annotated[Any, json_value(check_json_object)] = None
+    """Keyword arguments of the agent network, a JSON object."""
     hidden_dim: Annotated[int, _WIDTH] = 64
     """Width of the agent network's hidden layers."""
     agent_id: bool = True
@@ -152,7 +169,12 @@ class Config:
         return object.__new__(config_class(cast(str, env)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return partial(Config, **vars(self)), ()
+        return _restore, (vars(self), self._brought())
+
+    def _brought(self) -> dict[str, object]:
+        """Return what the program itself brought for this run, by option: another process may not find it."""
+        named = {option: registry.brought(getattr(self, option)) for option, registry in _REGISTRIES.items()}
+        return {option: given for option, given in named.items() if given is not None}
 
     def __post_init__(self) -> None:
         if self.eps_end is None:
@@ -182,9 +204,9 @@ class Config:
             )
         if self.lr_end is not None:
             require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
-        recurrent = AGENTS[self.agent].recurrent
+        recurrent = getattr(AGENTS[self.agent], "recurrent", False)  # a function's agent is asked when it is built
         if self.batch_transitions is not None and (recurrent or self.td_lambda > 0 or self.n_step > 1):
-            feed_forward = " or ".join(name for name, agent in AGENTS.items() if not agent.recurrent)
+            feed_forward = " or ".join(name for name in AGENTS if not getattr(AGENTS[name], "recurrent", False))
             raise ConfigError(
                 f"batch_transitions: expected agent {feed_forward}, n_step 1 and td_lambda 0, which need no more "
                 f"than single transitions, got {self.agent}, {self.n_step} and {self.td_lambda:g}"
@@ -209,6 +231,26 @@ class Config:
             values = {name: value for name, value in values.items() if name in kept}
         return Config(**{**values, **changes})
 
+    def with_own(
+        self,
+        env: Callable[..., Any] | None = None,
+        agent: Callable[..., Any] | None = None,
+        mixer: Callable[..., Any] | None = None,
+    ) -> Config:
+        """Return a copy with classes or functions of the running program in place of names.
+
+        Raises:
+            ConfigError: one of them cannot be called.
+        """
+        names = {"env": env, "agent": agent, "mixer": mixer}
+        changes = {option: _REGISTRIES[option].refer(own) for option, own in names.items() if own is not None}
+        return self.replace(**changes, **({} if env is None else {"task": None})) if changes else self
+
+    @property
+    def label(self) -> str:
+        """Environment, task and mixer, for people to read."""
+        return "-".join(x.rpartition(":")[2] for x in (self.env, self.task_name, self.mixer) if x is not None)
+
     @property
     def task_name(self) -> str | None:
         """The task; None where the environment has none, or it was not named."""
@@ -226,7 +268,7 @@ class Config:
         Raises:
             ConfigError: the task or an option does not fit.
         """
-        return create_env(self.env, self.env_options())
+        return env_family(self.env).create(self.env_options())
 
     def epsilon(self, step: int) -> float:
         """Return the exploration after ``step`` environment steps."""
@@ -280,10 +322,14 @@ class Config:
         return cls(**values)
 
 
-@cache
 def config_class(env: str) -> type[Config]:
     """Return the class of Configs of an environment: with the options of a run and the environment's own."""
-    options = env_family(env).options
+    options: Any = env_family(env).options
+    return _class_with(options)
+
+
+@cache
+def _class_with(options: Any) -> type[Config]:
     namespace = {"__module__": __name__, "__doc__": Config.__doc__, "__post_init__": Config.__post_init__}
     return dataclasses.make_dataclass("Config", (), bases=(options, Config), frozen=True, namespace=namespace)
 
@@ -293,6 +339,15 @@ def _defaults_of_others(own: tuple[str, ...]) -> dict[str, Any]:
     """Return the options that other environments have, with their defaults; older runs saved those of all."""
     fields = [field for family in FAMILIES.values() for field in dataclasses.fields(family.options)]
     return {field.name: field.default for field in fields if field.name not in own}
+
+
+_REGISTRIES: dict[str, Registry[Any]] = {"env": FAMILIES, "agent": AGENTS, "mixer": MIXERS}
+
+
+def _restore(values: dict[str, Any], brought: dict[str, object]) -> Config:
+    for option, given in brought.items():
+        _REGISTRIES[option].restore(values[option], given)
+    return Config(**values)
 
 
 def _default_eps_end(env: str) -> float:

@@ -89,7 +89,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "total_steps": 5_000,
     },
 }
-DEFAULT_PRESETS = {family.name: family.preset for family in FAMILIES.values() if family.preset is not None}
 
 
 def from_preset(preset: str | None = None, **options: Any) -> Config:
@@ -105,7 +104,7 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
         ConfigError: the preset is unknown, or an option is unusable.
     """
     if preset is None:
-        preset = DEFAULT_PRESETS.get(options.get("env", Config.env), "none")
+        preset = env_family(options.get("env", Config.env)).preset or "none"
     if preset not in PRESETS:
         raise unknown("preset", preset, PRESETS)
     values = {**PRESETS[preset], **options}

@@ -1,5 +1,6 @@
 """Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
+from pyqmix.envs.adapt import AdapterOptions, adapt
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumOptions
 from pyqmix.envs.lbf import ForagingEnv, LbfEnv, LbfOptions
@@ -7,12 +8,13 @@ from pyqmix.envs.matrix import MatrixGame, MatrixOptions
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env, Point, Step
-from pyqmix.envs.registry import FAMILIES, create_env, env_family, make_env, require_options
+from pyqmix.envs.registry import FAMILIES, env_family, make_env, register_env, require_options
 from pyqmix.envs.two_step import TwoStep, TwoStepOptions
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
 __all__ = [
     "FAMILIES",
+    "AdapterOptions",
     "Env",
     "EnvFamily",
     "EnvOptions",
@@ -30,8 +32,9 @@ __all__ = [
     "SyncVectorEnv",
     "TwoStep",
     "TwoStepOptions",
-    "create_env",
+    "adapt",
     "env_family",
     "make_env",
+    "register_env",
     "require_options",
 ]

@@ -21,6 +21,7 @@ class EnvFamily:
         make: builds an environment from its options.
         preset: the preset of a run that names none; None: the algorithm's own defaults.
         native: their worlds are :class:`pyqmix.envs.NativeEnv`, whose episodes are played without Python.
+        default_task: the task of a run that names none, where there is such a task.
         explores_fully: training explores with ε = 1 throughout unless told otherwise.
     """
 
@@ -29,7 +30,19 @@ class EnvFamily:
     make: Callable[[Any], Env]
     preset: str | None = None
     native: bool = False
+    default_task: str | None = None
     explores_fully: bool = False
+
+    def create(self, options: EnvOptions | None = None) -> Env:
+        """Build one environment, for one team.
+
+        Args:
+            options: of the family's class; None: its defaults.
+
+        Raises:
+            ConfigError: the task or an option does not fit.
+        """
+        return self.make(self.options() if options is None else options)
 
     @property
     def option_names(self) -> tuple[str, ...]:

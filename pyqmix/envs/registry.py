@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, overload
 
-from pyqmix.base.errors import ConfigError, unknown
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.registry import Registry
 from pyqmix.envs import gymnasium_env, lbf, matrix, two_step
+from pyqmix.envs.adapt import user_family
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
-FAMILIES = {each.name: each for each in (lbf.FAMILY, gymnasium_env.FAMILY, two_step.FAMILY, matrix.FAMILY)}
+OWN = (lbf.FAMILY, gymnasium_env.FAMILY, two_step.FAMILY, matrix.FAMILY)
+FAMILIES: Registry[EnvFamily] = Registry("env", "pyqmix.envs", {each.name: each for each in OWN}, user_family)
 
 
 def env_family(name: object) -> EnvFamily:
@@ -21,9 +25,25 @@ def env_family(name: object) -> EnvFamily:
     Raises:
         ConfigError: no family has this name.
     """
-    if not isinstance(name, str) or name not in FAMILIES:
-        raise unknown("env", name, FAMILIES)
-    return FAMILIES[name]
+    return FAMILIES[name]  # type: ignore[index]
+
+
+def register_env(name: str, make: Callable[..., Any] | EnvFamily) -> None:
+    """Let ``--env name`` and ``Config(env=name)`` mean an environment of yours.
+
+    An installed package does the same by an entry point of the group ``pyqmix.envs``, such as
+    ``mine = "my_package:make"``.
+
+    Args:
+        name: letters, digits, ``_``, ``-`` and ``.``.
+        make: a class or function that returns what :func:`pyqmix.envs.adapt` takes, called with the option
+            ``env_args`` as keywords and with ``task`` if its signature names that; or an :class:`EnvFamily`, which
+            has options of its own. Worker processes need one at the top level of a module.
+
+    Raises:
+        ConfigError: the name is taken, or ``make`` cannot be called.
+    """
+    FAMILIES.register(name, make)
 
 
 def require_options(family: EnvFamily, given: dict[str, Any]) -> None:
@@ -49,21 +69,6 @@ def env_options(name: str, **options: Any) -> EnvOptions:
     return family.options(**options)
 
 
-def create_env(name: str, options: EnvOptions | None = None) -> Env:
-    """Build one environment, for one team.
-
-    Args:
-        name: the family's.
-        options: of that family's class; None: its defaults.
-
-    Raises:
-        ConfigError: the name, the task or an option does not fit.
-    """
-    family = env_family(name)
-    options = family.options() if options is None else options
-    return family.make(options)
-
-
 @overload
 def make_env(name: str, *, num_envs: None = ..., seed: int = ..., **options: Any) -> Env: ...
 @overload
@@ -87,7 +92,7 @@ def make_env(name: str, *, num_envs: int | None = None, seed: int = 0, **options
         del options["team_reward"]
     chosen = env_options(name, **options)
     if num_envs is None:
-        return create_env(name, chosen)
+        return family.create(chosen)
     if num_envs < 1:
         raise ConfigError(f"num_envs: expected a positive integer, got {num_envs}")
     first = family.make(chosen)

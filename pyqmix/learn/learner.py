@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import ops
+from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, generator
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
@@ -22,6 +23,7 @@ from pyqmix.learn.optimizer import clipped_step, make_optimizer
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
 from pyqmix.learn.step import StepInputs, TrainingStep, UpdateStats, episode_errors
+from pyqmix.nn.registry import is_built_in
 from pyqmix.replay import EpisodeBatch
 
 
@@ -45,6 +47,7 @@ class Learner:
         self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
         self.networks = networks = Networks.initial(network_spec(spec, config), config.seed, self.device, dtype)
         self.agent, self.mixer = networks.agent, networks.mixer
+        _require_fitting(config, networks)
         self.target_agent, self.target_mixer = networks.target_agent, networks.target_mixer
         self.flat, self.target_flat = networks.flat, networks.target_flat
         self.parameters = self.flat.parameters
@@ -149,9 +152,18 @@ class Learner:
         self.step.forget()
 
 
+def _require_fitting(config: Config, networks: Networks) -> None:
+    if config.batch_transitions is not None and networks.agent.recurrent:
+        raise ConfigError(
+            f"batch_transitions: expected an agent without a hidden state, as one needs whole episodes, got "
+            f"{config.agent}"
+        )
+
+
 def choose_step(networks: Networks, config: Config, spec: EpisodeSpec) -> TrainingStep:
     """Choose how training steps are taken: as a CUDA graph on a GPU, else natively where the extension can."""
-    if networks.device.type == "cuda" and config.backend == "fused":
+    capturable = is_built_in(networks.agent) and is_built_in(networks.mixer)
+    if networks.device.type == "cuda" and config.backend == "fused" and capturable:
         return GraphStep(networks, config, spec, CudaGraphs(networks.device))
     if NativeStep.computes(networks, config):
         return NativeStep(networks, config)

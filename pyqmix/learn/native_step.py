@@ -32,7 +32,7 @@ class NativeStep(TrainingStep):
     @staticmethod
     def computes(networks: Networks, config: Config) -> bool:
         """Whether the extension has these networks and this target."""
-        known = networks.agent.native_kind is not None and networks.mixer.native_kind is not None
+        known = networks.agent.native_kind is not None and getattr(networks.mixer, "native_kind", None) is not None
         one_step = config.n_step == 1 and config.td_lambda == 0
         return known and one_step and config.backend == "fused" and networks.device.type == "cpu"
 

@@ -10,8 +10,7 @@ import torch
 
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.nn import Mixer, make_agent, make_mixer
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent, Mixer, make_agent, make_mixer
 from pyqmix.nn.flat import FlatParameters
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from pyqmix.config import Config
 from pyqmix.learn.rows import StepRows, as_column
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent
 from pyqmix.nn.mixers import Mixer
 from pyqmix.ops import NoAvailableActionError
 

@@ -12,14 +12,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from pyqmix import ops
-from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.linear import Linear
 from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
 from pyqmix.ops import reference
@@ -44,26 +43,57 @@ class _FirstLayer(Linear):
         return ops.linear(inputs, self.weight[:, : self.obs_dim], bias, relu)
 
 
-class _Agent(nn.Module):
-    """Reads observations (..., O), times ``obs_scale`` (O,) where there is one: a constant, in no state_dict.
+class Agent(nn.Module):
+    """The base of agent networks, which reads observations (..., O) times ``obs_scale`` (O,) where there is one.
+
+    A subclass defines :meth:`initial_hidden`, :meth:`act` and :meth:`unroll`, which must agree.
+
+    Args:
+        obs_scale: O factors, which are in no state_dict; None: observations are read as they are.
 
     Attributes:
         native_kind: which agent network of the extension has these parameters in this order and computes the same;
             None: none does. A native policy then acts, and a native training step learns, in this network's place.
+            A subclass does not inherit it.
         recurrent: its values depend on earlier steps of the episode too, so that it learns from whole episodes.
+        hidden_dim, agent_id, share_parameters: of a native kind, the arguments that it was made with.
     """
 
     native_kind: ClassVar[str | None] = None
-    recurrent: ClassVar[bool] = False
+    recurrent: bool = False
     obs_scale: Tensor | None
+    hidden_dim: int
+    agent_id: bool
+    share_parameters: bool
 
-    def __init__(self, obs_scale: Sequence[float] | None) -> None:
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.native_kind = cls.__dict__.get("native_kind")
+
+    def __init__(self, obs_scale: Sequence[float] | None = None) -> None:
         super().__init__()
         self.register_buffer("obs_scale", None if obs_scale is None else torch.tensor(obs_scale), persistent=False)
 
     def read(self, obs: Tensor) -> Tensor:
         """Return observations (..., O) as the network's first layer gets them."""
         return obs if self.obs_scale is None else obs * self.obs_scale
+
+    def initial_hidden(self, episodes: int) -> Tensor | None:
+        """Return the hidden state (K, ...) at the start of K episodes; None of a network that has none."""
+        raise NotImplementedError
+
+    def act(self, obs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Map observations (K, n, O) of K episodes to values (K, n, A) and the next hidden state (K, ...)."""
+        raise NotImplementedError
+
+    def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
+        """Map packed observations (R, n, O) of whole episodes to values (R, n, A).
+
+        Args:
+            obs: (R, n, O), R the sum of ``batch_sizes``.
+            batch_sizes: (T,) int64 on the CPU, the number of episodes that reach each time step.
+        """
+        raise NotImplementedError
 
 
 def _first_layer(obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool, share: bool) -> nn.Module:
@@ -76,7 +106,7 @@ def _linear(n_agents: int, in_features: int, out_features: int, share: bool) -> 
     return Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
 
 
-class MLPAgent(_Agent):
+class MLPAgent(Agent):
     """Linear - ReLU - linear - ReLU - linear.
 
     Args:
@@ -130,7 +160,7 @@ class MLPAgent(_Agent):
         return qs.view(-1, n_agents, qs.shape[-1])
 
 
-class GRUAgent(_Agent):
+class GRUAgent(Agent):
     """Linear - ReLU - GRU - linear; the values depend on the episode so far, ``Q_i(τ_i, ·)``.
 
     Args:
@@ -144,7 +174,7 @@ class GRUAgent(_Agent):
     """
 
     native_kind: ClassVar[str | None] = "gru"
-    recurrent: ClassVar[bool] = True
+    recurrent = True
 
     def __init__(
         self,
@@ -228,20 +258,3 @@ def _parameters_may_lie_in_a_block(inputs: Tensor) -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="RNN module weights are not part of single contiguous chunk")
         yield
-
-
-Agent = MLPAgent | GRUAgent
-AGENTS: dict[str, type[Agent]] = {"mlp": MLPAgent, "gru": GRUAgent}
-
-
-def make_agent(spec: NetworkSpec) -> Agent:
-    """Build the agent network of a name in AGENTS."""
-    return AGENTS[spec.agent](
-        spec.obs_dim,
-        spec.n_actions,
-        spec.n_agents,
-        spec.hidden_dim,
-        spec.agent_id,
-        spec.share_parameters,
-        spec.obs_scale,
-    )

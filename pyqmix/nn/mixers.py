@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
-from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, own_tensor
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_tensor
@@ -84,6 +82,10 @@ class QMixer(nn.Module):
     """
 
     native_kind: ClassVar[str | None] = "qmix"
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.native_kind = cls.__dict__.get("native_kind")  # a subclass may compute something else
 
     def __init__(
         self,
@@ -194,8 +196,12 @@ class QMixer(nn.Module):
         return f"n_agents={self.n_agents}, state_dim={self.state_dim}, embed_dim={self.embed_dim}"
 
 
-class _WithoutParameters(nn.Module):
-    """A mixer that has no parameters: its target is that of the agents' own greedy values."""
+class MonotoneMixer(nn.Module):
+    """The base of mixers that define their values alone, by ``forward(agent_qs, states)``.
+
+    The values are monotone in every agent's value. So the maximum over joint actions is the value of the agents'
+    own greedy actions, of which the target is taken.
+    """
 
     native_kind: ClassVar[str | None] = None
 
@@ -221,7 +227,7 @@ class _WithoutParameters(nn.Module):
         return torch.where(ended, team, team + gamma * values)
 
 
-class VDNMixer(_WithoutParameters):
+class VDNMixer(MonotoneMixer):
     """Value decomposition: the team's value is the sum of the agents'. Sunehag et al., arXiv:1706.05296."""
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
@@ -229,26 +235,9 @@ class VDNMixer(_WithoutParameters):
         return agent_qs.sum(-1)
 
 
-class IQLMixer(_WithoutParameters):
+class IQLMixer(MonotoneMixer):
     """Independent Q-learning: no mixing; each agent has its own error on the team's reward."""
 
     def forward(self, agent_qs: Tensor, states: Tensor) -> Tensor:
         """Return agent_qs (..., n) as they are; the states are not used."""
         return agent_qs
-
-
-def _qmix(spec: NetworkSpec) -> QMixer:
-    return QMixer(spec.n_agents, spec.state_dim, spec.embed_dim, spec.hypernet_dim, spec.hypernet_layers)
-
-
-AnyMixer = QMixer | VDNMixer | IQLMixer
-MIXERS: dict[str, Callable[[NetworkSpec], AnyMixer]] = {
-    "qmix": _qmix,
-    "vdn": lambda spec: VDNMixer(),
-    "iql": lambda spec: IQLMixer(),
-}
-
-
-def make_mixer(spec: NetworkSpec) -> AnyMixer:
-    """Build the mixer of a name in MIXERS."""
-    return MIXERS[spec.mixer](spec)

@@ -19,8 +19,8 @@ from threading import Thread
 from pyqmix import _C
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent
 from pyqmix.play.create import AnyRollout, create_rollout
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError

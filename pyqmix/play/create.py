@@ -6,7 +6,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
 from pyqmix.play.workers import WorkerRollout

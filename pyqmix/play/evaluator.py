@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent
 from pyqmix.play.create import create_rollout
 
 EVAL_ENVS = 10  # play side by side

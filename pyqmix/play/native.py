@@ -8,8 +8,8 @@ from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import NativeEnv
+from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent
 from pyqmix.play.rollout import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 

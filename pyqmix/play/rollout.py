@@ -16,8 +16,8 @@ from torch import Tensor
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream, derive_seed, generator
 from pyqmix.envs import Env, Point
+from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent
 from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
 
 _LARGEST_REWARD = float(np.finfo(np.float32).max)  # the replay keeps float32

@@ -16,8 +16,8 @@ import torch
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
+from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent, make_agent
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import EpisodeRing
 

@@ -17,8 +17,8 @@ import numpy as np
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
+from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent
 from pyqmix.play.rollout import Played
 from pyqmix.play.worker import Failure, Job, Outcome, serve
 from pyqmix.replay import EpisodeRing

@@ -7,7 +7,7 @@ from pathlib import Path
 from pyqmix.base.options import require_int
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.run import checkpoint
 

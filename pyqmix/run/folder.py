@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -102,8 +103,7 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def _unused(config: Config) -> RunFolder:
-    name = "-".join(filter(None, [config.env, config.task_name, config.mixer, f"seed{config.seed}"]))
-    name = name.replace("/", "_").replace(":", "_")
+    name = re.sub(r"[^\w.-]", "_", f"{config.label}-seed{config.seed}")
     for number in count(1):
         with suppress(FileExistsError):
             return _make(Path("runs") / (name if number == 1 else f"{name}-{number}"), exist_ok=False)

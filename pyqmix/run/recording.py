@@ -13,7 +13,7 @@ from PIL import Image
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.envs import Env
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run.evaluate import load_agent
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from pyqmix.config import Config
+from pyqmix.envs import env_family
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import require_workers_are_of_use
@@ -40,11 +42,26 @@ class Result:
         return bool(self.summary["interrupted"])
 
 
-def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Result:
+def train(
+    config: Config,
+    env: Callable[..., Any] | None = None,
+    agent: Callable[..., nn.Module] | None = None,
+    mixer: Callable[..., nn.Module] | None = None,
+    *,
+    resume: bool = False,
+    quiet: bool = False,
+) -> Result:
     """Train as ``config`` says and leave a run directory behind.
+
+    A class or function of your own stands in for the option of its name, and config.json records it as
+    ``module:name``. A resumed run is given it again, unless ``module`` can be imported.
 
     Args:
         config: the run's options.
+        env: makes an environment that :func:`pyqmix.envs.adapt` takes, in place of ``config.env`` and
+            ``config.task``. Worker processes need one at the top level of a module.
+        agent: makes an agent network, as :func:`pyqmix.register_agent` says.
+        mixer: makes a mixer, as :func:`pyqmix.register_mixer` says.
         resume: go on with the newest checkpoint of the run in ``config.run_dir``.
         quiet: print nothing.
 
@@ -57,17 +74,18 @@ def train(config: Config, *, resume: bool = False, quiet: bool = False) -> Resul
         MemoryError: the replay buffer does not fit in the free memory.
         DivergenceError: the loss became NaN or infinite.
     """
-    env = config.create_env()
-    env.close()
-    require_workers_are_of_use(config, env)
-    if "task" in vars(config):
-        config = config.replace(task=env.name)  # None becomes the name of the default task
+    config = config.with_own(env=env, agent=agent, mixer=mixer)
+    world = config.create_env()
+    world.close()
+    require_workers_are_of_use(config, world)
+    if config.task_name is None and env_family(config.env).default_task is not None:
+        config = config.replace(task=env_family(config.env).default_task)
     threads = _torch_threads(config.threads)
     with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
-        device, reason = resolve_device(config, env.spec)
+        device, reason = resolve_device(config, world.spec)
         display.message(reason)
-        display.message(describe_memory(env.spec, config.buffer_size))
-        run = Run(config, env.spec, device, display, resume)
+        display.message(describe_memory(world.spec, config.buffer_size))
+        run = Run(config, world.spec, device, display, resume)
         try:
             while run.progress.steps < config.total_steps and not interrupt.seen:
                 run.play()

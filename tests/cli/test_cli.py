@@ -87,7 +87,7 @@ def contents(folder):
         (["--totl_steps=5"], ["unknown option '--totl_steps=5'", "did you mean --total-steps"]),
         (["--resum", "x"], ["did you mean --resume"]),
         (["lbf"], ["unknown option 'lbf'"]),
-        (["--mixer", "qmixx"], ["--mixer: expected one of qmix, vdn, iql, got 'qmixx'; did you mean qmix?"]),
+        (["--mixer", "qmixx"], ["--mixer: expected one of qmix, vdn, iql", "got 'qmixx'; did you mean qmix"]),
         (["--total-steps"], ["--total-steps"]),
         (["--device", "gpu"], ["--device: expected one of auto, cpu, cuda, got 'gpu'"]),
     ],
@@ -239,7 +239,9 @@ def test_default_run_directories_do_not_collide(call, tmp_path):
 
 def test_help_explains_each_option_with_its_default(call):
     text = " ".join(re.sub("[│─]", " ", call(train.main, "--help").out).split())
-    defaults = dataclasses.asdict(from_preset("lbf")) | {"env_args": "null"}
+    defaults = dataclasses.asdict(from_preset("lbf")) | dict.fromkeys(
+        ("env_args", "mixer_args", "agent_args"), "null"
+    )
     for name, default in defaults.items():
         option, ending = "--" + name.replace("_", "-"), re.escape(f"(default: {default})")
         assert re.search(rf"{option},? (?:(?!\(default:).){{5,}}{ending}", text), name

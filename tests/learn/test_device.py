@@ -7,7 +7,7 @@ from ring_episodes import SPEC, fill, number_episode
 
 from pyqmix import Config, EpisodeRing, train
 from pyqmix.base.errors import ConfigError
-from pyqmix.envs import create_env
+from pyqmix.envs import make_env
 from pyqmix.learn import device
 from pyqmix.replay import EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore, store_bytes
@@ -19,7 +19,7 @@ STEPS = torch.linspace(1.0, 0.5, 16)
 
 def resolve(**options):
     config = Config(env="two_step", batch_size=4, **options)
-    return device.resolve_device(config, create_env("two_step").spec)
+    return device.resolve_device(config, make_env("two_step").spec)
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_auto_takes_no_gpu_that_fails_or_learns_something_else(with_gpu):
 @pytest.mark.parametrize("options", [{}, {"agent": "gru", "prioritised": True}, {"batch_transitions": 8}])
 def test_a_trial_trains(options):
     config = Config(env="two_step", batch_size=4, lr=1e-2, **options)
-    trial = device.try_out(config, create_env("two_step").spec, CPU)
+    trial = device.try_out(config, make_env("two_step").spec, CPU)
     assert trial.seconds > 0
     assert trial.losses[-1] < trial.losses[0]
 

@@ -14,7 +14,7 @@ from ring_episodes import SPEC, make_episode, number_episode, numbers, write, wr
 
 from pyqmix import _C, Config, EnvError, EpisodeRing, train
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.envs import create_env
+from pyqmix.envs import make_env
 from pyqmix.learn.learner import Learner
 from pyqmix.play import ahead as overlap
 from pyqmix.play.ahead import PlayAhead
@@ -274,7 +274,7 @@ def test_a_transfer_refuses_what_is_not_published_and_other_episodes():
     assert transfer.copy(0, 1) == 0  # no slot is free
     slots[0].abort()
     assert transfer.copy(0, 1) == 1
-    other = EpisodeRing(create_env("two_step").spec, 2)
+    other = EpisodeRing(make_env("two_step").spec, 2)
     with pytest.raises(ValueError, match="different kinds of episodes"):
         _C.EpisodeTransfer(other.native, target.native).copy(0, 0)
 

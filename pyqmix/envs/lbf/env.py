@@ -82,4 +82,4 @@ def _make(options: LbfOptions) -> LbfEnv:
     return LbfEnv(**vars(options))
 
 
-FAMILY = EnvFamily("lbf", LbfOptions, _make, preset="lbf", native=True)
+FAMILY = EnvFamily("lbf", LbfOptions, _make, preset="lbf", native=True, default_task=DEFAULT_TASK)

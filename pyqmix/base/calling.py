@@ -1,0 +1,52 @@
+"""Calls a user's class or function with those keywords that it accepts."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from pyqmix.base.errors import ConfigError
+
+_BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+def accepts(factory: Callable[..., Any], name: str) -> bool:
+    """Whether a class or function names a parameter so."""
+    parameter = inspect.signature(factory).parameters.get(name)
+    return parameter is not None and parameter.kind in _BY_KEYWORD
+
+
+def call_accepted(
+    option: str,
+    factory: Callable[..., Any],
+    offered: Mapping[str, Any],
+    given: Mapping[str, Any],
+    always: Iterable[str] = (),
+) -> Any:
+    """Call a class or function with keywords.
+
+    Args:
+        option: names it in messages, such as ``mixer mine``.
+        factory: the class or function.
+        offered: keywords that it gets if its signature names them.
+        given: keywords that it gets in any case.
+        always: those of ``offered`` that it also gets where its signature ends in ``**kwargs``.
+
+    Raises:
+        ConfigError: it has no parameter of a given name, or needs one that is neither offered nor given.
+    """
+    parameters = inspect.signature(factory).parameters
+    named = {name for name, p in parameters.items() if p.kind in _BY_KEYWORD}
+    takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
+    if (surplus := sorted(given.keys() - named)) and not takes_any:
+        raise ConfigError(f"{option}: expected arguments among {', '.join(sorted(named))}, got {surplus[0]!r}")
+    wanted = named | set(always) if takes_any else named
+    arguments = {**{name: offered[name] for name in wanted & offered.keys()}, **given}
+    needed = {n for n in named if parameters[n].default is inspect.Parameter.empty}
+    if missing := sorted(needed - arguments.keys()):
+        raise ConfigError(
+            f"{option}: its parameter {missing[0]!r} has no value: expected a default, one of the arguments that "
+            f"pyqmix offers ({', '.join(sorted(offered))}), or one in {option.split()[0]}_args"
+        )
+    return factory(**arguments)
