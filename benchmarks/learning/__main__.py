@@ -25,12 +25,17 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pyqmix import from_preset
+from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.run.evaluate import evaluate_run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this folder is the program
 
 from harness import RESULTS
 from learning.learning_report import write_report
+from learning.tasks_report import task_of, write_tasks_report
 
 HERE = Path(__file__).parent
 FINAL_EPISODES, FINAL_SEED = 1_000, 1_000_000
@@ -49,7 +54,7 @@ class Row:
         cpu_seconds: processor time of the whole command.
         load: the machine's load average of the last minute when it ended: more than the command's own tells
             that other work took part of the wall time.
-        final: greedy return over 1,000 episodes at the end.
+        final: greedy return over the sweep's ``final_episodes`` (1,000) at the end.
         best: the highest greedy return of the evaluations on the way.
     """
 
@@ -75,6 +80,15 @@ class Point:
     greedy_return: float
 
 
+@dataclass(frozen=True)
+class RandomPolicy:
+    """The mean return of a random policy over episodes of a task."""
+
+    task: str
+    mean: float
+    episodes: int
+
+
 def main() -> None:
     """Train what is missing, then report."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -86,13 +100,21 @@ def main() -> None:
     sweep = json.loads((HERE / "sweeps" / f"{arguments.sweep}.json").read_text())
     results = RESULTS / f"{arguments.sweep}.csv"
     curves = results.with_name(f"{arguments.sweep}_curves.csv")
+    random = results.with_name(f"{arguments.sweep}_random.csv")
+    episodes = sweep.get("final_episodes", FINAL_EPISODES)
     if not arguments.report:
         for line, seed in missing(sweep, arguments.words, arguments.seeds, results):
-            row, points = train_line(line, seed, {**sweep["options"], **sweep["lines"][line]})
+            options = {**sweep["options"], **sweep["lines"][line]}
+            if sweep["figure"] == "tasks" and task_of(line) not in {row["task"] for row in read(random)}:
+                append(random, [random_return(task_of(line), options, episodes)])
+            row, points = train_line(line, seed, options, episodes)
             append(curves, points)
             append(results, [row])
             print(f"{line} seed {seed}: {row.final:.4f} after {row.wall_seconds:.0f} s", flush=True)
-    write_report(arguments.sweep, sweep, read(results), read(curves))
+    if sweep["figure"] == "tasks":
+        write_tasks_report(arguments.sweep, sweep, read(results), read(curves), read(random))
+    else:
+        write_report(arguments.sweep, sweep, read(results), read(curves))
 
 
 def missing(
@@ -106,7 +128,23 @@ def missing(
                 yield line, seed
 
 
-def train_line(line: str, seed: int, options: dict[str, Any]) -> tuple[Row, list[Point]]:
+def random_return(task: str, options: dict[str, Any], episodes: int) -> RandomPolicy:
+    """Play the episodes that trained policies are evaluated on by available actions alone, drawn uniformly."""
+    env = from_preset(**options).create_env()
+    random, total = np.random.default_rng(0), 0.0
+    for episode in range(episodes):
+        point, ended = env.reset(derive_seed(FINAL_SEED, Stream.EVALUATION, episode)), False
+        while not ended:
+            step = env.step((random.random(point.avail.shape) * point.avail).argmax(-1))
+            point, ended = step.point, step.terminated or step.truncated
+            total += step.reward
+    env.close()
+    return RandomPolicy(task, total / episodes, episodes)
+
+
+def train_line(
+    line: str, seed: int, options: dict[str, Any], episodes: int = FINAL_EPISODES
+) -> tuple[Row, list[Point]]:
     """Run ``pyqmix-train`` as a user would, and evaluate what it leaves."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "run"
@@ -125,7 +163,7 @@ def train_line(line: str, seed: int, options: dict[str, Any]) -> tuple[Row, list
             for r in read(folder / "metrics.csv")
             if r["eval_return_mean"]
         ]
-        final = evaluate_run(folder, FINAL_EPISODES, FINAL_SEED).mean
+        final = evaluate_run(folder, episodes, FINAL_SEED).mean
     best = max(point.greedy_return for point in points)
     counts = summary["total_steps"], summary["updates"]
     return Row(line, seed, *counts, round(wall, 2), round(cpu, 2), round(load, 2), final, best), points
