@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from pyqmix import NetworkSpec, ops
-from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer, make_agent
+from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer, make_agent, make_mixer
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.ops import reference
 
@@ -210,3 +210,9 @@ def test_actor_weights_carry_an_agent_to_another():
     other = dataclasses.replace(spec, hidden_dims=(8, 9))
     with pytest.raises(ValueError, match=r"hidden_dims: expected one width for all hidden layers, got \(8, 9\)"):
         make_agent(other)
+
+
+@pytest.mark.parametrize("name", ["vdn", "iql", "qmix"])
+def test_every_mixer_is_made_by_name(name):
+    spec = NetworkSpec(n_agents=2, obs_dim=3, n_actions=4, state_dim=6, mixer=name)
+    assert make_mixer(spec)(torch.zeros(5, 2), torch.zeros(5, 6)).shape[0] == 5
