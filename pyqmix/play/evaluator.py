@@ -21,9 +21,11 @@ class Evaluation:
 
     Attributes:
         returns: (K,) float64.
+        won: (K,) bool, whether the team has won; None where the environment does not tell.
     """
 
     returns: NDArray[np.float64]
+    won: NDArray[np.bool_] | None = None
 
     @property
     def mean(self) -> float:
@@ -34,6 +36,11 @@ class Evaluation:
     def std(self) -> float:
         """Standard deviation of the returns (divisor K)."""
         return float(self.returns.std())
+
+    @property
+    def win_rate(self) -> float | None:
+        """Share of the episodes that the team has won; None where the environment does not tell."""
+        return None if self.won is None else float(self.won.mean())
 
     def interval(self, confidence: float = 0.95, resamples: int = 10_000) -> tuple[float, float]:
         """Return the percentile-bootstrap confidence interval of the mean; the same at every call."""
@@ -66,7 +73,7 @@ class Evaluator:
         """
         played = self._rollout.play(self._played, episodes, epsilon=0.0)
         self._played += episodes
-        return Evaluation(played.returns)
+        return Evaluation(played.returns, played.won)
 
     def skip(self, episodes: int) -> None:
         """Leave out episodes that were played before a run was resumed."""

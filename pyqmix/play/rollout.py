@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,11 +16,10 @@ from torch import Tensor
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream, derive_seed, generator
 from pyqmix.envs import Env, Point
+from pyqmix.envs.contract import Contract
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.replay import EpisodeRing, EpisodeSlot, EpisodeWriter
-
-_LARGEST_REWARD = float(np.finfo(np.float32).max)  # the replay keeps float32
 
 
 def epsilon_greedy(
@@ -57,15 +56,22 @@ class Played:
     Attributes:
         returns: (K,) float64, undiscounted sums of the environment's own rewards.
         lengths: (K,) int64, steps.
+        won: (K,) bool, whether the team has won; None where the environment does not tell of every episode.
     """
 
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
+    won: NDArray[np.bool_] | None = None
 
     @property
     def steps(self) -> int:
         """All steps together."""
         return int(self.lengths.sum())
+
+
+def all_told(won: Sequence[bool | None]) -> NDArray[np.bool_] | None:
+    """Return whether each of K episodes was won, (K,) bool; None unless the environment told of every one."""
+    return None if None in won else np.array(won, np.bool_)
 
 
 @dataclass
@@ -78,9 +84,17 @@ class _Seat:
     episode: int = -1
     steps: int = 0
     reward_sum: float = 0.0
+    won: bool | None = None
     point: Point | None = None
     slot: EpisodeSlot | None = None
     coins: np.random.Generator = field(default_factory=np.random.default_rng)
+
+    def __post_init__(self) -> None:
+        self.contract = Contract(self.env.name, self.env.spec)
+
+    def blame(self, what: str) -> EnvError:
+        """Build the error that names the environment, the episode and the step."""
+        return self.contract.blame(what, self.episode, self.steps)
 
 
 class Rollout:
@@ -127,6 +141,7 @@ class Rollout:
         if self._actor is not self._agent:
             ActorWeights.of(self._agent).load_into(self._actor)
         returns, lengths = np.zeros(count), np.zeros(count, np.int64)
+        won: list[bool | None] = [None] * count
         self._first_ticket = None if ticket is None else ticket - first
         waiting = iter(range(first, first + count))
         with ExitStack() as aborting:
@@ -141,11 +156,12 @@ class Rollout:
                         continue
                     returns[seat.episode - first] = seat.reward_sum
                     lengths[seat.episode - first] = seat.steps
+                    won[seat.episode - first] = seat.won
                     if hidden is not None:
                         hidden[seat.row] = 0
                     self._start_next(seat, waiting)
                 seats = [seat for seat in seats if seat.point is not None]
-        return Played(returns, lengths)
+        return Played(returns, lengths, all_told(won))
 
     def close(self) -> None:
         """Close the environments."""
@@ -179,8 +195,8 @@ class Rollout:
         try:
             seat.point = seat.env.reset(derive_seed(self._seed, self._stream, episode))
         except Exception as error:
-            raise _blame(seat, f"reset raised {type(error).__name__}: {error}") from error
-        _check_point(seat, seat.point, 0, needs_action=True)
+            raise seat.blame(f"reset raised {type(error).__name__}: {error}") from error
+        seat.contract.check_point(seat.point, episode, 0)
         if seat.writer is not None:
             ticket = None if self._first_ticket is None else self._first_ticket + episode
             seat.slot = seat.writer.open(ticket)
@@ -192,16 +208,15 @@ class Rollout:
         try:
             step = seat.env.step(actions)
         except Exception as error:
-            raise _blame(seat, f"step raised {type(error).__name__}: {error}", seat.steps) from error
-        if not abs(step.reward) <= _LARGEST_REWARD:  # NaN too
-            raise _blame(seat, f"the reward is {step.reward}", seat.steps)
-        _check_point(seat, step.point, seat.steps + 1, needs_action=not step.terminated)
+            raise seat.blame(f"step raised {type(error).__name__}: {error}") from error
+        seat.contract.check_step(step, seat.episode, seat.steps)
         seat.point, ended = step.point, step.terminated or step.truncated
         seat.steps += 1
         self._write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
         seat.reward_sum += step.reward
         if not ended and seat.steps >= seat.env.spec.episode_limit:
-            raise _blame(seat, f"it has not ended after its limit of {seat.steps} steps", seat.steps)
+            raise seat.blame(f"it has not ended after its limit of {seat.steps} steps")
+        seat.won = step.won
         if ended and seat.slot is not None:
             seat.slot.publish()
             seat.slot = None
@@ -213,29 +228,10 @@ class Rollout:
         try:
             write(seat.slot, seat.point)
         except ValueError as error:
-            raise _blame(seat, str(error), seat.steps) from error
+            raise seat.blame(str(error)) from error
 
 
 def _abort(seat: _Seat) -> None:
     if seat.slot is not None:
         seat.slot.abort()
     seat.slot = seat.point = None
-
-
-def _check_point(seat: _Seat, point: Point, step: int, needs_action: bool) -> None:
-    if not np.isfinite(point.obs).all():
-        raise _blame(seat, f"the observation holds {_first_odd(point.obs)}", step)
-    if point.state is not None and not np.isfinite(point.state).all():
-        raise _blame(seat, f"the state holds {_first_odd(point.state)}", step)
-    if needs_action and not point.avail.any(-1).all():
-        agent = int(point.avail.any(-1).argmin())
-        raise _blame(seat, f"agent {agent} has no available action", step)
-
-
-def _first_odd(values: NDArray[np.float32]) -> np.float32:
-    odd: np.float32 = values[~np.isfinite(values)].flat[0]
-    return odd
-
-
-def _blame(seat: _Seat, what: str, step: int = 0) -> EnvError:
-    return EnvError(f"environment {seat.env.name}, episode {seat.episode}, step {step}: {what}")

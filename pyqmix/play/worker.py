@@ -46,6 +46,7 @@ class Outcome:
     episode: int
     reward_sum: float
     steps: int
+    won: bool | None
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
     if job.weights is not None:
         job.weights.load_into(agent)
     played = rollout.play(job.episode, 1, job.epsilon, job.ticket)
-    return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]))
+    won = None if played.won is None else bool(played.won[0])
+    return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]), won)
 
 
 def _failure(error: Exception) -> Failure:

@@ -19,7 +19,7 @@ from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.rollout import Played
+from pyqmix.play.rollout import Played, all_told
 from pyqmix.play.worker import Failure, Job, Outcome, serve
 from pyqmix.replay import EpisodeRing
 
@@ -91,6 +91,7 @@ class WorkerRollout:
             Job(first + k, None if ticket is None else ticket + k, epsilon, weights) for k in range(count)
         )
         returns, lengths = np.zeros(count), np.zeros(count, np.int64)
+        won: list[bool | None] = [None] * count
         deaths: dict[int, int] = {}
         for worker in self._workers:
             worker.has_weights = False
@@ -105,10 +106,11 @@ class WorkerRollout:
                     worker.job = None
                     returns[outcome.episode - first] = outcome.reward_sum
                     lengths[outcome.episode - first] = outcome.steps
+                    won[outcome.episode - first] = outcome.won
         except BaseException:
             self._stop_playing()
             raise
-        return Played(returns, lengths)
+        return Played(returns, lengths, all_told(won))
 
     def close(self) -> None:
         """End the workers."""

@@ -24,7 +24,7 @@ class Display:
         self._console = console or Console(quiet=quiet, highlight=False, soft_wrap=True)
         self._progress: Progress | None = None
         self._total = total_steps
-        self._eval: float | None = None
+        self._eval: str | None = None
         self._began = time.monotonic()
         self._first_steps: int | None = None
         if self._console.is_terminal and not quiet:
@@ -60,7 +60,9 @@ class Display:
     def metrics(self, metrics: Metrics) -> None:
         """Show the newest numbers."""
         if metrics.eval_return_mean is not None:
-            self._eval = metrics.eval_return_mean
+            self._eval = f"eval {metrics.eval_return_mean:.3f}"
+            if metrics.eval_win_rate is not None:
+                self._eval += f"  won {100 * metrics.eval_win_rate:.0f} %"
         if self._first_steps is None:
             self._first_steps = metrics.steps
         text = self._text(metrics)
@@ -81,7 +83,7 @@ class Display:
         numbers = (("loss", m.loss, ".4f"), ("Q", m.q_mean, ".2f"), ("return", m.train_return, ".2f"))
         parts += [f"{name} {value:{form}}" for name, value, form in numbers if value is not None]
         if self._eval is not None:
-            parts.append(f"eval {self._eval:.3f}")
+            parts.append(self._eval)
         if m.env_steps_per_second is not None:
             parts.append(f"{m.env_steps_per_second:,.0f} steps/s")
         if m.updates_per_env_step is not None:

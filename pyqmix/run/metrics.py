@@ -26,7 +26,9 @@ class Metrics:
         epsilon: exploration of the next episode.
         loss, q_mean, target_mean, grad_norm: means over the updates since the last line.
         train_return, train_length: means over the training episodes since the last line.
+        train_win_rate: share of these episodes that the team has won, where the environment tells.
         eval_return_mean, eval_return_std: of the greedy evaluation at this step, if there was one.
+        eval_win_rate: share of its episodes that the team has won, where the environment tells.
         env_steps_per_second: since the last line, evaluation and checkpoints left out.
         updates_per_env_step: training steps for each environment step, since the last line.
         wall_seconds: since the run began, earlier parts of a resumed run counted in.
@@ -42,8 +44,10 @@ class Metrics:
     grad_norm: float | None = None
     train_return: float | None = None
     train_length: float | None = None
+    train_win_rate: float | None = None
     eval_return_mean: float | None = None
     eval_return_std: float | None = None
+    eval_win_rate: float | None = None
     env_steps_per_second: float | None = None
     updates_per_env_step: float | None = None
     wall_seconds: float = 0.0

@@ -189,6 +189,7 @@ class Run:
             **window.means(),
             eval_return_mean=evaluation.mean if evaluation else None,
             eval_return_std=evaluation.std if evaluation else None,
+            eval_win_rate=evaluation.win_rate if evaluation else None,
             env_steps_per_second=steps / working if working else None,
             updates_per_env_step=len(window.updates) / steps if steps else None,
             wall_seconds=time.monotonic() - self._began,

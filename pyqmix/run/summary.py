@@ -23,8 +23,12 @@ def summarise(
     wall_seconds: float,
     interrupted: bool,
 ) -> dict[str, Any]:
-    """Build the content of summary.json, with the last evaluation, or None where there was no evaluation."""
+    """Build the content of summary.json, with the last evaluation, or None where there was no evaluation.
+
+    ``eval_win_rate`` is there only where the environment tells who has won.
+    """
     evaluated = [m for m in history if m.eval_return_mean is not None]
+    win_rate = evaluated[-1].eval_win_rate if evaluated else None
     return {
         "env": config.env,
         "task": config.task_name,
@@ -38,6 +42,7 @@ def summarise(
         "updates_per_env_step": progress.updates / max(progress.steps, 1),  # stopped before the first episode
         "eval_return_mean": evaluated[-1].eval_return_mean if evaluated else None,
         "eval_return_std": evaluated[-1].eval_return_std if evaluated else None,
+        **({} if win_rate is None else {"eval_win_rate": win_rate}),
         "eval_episodes": config.eval_episodes if evaluated else 0,
         "versions": versions(),
         "build_info": build_info(),
@@ -57,9 +62,10 @@ def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: Path
     )
     if summary["eval_return_mean"] is not None:
         interval = " [{:.3f}, {:.3f}] 95 %".format(*evaluation.interval()) if evaluation else ""
+        won = f", won {100 * summary['eval_win_rate']:.1f} %" if "eval_win_rate" in summary else ""
         yield (
             f"greedy return over {summary['eval_episodes']} episodes: {summary['eval_return_mean']:.3f} "
-            f"(std {summary['eval_return_std']:.3f}){interval}"
+            f"(std {summary['eval_return_std']:.3f}){interval}{won}"
         )
     yield f"files: {folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"
     if summary["interrupted"]:

@@ -30,6 +30,8 @@ class Window:
         means: dict[str, float | None] = {name: self._mean_of(name) for name in names}
         means["train_return"] = _mean([p.returns for p in self.played])
         means["train_length"] = _mean([p.lengths for p in self.played])
+        told = [p.won for p in self.played if p.won is not None]
+        means["train_win_rate"] = _mean(told) if len(told) == len(self.played) else None
         return means
 
     def _mean_of(self, name: str) -> float | None:

@@ -866,4 +866,16 @@ MUTANTS = (
         "too = bfloat16",
         "tests/cuda/test_cuda.py -k refused_on_the_cpu",
     ),
+    Mutant(
+        "after truncation no action is needed", "pyqmix/envs/contract.py", "needs_action=not terminated",
+        "needs_action=not (terminated or step.truncated)", f"{T}envs/test_contract.py", "time-limit",
+    ),
+    Mutant(
+        "an observation may hold infinity", "pyqmix/envs/contract.py", "np.isfinite(obs).tobytes()",
+        "(~np.isnan(obs)).tobytes()", f"{T}envs/test_contract.py",
+    ),
+    Mutant(
+        "who has won is read at the first step", ROLLOUT, "        seat.won = step.won\n",
+        "        seat.won = step.won if seat.steps == 1 else seat.won\n", f"{T}run/test_win_rates.py",
+    ),
 )  # fmt: skip

@@ -47,6 +47,12 @@ def test_evaluation_stays_in_sight():
     assert "eval 7.500" in show(False, SECOND, later).splitlines()[-1]
 
 
+def test_the_win_rate_stands_behind_the_return():
+    evaluated = Metrics(**{**vars(SECOND), "eval_win_rate": 0.85})
+    later = Metrics(steps=3_000, episodes=700, updates=90, epsilon=0.5)
+    assert "eval 7.500  won 85 %" in show(False, evaluated, later).splitlines()[-1]
+
+
 def test_live_line_on_a_terminal():
     text = show(True, FIRST, SECOND)
     assert "\x1b[" in text
