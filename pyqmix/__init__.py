@@ -16,6 +16,7 @@ from pyqmix.config import Config, from_preset  # noqa: E402
 from pyqmix.envs import make_env, register_env  # noqa: E402
 from pyqmix.nn import register_agent, register_mixer  # noqa: E402
 from pyqmix.replay import EpisodeRing  # noqa: E402
+from pyqmix.run.policy import Policy, load_policy  # noqa: E402
 from pyqmix.run.trainer import Result, train  # noqa: E402
 
 __all__ = [
@@ -24,11 +25,13 @@ __all__ = [
     "EnvError",
     "EpisodeRing",
     "NetworkSpec",
+    "Policy",
     "Result",
     "__version__",
     "build_info",
     "envs",
     "from_preset",
+    "load_policy",
     "make_env",
     "nn",
     "ops",

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import EpisodeSpec
@@ -89,15 +89,44 @@ def load_weights(folder: Path, learner: Learner) -> Progress:
     progress, _, spec = _read_state(folder)
     if spec != _plain(learner.spec):
         raise ConfigError(f"{folder}: the environment has changed: {spec} became {learner.spec}")
-    tensors = _read(folder / "weights.safetensors")
+    for name in NETWORKS:
+        load_network(folder, name, getattr(learner, name))
+    return progress
+
+
+def load_network(folder: Path, name: str, network: nn.Module) -> None:
+    """Read one of NETWORKS from a checkpoint.
+
+    Raises:
+        ConfigError: the checkpoint is damaged, or its network is another one.
+    """
     try:
-        for name in NETWORKS:
-            prefix = name + "."
-            part = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            getattr(learner, name).load_state_dict(part)
+        network.load_state_dict(read_weights(folder, name))
     except RuntimeError as error:
         raise ConfigError(f"{folder}: {' '.join(str(error).split())}") from error
-    return progress
+
+
+def read_weights(folder: Path, name: str) -> dict[str, Tensor]:
+    """Return the tensors of one of NETWORKS by their names in its ``state_dict``.
+
+    Raises:
+        ConfigError: the checkpoint is damaged.
+    """
+    prefix, tensors = name + ".", _read(folder / "weights.safetensors")
+    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+
+
+def read_spec(folder: Path) -> EpisodeSpec:
+    """Return the sizes of the episodes that a checkpoint's networks are for.
+
+    Raises:
+        ConfigError: the checkpoint is damaged.
+    """
+    sizes = _read_state(folder)[2]
+    try:
+        return EpisodeSpec(**sizes)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{folder}: expected the sizes of episodes, but {error}") from error
 
 
 def load(folder: Path, learner: Learner) -> Progress:

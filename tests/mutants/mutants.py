@@ -878,4 +878,12 @@ MUTANTS = (
         "who has won is read at the first step", ROLLOUT, "        seat.won = step.won\n",
         "        seat.won = step.won if seat.steps == 1 else seat.won\n", f"{T}run/test_win_rates.py",
     ),
+    Mutant(
+        "a policy's new episode remembers the one before", "pyqmix/run/policy.py",
+        "memory.hidden[indices] = initial[indices]", "pass", f"{T}run/test_policy.py -k worlds",
+    ),
+    Mutant(
+        "a policy shows no last actions", "pyqmix/run/policy.py", "dtype=np.float32)[actions] if",
+        "dtype=np.float32)[actions] * 0 if", f"{T}run/test_policy.py -k eval",
+    ),
 )  # fmt: skip
