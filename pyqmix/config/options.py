@@ -52,6 +52,9 @@ class Config:
     """Environment steps to train for; the last episode is played to its end."""
     seed: Annotated[int, integer(0)] = 0
     """Seed of everything that is random."""
+    init_from: Annotated[str | None, Text()] = None
+    """Folder of another run, whose newest weights are the initial ones of agent network and mixer where names and
+    shapes fit. Default: random ones."""
     run_dir: Annotated[str | None, Text()] = None
     """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
 

@@ -29,6 +29,7 @@ from pyqmix.run import checkpoint, folder
 from pyqmix.run.checkpoint import Progress
 from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
+from pyqmix.run.init_from import init_from
 from pyqmix.run.metrics import Metrics, MetricsLog
 from pyqmix.run.plots import plot_curves
 from pyqmix.run.schedule import Schedule
@@ -57,6 +58,8 @@ class Run:
         self.config, self.display, self.resumed = config, display, resume
         self.learner = Learner(spec, config, device)
         self.progress = _resume(self.learner, config) if resume else Progress()
+        if config.init_from is not None and not resume:
+            display.message(init_from(self.learner, Path(config.init_from)))
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self.sampler = _sampler(config, spec, device, self.ring, self.progress.updates)
         self._memory = _batch_memory(config, spec, device)

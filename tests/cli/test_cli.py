@@ -184,7 +184,7 @@ def test_resume_with_other_options(refused, damaged, changed):
     [
         ("raise", ["step 1: step raised RuntimeError: the simulator fell over"]),
         ("reward", ["step 1: the reward is nan"]),
-        ("observation", ["step 2: the observation holds inf"]),
+        ("observation", ["step 2: obs of agent 1: entry 2 is inf"]),
         ("shape", ["expected (3,) float32, got (2,) float32"]),
         ("dtype", ["expected (3,) float32, got (3,) float64"]),
     ],

@@ -886,4 +886,8 @@ MUTANTS = (
         "a policy shows no last actions", "pyqmix/run/policy.py", "dtype=np.float32)[actions] if",
         "dtype=np.float32)[actions] * 0 if", f"{T}run/test_policy.py -k eval",
     ),
+    Mutant(
+        "targets stay behind the weights that a run starts from", "pyqmix/run/init_from.py",
+        "cast(nn.Module, target).load_state_dict(", "dict(", f"{T}run/test_init_from.py",
+    ),
 )  # fmt: skip
