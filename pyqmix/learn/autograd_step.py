@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from pyqmix.learn.joint import JointMixer
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.step import TrainingStep
 from pyqmix.learn.targets import make_targets
@@ -22,8 +23,12 @@ class AutogradStep(TrainingStep):
         """Compute the loss (), from which gradients flow, the values and the targets (N, *M)."""
         online_qs = self.networks.agent.unroll(rows.obs, rows.point_counts)
         targets = self.targets(rows, rewards, online_qs)
-        states = rows.at_steps(rows.states)
-        loss, values = self.networks.mixer.loss(rows.chosen(online_qs), states, targets, weights)
+        mixer = self.networks.mixer
+        if isinstance(mixer, JointMixer):
+            loss, values = mixer.batch_loss(rows, online_qs, targets, weights)
+        else:
+            states = rows.at_steps(rows.states)
+            loss, values = mixer.loss(rows.chosen(online_qs), states, targets, weights)
         return loss, values, targets
 
     def targets(self, rows: StepRows, rewards: Tensor, online_qs: Tensor | None) -> Tensor:

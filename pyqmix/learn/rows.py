@@ -37,6 +37,7 @@ class StepRows:
         episodes: (N,) int64, the place of each step's episode in the batch.
         times: (N,) int64, each step's time in its episode.
         real: (N,) bool, which rows are steps; the others are padding.
+        batch_avail: (B, T+1, n, A) bool, the batch's available actions at every point, not copied.
     """
 
     obs: Tensor
@@ -50,6 +51,7 @@ class StepRows:
     episodes: Tensor
     times: Tensor
     real: Tensor
+    batch_avail: Tensor
 
     @classmethod
     def by_length(cls, batch: EpisodeBatch) -> StepRows:
@@ -83,6 +85,7 @@ class StepRows:
             episodes=places,
             times=times,
             real=rows.real,
+            batch_avail=batch.avail,
         )
 
     @classmethod
@@ -116,6 +119,7 @@ class StepRows:
             episodes=episodes,
             times=times,
             real=torch.ones(count, dtype=torch.bool, device=device),
+            batch_avail=batch.avail,
         )
 
     @property
@@ -135,6 +139,11 @@ class StepRows:
     def follows(self) -> Tensor:
         """(N - B,) bool, whether the later step of each of the rows of :attr:`goes_on` is real."""
         return self.real[self.n_episodes :]
+
+    @property
+    def now_avail(self) -> Tensor:
+        """(N, n, A) bool, the actions available at each step's o; padding may have none."""
+        return self.batch_avail[self.episodes, self.times]
 
     def at_steps(self, points: Tensor) -> Tensor:
         """Take of points (P, ...) those of the steps' o, s (N, ...)."""
@@ -214,6 +223,7 @@ def _by_length_on_cpu(batch: EpisodeBatch) -> StepRows:
         episodes=packed.episodes,
         times=packed.times,
         real=torch.ones(len(rewards), dtype=torch.bool),
+        batch_avail=batch.avail,
     )
 
 
@@ -240,4 +250,5 @@ def _by_length_anywhere(batch: EpisodeBatch) -> StepRows:
         episodes=episodes,
         times=times,
         real=torch.ones_like(times, dtype=torch.bool),
+        batch_avail=batch.avail,
     )

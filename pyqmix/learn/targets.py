@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from pyqmix.config import Config
+from pyqmix.learn.joint import JointMixer
 from pyqmix.learn.rows import StepRows, as_column
 from pyqmix.nn import Agent
 from pyqmix.nn.mixers import Mixer
@@ -55,7 +56,10 @@ def one_step_targets(
     """Compute ``r + γ (1 − terminated) max q(s', ·)``; see :func:`make_targets`."""
     first = rows.n_episodes  # rows of o', s' start behind those of time 0
     next_qs = agent.unroll(rows.obs, rows.point_counts)[first:]
+    online_next_qs = None if online_qs is None else online_qs[first:]
     with naming_episodes(rows):
+        if isinstance(mixer, JointMixer):
+            return mixer.batch_targets(rows, rewards, next_qs, online_next_qs, config.gamma)
         return mixer.td_target(
             next_qs,
             rows.next_avail,
@@ -63,7 +67,7 @@ def one_step_targets(
             rows.terminated,
             config.gamma,
             rows.states[first:],
-            None if online_qs is None else online_qs[first:],
+            online_next_qs,
         )
 
 

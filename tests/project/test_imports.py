@@ -17,6 +17,7 @@ LEVELS = (
     {"replay", "envs", "nn"},
     {"config"},
     {"play", "learn"},
+    {"methods"},
     {"run"},
     {"cli", "presets"},
 )
