@@ -42,7 +42,7 @@ OVERLAP, PRIORITISED, DRAW = (
     "csrc/replay/prioritised_draw.cpp",
 )
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
-T = "tests/"
+T, METHODS = "tests/", "pyqmix/methods/"
 LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
 
 MUTANTS = (
@@ -86,7 +86,7 @@ MUTANTS = (
         f"{T}ops/test_td_target.py -k double_q_chooses", "double-q",
     ),
     Mutant(
-        "double-Q is not used", TARGETS, "None if online_qs is None else online_qs[first:],", "None,",
+        "double-Q is not used", TARGETS, "None if online_qs is None else online_qs[first:]", "None",
         f"{T}learn/test_learner.py -k double_q", "double-q",
     ),
     Mutant(
@@ -889,5 +889,32 @@ MUTANTS = (
     Mutant(
         "targets stay behind the weights that a run starts from", "pyqmix/run/init_from.py",
         "cast(nn.Module, target).load_state_dict(", "dict(", f"{T}run/test_init_from.py",
+    ),
+    Mutant(
+        "CW-QMIX gives the greedy joint action no full weight", f"{METHODS}wqmix.py",
+        "(targets > best) | (rows.actions == greedy).all(-1)", "targets > best",
+        f"{T}methods/test_losses.py -k cw_qmix",
+    ),
+    Mutant(
+        "the joint action of weighted QMIX's target maximises the central value", f"{METHODS}wqmix.py",
+        "rows.terminated, choosing)", "rows.terminated)", f"{T}methods/test_losses.py -k ow_qmix",
+    ),
+    Mutant(
+        "QPLEX's weights of advantages may be negative", f"{METHODS}qplex.py",
+        "self.keys(states).abs()", "self.keys(states)", f"{T}methods/test_igm.py",
+    ),
+    Mutant(
+        "gradients flow through QPLEX's advantages", f"{METHODS}qplex.py",
+        "(scale * (agent_qs - greatest_qs)).detach()", "scale * (agent_qs - greatest_qs)",
+        f"{T}methods/test_losses.py -k qplex",
+    ),
+    Mutant(
+        "QTRAN's agents also fall to the joint value of actions that are not greedy", f"{METHODS}qtran.py",
+        ".clamp(max=0.0)", "", f"{T}methods/test_losses.py -k qtran",
+    ),
+    Mutant(
+        "the greedy joint action at o is taken from the actions at o'", ROWS,
+        "self.batch_avail[self.episodes, self.times]", "self.batch_avail[self.episodes, self.times + 1]",
+        f"{T}methods/test_losses.py -k qplex",
     ),
 )  # fmt: skip
