@@ -117,7 +117,8 @@ class FaultyEnv(gymnasium.Env):
     def __init__(self, fault, episode):
         self.observation_space = spaces.Tuple([spaces.Box(-1, 1, (3,), np.float32)] * 2)
         self.action_space = spaces.Tuple([spaces.Discrete(2)] * 2)
-        self.fault, self.faulty_episode, self.episode, self.steps = fault, episode, -1, 0
+        self.fault, self.faulty_episode = fault, episode
+        self.episode, self.steps = -2, 0  # the adapter resets it once to see its sizes
 
     def reset(self, *, seed=None, options=None):
         self.episode, self.steps = self.episode + 1, 0

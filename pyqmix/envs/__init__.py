@@ -1,14 +1,16 @@
 """Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
-from pyqmix.envs.adapt import AdapterOptions, adapt
+from pyqmix.envs.adapt import adapt
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumOptions
 from pyqmix.envs.lbf import ForagingEnv, LbfEnv, LbfOptions
 from pyqmix.envs.matrix import MatrixGame, MatrixOptions
 from pyqmix.envs.native import NativeEnv
-from pyqmix.envs.options import EnvOptions
+from pyqmix.envs.options import AdapterOptions, EnvOptions
+from pyqmix.envs.pettingzoo_env import PettingZooOptions
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import FAMILIES, env_family, make_env, register_env, require_options
+from pyqmix.envs.rware import RwareOptions
 from pyqmix.envs.two_step import TwoStep, TwoStepOptions
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
@@ -27,7 +29,9 @@ __all__ = [
     "MatrixOptions",
     "NativeEnv",
     "NativeVectorEnv",
+    "PettingZooOptions",
     "Point",
+    "RwareOptions",
     "Step",
     "SyncVectorEnv",
     "TwoStep",

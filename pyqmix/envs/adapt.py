@@ -3,45 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import MISSING, fields
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
 import gymnasium
 
 from pyqmix.base.calling import accepts, call_accepted
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import check_json_object, json_value
+from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv
 from pyqmix.envs.last_action import LastActionEnv
-from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task, TeamReward
+from pyqmix.envs.options import AdapterOptions, TeamRules
+from pyqmix.envs.pettingzoo_env import PettingZooEnv, is_parallel, to_parallel
 from pyqmix.envs.protocol import Env
 
 
-@dataclass(frozen=True)
-class AdapterOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
-    """Options of a user's environment."""
+def adapt(made: Any, options: AdapterOptions | None = None, name: str | None = None) -> Env:
+    """Put an environment behind the trainer's protocol.
 
-    env_args: Annotated[Any, json_value(check_json_object)] = None
-    """Keyword arguments of the environment, a JSON object."""
+    Args:
+        made: an :class:`pyqmix.envs.Env`, which is returned as it is; a gymnasium environment whose spaces are
+            tuples (:class:`pyqmix.envs.gymnasium_env.GymnasiumEnv`); or a PettingZoo environment, parallel or AEC
+            (:class:`pyqmix.envs.pettingzoo_env.PettingZooEnv`).
+        options: the step limit, the team's reward and the scale of its inputs; None: the defaults.
+        name: in messages; None takes the environment's own.
 
-
-def adapt(made: Any, options: AdapterOptions, name: str) -> Env:
-    """Put an environment behind the trainer's protocol."""
+    Raises:
+        ConfigError: it is none of these, its spaces or sizes do not fit, or an option is set that an ``Env``
+            decides itself.
+    """
+    options = AdapterOptions() if options is None else options
     if isinstance(made, gymnasium.Env):
-        return GymnasiumEnv(
-            made,
-            episode_limit=options.episode_limit,
-            name=name,
-            truncate_at_limit=options.truncate_at_limit,
-            team_reward=options.team_reward,
-            scale_inputs=options.scale_inputs,
-        )
-    if all(hasattr(made, part) for part in ("spec", "reset", "step", "close")):
+        return GymnasiumEnv(made, name=name, **options.rules)
+    name = name or getattr(made, "name", None) or type(made).__name__
+    if isinstance(getattr(made, "spec", None), EpisodeSpec) and all(map(partial(hasattr, made), _PROTOCOL)):
+        _refuse_rules(options, name)
         env: Env = made
         return env
-    raise ConfigError(f"{name}: expected an environment, got {type(made).__name__}")
+    parallel = to_parallel(made, name)
+    if is_parallel(parallel):
+        return PettingZooEnv(parallel, name=name, **options.rules)
+    got = f"the class {made.__name__} itself" if isinstance(made, type) else type(made).__name__
+    raise ConfigError(
+        f"env: {name}: expected a gymnasium environment with tuple spaces, a PettingZoo environment, or an object "
+        f"of the protocol pyqmix.envs.Env (name, spec, reset, step, close), got {got}"
+    )
+
+
+_PROTOCOL = ("name", "reset", "step", "close")
+
+
+def _refuse_rules(options: AdapterOptions, name: str) -> None:
+    for field in fields(TeamRules):
+        value = getattr(options, field.name)
+        if field.default is not MISSING and value != field.default:
+            raise ConfigError(
+                f"{field.name}: {name} is a pyqmix.envs.Env, which decides this itself, got {value!r}"
+            )
 
 
 def user_family(name: str, given: object, preset: str | None = None) -> EnvFamily:

@@ -2,110 +2,74 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import gymnasium
-import numpy as np
 from gymnasium import spaces
-from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError, near
-from pyqmix.base.options import check_json_object, json_value
-from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
 from pyqmix.envs.family import EnvFamily
+from pyqmix.envs.importing import add_current_folder, first_line, import_optional
 from pyqmix.envs.last_action import LastActionEnv
-from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task, TeamReward
-from pyqmix.envs.protocol import Env, Point, Step
+from pyqmix.envs.methods import MASK_METHODS, STATE_METHODS, example_state, find_method
+from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
+from pyqmix.envs.options import AdapterOptions
+from pyqmix.envs.protocol import Env
+from pyqmix.envs.team import FromInfo, Member, Outcome, Shown, TeamEnv, first_reset, own_limit, unused, won_of
+
+_PACKAGES = {"Foraging": "lbforaging", "rware-": "rware"}  # whose import registers tasks of this prefix
 
 
 @dataclass(frozen=True)
-class GymnasiumOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
+class GymnasiumOptions(AdapterOptions):
     """Options of ``--env gymnasium``."""
 
-    env_args: Annotated[Any, json_value(check_json_object)] = None
-    """Keyword arguments of gymnasium.make, a JSON object."""
 
+class GymnasiumEnv(TeamEnv):
+    """Adapts a gymnasium environment, one team of n agents.
 
-class GymnasiumEnv:
-    """Adapts a gymnasium environment: flattened observations, summed rewards, concatenated state.
+    Episodes are as independent of each other as the environment's own ``reset(seed)`` makes them. The constructor
+    resets the environment once to see its sizes.
 
-    Episodes are as independent of each other as the environment's own ``reset(seed)`` makes them.
+    Action masks come from ``info["action_mask"]`` or ``info["avail_actions"]`` ((n, A) or n arrays), from an
+    "action_mask" in the agents' observations, or from a method ``action_masks()``, ``get_avail_actions()`` or
+    ``avail_actions()``; the global state from ``info["state"]`` or a method ``state()`` or ``get_state()``,
+    otherwise it is the concatenated observations; wins from "battle_won", "won", "is_success", "success" of info.
 
     Args:
-        env: its observation space is a ``Tuple`` of equal ``Box`` spaces, its action space a ``Tuple`` of
-            ``Discrete`` spaces that start at 0, each with one entry for each agent. It pays one reward, or one
-            for each agent.
-        episode_limit: the most steps of an episode; None takes the environment's own (``max_episode_steps``
-            of its spec, or among its keyword arguments). A smaller one than the environment's truncates.
+        env: its observation space is a ``Tuple`` with a space of a fixed width for each agent, its action space a
+            ``Tuple`` of ``Discrete`` spaces. It pays one reward, or one for each agent.
         name: its name in error messages; None takes its id.
-        truncate_at_limit: a termination that the environment reports in the last step that the limit allows counts
-            as truncation.
-        team_reward: the sum of the agents' rewards, or their mean.
-        scale_inputs: networks multiply each number of an observation by 1 / the largest absolute value that its
-            space allows.
+        **rules: of :class:`pyqmix.envs.options.TeamRules`. ``episode_limit`` None takes the environment's own:
+            ``max_episode_steps`` or ``max_steps`` of its spec, its keyword arguments or its attributes. A smaller
+            one than the environment's truncates.
 
     Raises:
         ConfigError: the spaces are not of this kind, the episode limit is unknown, or a space to be scaled has no
             bounds.
     """
 
-    def __init__(
-        self,
-        env: gymnasium.Env[Any, Any],
-        *,
-        episode_limit: int | None = None,
-        name: str | None = None,
-        truncate_at_limit: bool = False,
-        team_reward: str = "sum",
-        scale_inputs: bool = False,
-    ) -> None:
+    def __init__(self, env: gymnasium.Env[Any, Any], *, name: str | None = None, **rules: Any) -> None:
         self.env = env
-        self._truncate_at_limit, self._team_reward = truncate_at_limit, team_reward
-        self.name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
-        boxes, actions = self._spaces()
-        limit = _own_limit(env) if episode_limit is None else episode_limit
-        if limit is None:
-            raise ConfigError(f"{self.name} has no step limit of its own: set --episode-limit")
-        if limit < 1:
-            raise ConfigError(f"episode_limit: expected a positive integer, got {limit}")
-        self._shape, self._dtype = boxes[0].shape, boxes[0].dtype
-        width = int(np.prod(self._shape))
-        self._avail = np.arange(max(actions)) < np.array(actions)[:, None]
-        scale = self._scale(boxes) if scale_inputs else None
-        self.spec = EpisodeSpec(
-            n_agents=len(boxes),
-            n_actions=max(actions),
-            obs_dim=width,
-            state_dim=width * len(boxes),
-            episode_limit=limit,
-            concat_state=True,
-            obs_storage=self._obs_storage(),
-            obs_scale=scale,
-            state_scale=None if scale is None else scale * len(boxes),
-        )
-        self._steps = 0
-
-    def reset(self, seed: int) -> Point:
-        """Start an episode."""
-        self._steps = 0
-        observations, _ = self.env.reset(seed=seed)
-        return self._point(observations)
-
-    def step(self, actions: NDArray[np.int64]) -> Step:
-        """Execute the joint action (n,)."""
-        observations, reward, terminated, truncated, _ = self.env.step(tuple(actions.tolist()))
-        self._steps += 1
-        rewards = np.asarray(reward, dtype=np.float64)
-        if rewards.size not in (1, self.spec.n_agents):
-            raise ValueError(f"expected one reward or {self.spec.n_agents}, got {rewards.size}")
-        at_limit = self._steps >= self.spec.episode_limit
-        terminated = bool(terminated) and not (self._truncate_at_limit and at_limit)
-        truncated = bool(truncated) or (not terminated and at_limit)
-        team = rewards.mean() if self._team_reward == "mean" else rewards.sum()
-        return Step(self._point(observations), float(team), terminated, truncated)
+        name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
+        members = self._members(name)
+        notes: list[str] = []
+        with first_reset(name):
+            _, info = env.reset(seed=0)
+        self._mask_info = FromInfo(MASK_KEYS, info)
+        self._state_info = FromInfo(("state",), info)
+        self._mask_method = None if self._mask_info.key else find_method(self._attribute, MASK_METHODS, notes)
+        self._state_method = None if self._state_info.key else find_method(self._attribute, STATE_METHODS, notes)
+        self._encoders = [member.encoder for member in members]
+        self._masks_in_obs = any(encoder.has_mask for encoder in self._encoders)
+        with first_reset(name):
+            state = example_state(lambda: self._state(info), notes)
+        self._has_state = state is not None
+        notes += unused(info, (self._mask_info.key, self._state_info.key))
+        limit = own_limit([] if env.spec is None else [env.spec, env.spec.kwargs]) or own_limit([env.unwrapped])
+        super().__init__(name, members, limit, state, self._attribute("state_space"), notes, **rules)
 
     def render(self) -> object:
         """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
@@ -115,99 +79,90 @@ class GymnasiumEnv:
         """Close the environment."""
         self.env.close()
 
-    def _obs_storage(self) -> str:
-        """Name the dtype in which the replay stores observations: their own where it can, otherwise float32."""
-        return str(self._dtype) if str(self._dtype) in STORAGE_DTYPES else "float32"
+    def _start(self, seed: int) -> Shown:
+        observations, info = self.env.reset(seed=seed)
+        return self._shown(observations, info)
 
-    def _scale(self, boxes: list[spaces.Box]) -> tuple[float, ...]:
-        """Return 1 / the largest absolute value that each number can have, over all agents."""
-        bounds = np.array([bound for box in boxes for bound in (box.low, box.high)], np.float64)
-        largest = np.abs(bounds).max(0).ravel()
-        if not np.isfinite(largest).all():
-            raise ConfigError(f"scale_inputs: {self.name} has observations without bounds: {boxes[0]}")
-        return tuple((1.0 / np.where(largest > 0, largest, 1.0)).tolist())
+    def _advance(self, actions: list[int]) -> Outcome:
+        observations, reward, terminated, truncated, info = self.env.step(tuple(actions))
+        shown = self._shown(observations, info, terminated=bool(terminated))
+        return Outcome(shown, reward, bool(terminated), bool(truncated), won_of([info]))
 
-    def _available_actions(self) -> NDArray[np.bool_]:
-        """Return (n, A) bool: every action that the agent's space has."""
-        return self._avail
+    def _shown(self, observations: Sequence[Any], info: dict[str, Any], terminated: bool = False) -> Shown:
+        masks = self._mask_info.read(info, optional=terminated)
+        if masks is None and self._mask_method is not None:
+            masks = self._mask_method()
+        if masks is None and len(observations) == len(self._encoders):
+            each = [
+                e.mask(obs, str(k)) for k, (e, obs) in enumerate(zip(self._encoders, observations, strict=True))
+            ]
+            masks = None if all(mask is None for mask in each) else each
+        state = self._state(info)
+        return Shown(observations, masks, state if self._has_state else None)
 
-    def _spaces(self) -> tuple[list[spaces.Box], list[int]]:
+    def _state(self, info: dict[str, Any]) -> Any:
+        told = self._state_info.read(info)
+        return self._state_method() if told is None and self._state_method is not None else told
+
+    def _attribute(self, name: str) -> Any:
+        return self.env.get_wrapper_attr(name) if self.env.has_wrapper_attr(name) else None
+
+    def _members(self, name: str) -> list[Member]:
         observations, actions = self.env.observation_space, self.env.action_space
         entries = list(observations.spaces) if isinstance(observations, spaces.Tuple) else []
-        boxes = [box for box in entries if isinstance(box, spaces.Box)]
         choices = list(actions.spaces) if isinstance(actions, spaces.Tuple) else []
-        if not boxes or len(boxes) < len(entries) or len({(box.shape, box.dtype) for box in boxes}) > 1:
+        if not entries:
             raise ConfigError(
-                f"{self.name}: expected an observation space that is a Tuple of Boxes of one shape and "
-                f"dtype, one for each agent, got {observations}"
+                f"{name}: expected an observation space that is a Tuple with one space for each agent, got "
+                f"{observations}"
             )
-        sizes = [int(c.n) for c in choices if isinstance(c, spaces.Discrete) and c.start == 0]
-        if len(sizes) != len(boxes) or len(choices) != len(boxes):
+        discrete = [each for each in choices if isinstance(each, spaces.Discrete)]
+        if len(discrete) != len(entries) or len(choices) != len(entries):
             raise ConfigError(
-                f"{self.name}: expected an action space that is a Tuple of {len(boxes)} Discrete spaces that "
-                f"start at 0, got {actions}"
+                f"{name}: expected an action space that is a Tuple of {len(entries)} Discrete spaces, "
+                f"got {actions}"
             )
-        return boxes, sizes
-
-    def _point(self, observations: Sequence[NDArray[Any]]) -> Point:
-        if len(observations) != self.spec.n_agents:
-            raise ValueError(f"expected {self.spec.n_agents} observations, got {len(observations)}")
-        for agent, obs in enumerate(observations):
-            if not isinstance(obs, np.ndarray) or obs.shape != self._shape or obs.dtype != self._dtype:
-                got = f"{obs.shape} {obs.dtype}" if isinstance(obs, np.ndarray) else type(obs).__name__
-                raise ValueError(f"observation of agent {agent}: expected {self._shape} {self._dtype}, got {got}")
-        stacked = np.stack(observations).reshape(self.spec.n_agents, -1)
-        return Point(np.ascontiguousarray(stacked, dtype=np.float32), self._available_actions(), None)
+        return [
+            Member(str(k), SpaceEncoder(entry, f"{name}, agent {k}"), int(choice.n), int(choice.start))
+            for k, (entry, choice) in enumerate(zip(entries, discrete, strict=True))
+        ]
 
 
-def _own_limit(env: gymnasium.Env[Any, Any]) -> int | None:
-    if env.spec is None:
-        return None
-    limit = env.spec.max_episode_steps or env.spec.kwargs.get("max_episode_steps")
-    return limit if isinstance(limit, int) else None
+def make_gymnasium_env(options: AdapterOptions) -> GymnasiumEnv:
+    """Build ``gymnasium.make(task, **env_args)`` and adapt it. The current folder may hold the task's module.
+
+    Raises:
+        ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
+    """
+    if not options.task:
+        raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
+    env = make_registered(options.task, options.arguments)
+    return GymnasiumEnv(env, name=options.task, **options.rules)
+
+
+def make_registered(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    """Build a registered environment; an error of its own code is the cause of the one that is raised.
+
+    Raises:
+        ConfigError: no such id is registered, or the environment's code raised an error.
+    """
+    for prefix, package in _PACKAGES.items():
+        if task.startswith(prefix):
+            native = "; --env lbf plays the same tasks natively" if package == "lbforaging" else ""
+            tasks = f"task: the {prefix.rstrip('-')} tasks of gymnasium"
+            import_optional(package, tasks, f"'pyqmix-marl[{package}]'{native}")
+    add_current_folder()
+    # List rewards and tuple spaces make gymnasium's checker warn at every reset.
+    try:
+        return gymnasium.make(task, disable_env_checker=True, **arguments)
+    except Exception as error:  # the environment's own code may raise anything
+        suggestion = near(task, gymnasium.registry)
+        raise ConfigError(f"task: gymnasium cannot make {task!r}: {first_line(error)}{suggestion}") from error
 
 
 def _make(options: GymnasiumOptions) -> Env:
     env = make_gymnasium_env(options)
     return LastActionEnv(env) if options.last_action else env
-
-
-def make_gymnasium_env(options: GymnasiumOptions) -> GymnasiumEnv:
-    """Build ``gymnasium.make(task, **env_args)`` and adapt it.
-
-    Raises:
-        ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
-    """
-    task = options.task
-    if not task:
-        raise ConfigError("--env gymnasium needs --task with the id of a registered environment")
-    if task.startswith("Foraging"):
-        _register_foraging()
-    # List rewards and tuple spaces make gymnasium's checker warn at every reset.
-    try:
-        env = gymnasium.make(task, disable_env_checker=True, **(options.env_args or {}))
-    except Exception as error:  # the environment's own code may raise anything
-        text = " ".join(str(error).splitlines()[:1]) or type(error).__name__
-        suggestion = near(task, gymnasium.registry)
-        raise ConfigError(f"task: gymnasium cannot make {task!r}: {text}{suggestion}") from error
-    return GymnasiumEnv(
-        env,
-        episode_limit=options.episode_limit,
-        name=task,
-        truncate_at_limit=options.truncate_at_limit,
-        team_reward=options.team_reward,
-        scale_inputs=options.scale_inputs,
-    )
-
-
-def _register_foraging() -> None:
-    try:
-        importlib.import_module("lbforaging")
-    except ImportError:
-        raise ConfigError(
-            "task: the Foraging tasks of gymnasium need lbforaging: pip install 'pyqmix-marl[lbforaging]'; "
-            "--env lbf plays the same tasks natively"
-        ) from None
 
 
 FAMILY = EnvFamily("gymnasium", GymnasiumOptions, _make)

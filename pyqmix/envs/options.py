@@ -7,9 +7,10 @@ each option is declared once. The command line and ``config.json`` show them tog
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
-from pyqmix.base.options import Text, check_each, integer, one_of
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.options import Text, check_each, check_json_object, integer, json_value, one_of, option_names
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Task:
     """An environment that has tasks by name."""
 
     task: Annotated[str | None, Text()] = None
-    """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), or the id of a gymnasium environment."""
+    """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), the id of a gymnasium environment, or the name
+    that another family gives it."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,59 @@ class TeamReward:
 
 
 @dataclass(frozen=True)
-class AgentInputs:
+class ScaledInputs:
+    """The scale of observations and states: every environment has this option."""
+
+    scale_inputs: bool = False
+    """Networks read observations and states scaled to [-1, 1], by the largest value that each number can have."""
+
+
+@dataclass(frozen=True)
+class AgentInputs(ScaledInputs):
     """The inputs of agents beyond their observations, and their scale: every environment has these options."""
 
     last_action: bool = False
     """Agents see which action they chose last; recurrent ones can tell from it where they have been."""
-    scale_inputs: bool = False
-    """Networks read observations and states scaled to [-1, 1], by the largest value that each number can have."""
+
+
+@dataclass(frozen=True)
+class TimeLimit(StepLimit):
+    """A step limit whose meaning can be chosen either way: environments that are stepped in Python have it."""
+
+    terminate_at_limit: bool = False
+    """Treat the step limit as termination (the target does not bootstrap) where the environment reports
+    truncation."""
+
+
+@dataclass(frozen=True)
+class TeamRules(EnvOptions, TeamReward, TimeLimit, ScaledInputs):
+    """The options of :class:`pyqmix.envs.team.TeamEnv`, which makes a team of another library's agents.
+
+    Raises:
+        ConfigError: an option has no usable value, or truncate_at_limit and terminate_at_limit are both set.
+    """
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.truncate_at_limit and self.terminate_at_limit:
+            raise ConfigError(
+                "terminate_at_limit: expected it or truncate_at_limit, as the step limit means one or the other"
+            )
+
+
+@dataclass(frozen=True)
+class AdapterOptions(TeamRules, AgentInputs, Task):
+    """Options of environments that come from other libraries."""
+
+    env_args: Annotated[Any, json_value(check_json_object)] = None
+    """Keyword arguments of the environment (for gymnasium: of gymnasium.make), a JSON object."""
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The options among these that TeamRules has."""
+        return {name: getattr(self, name) for name in option_names(TeamRules)}
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The keyword arguments of the environment."""
+        return dict(self.env_args or {})

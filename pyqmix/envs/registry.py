@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.registry import Registry
-from pyqmix.envs import gymnasium_env, lbf, matrix, two_step
+from pyqmix.envs import gymnasium_env, lbf, matrix, pettingzoo_env, rware, two_step
 from pyqmix.envs.adapt import user_family
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
@@ -15,7 +15,14 @@ from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
-OWN = (lbf.FAMILY, gymnasium_env.FAMILY, two_step.FAMILY, matrix.FAMILY)
+OWN = (
+    lbf.FAMILY,
+    gymnasium_env.FAMILY,
+    pettingzoo_env.FAMILY,
+    rware.FAMILY,
+    two_step.FAMILY,
+    matrix.FAMILY,
+)
 FAMILIES: Registry[EnvFamily] = Registry("env", "pyqmix.envs", {each.name: each for each in OWN}, user_family)
 
 

@@ -100,15 +100,15 @@ def test_storage_is_the_observations_dtype(dtype, storage):
 
 @pytest.mark.parametrize(
     "boxes",
-    [box(2), (box(2), spaces.Discrete(3)), (box(2), box(3)), (box(2), box(2, dtype=np.float64)), ()],
-    ids=["no tuple", "no box", "shapes differ", "dtypes differ", "empty"],
+    [box(2), ()],
+    ids=["no tuple", "empty"],
 )
 def test_other_observation_spaces(boxes):
-    with pytest.raises(ConfigError, match="Counter: expected an observation space that is a Tuple of Boxes"):
+    with pytest.raises(ConfigError, match="Counter: expected an observation space that is a Tuple with one space"):
         GymnasiumEnv(Counter(boxes=boxes), episode_limit=4)
 
 
-@pytest.mark.parametrize("actions", [(2,), (2, 3, 4), (2, box(1)), (2, spaces.Discrete(3, start=1))])
+@pytest.mark.parametrize("actions", [(2,), (2, 3, 4), (2, box(1))])
 def test_other_action_spaces(actions):
     with pytest.raises(ConfigError, match="Counter: expected an action space that is a Tuple of 2 Discrete"):
         GymnasiumEnv(Counter(actions=actions), episode_limit=4)

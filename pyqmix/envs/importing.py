@@ -1,0 +1,68 @@
+"""Imports optional packages and users' modules for the environments that they hold."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+from pyqmix.base.errors import ConfigError
+
+
+def import_optional(module: str, purpose: str, install: str) -> ModuleType:
+    """Import a module of an optional package.
+
+    Args:
+        module: its name.
+        purpose: names the things that need it, the start of the message.
+        install: the arguments of ``pip install`` that bring it.
+
+    Raises:
+        ConfigError: it cannot be imported; one line with the command that installs it.
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.partition(".")[0]
+        why = "" if error.name in (None, package) else f" ({first_line(error)})"
+        raise ConfigError(f"{purpose} need {package}{why}: pip install {install}") from error
+
+
+def import_task(module: str, task: str) -> ModuleType:
+    """Import the module that a task names; the current folder may hold it.
+
+    Raises:
+        ConfigError: there is no such module, or its own code raised an error, which is the cause.
+    """
+    add_current_folder()
+    try:
+        return importlib.import_module(module)
+    except Exception as error:  # the module's own code may raise anything
+        raise ConfigError(f"task: {task!r} cannot be imported: {first_line(error)}") from error
+
+
+def import_attribute(task: str) -> Any:
+    """Return what a task of the form ``package.module:name`` names.
+
+    Raises:
+        ConfigError: the module cannot be imported or has no such attribute.
+    """
+    module, _, name = task.partition(":")
+    imported = import_task(module, task)
+    if not hasattr(imported, name):
+        raise ConfigError(f"task: expected module:name, got {task!r}, but {module} has no {name!r}")
+    return getattr(imported, name)
+
+
+def add_current_folder() -> None:
+    """Let modules of the current folder be imported, after all others: console commands leave it out."""
+    folder = os.getcwd()
+    if folder not in sys.path and "" not in sys.path:
+        sys.path.append(folder)
+
+
+def first_line(error: Exception) -> str:
+    """Return the first line of an exception's text, or the name of its type where it has none."""
+    return " ".join(str(error).splitlines()[:1]) or type(error).__name__

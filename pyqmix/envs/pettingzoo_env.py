@@ -1,0 +1,214 @@
+"""PettingZoo environments with discrete actions, through the parallel API."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gymnasium import spaces
+
+from pyqmix.base.errors import ConfigError, near
+from pyqmix.envs.family import EnvFamily
+from pyqmix.envs.importing import first_line, import_attribute, import_optional, import_task
+from pyqmix.envs.last_action import LastActionEnv
+from pyqmix.envs.methods import example_state
+from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
+from pyqmix.envs.options import AdapterOptions
+from pyqmix.envs.protocol import Env
+from pyqmix.envs.team import FromInfo, Member, Outcome, Shown, TeamEnv, first_reset, own_limit, unused, won_of
+
+_EXTRA = "'pyqmix-marl[pettingzoo]'"
+_FAMILIES = ("atari", "butterfly", "classic", "magent", "sisl")  # of pettingzoo itself
+
+
+@dataclass(frozen=True)
+class PettingZooOptions(AdapterOptions):
+    """Options of ``--env pettingzoo``."""
+
+
+class PettingZooEnv(TeamEnv):
+    """Adapts a PettingZoo environment of the parallel API. The team are its ``possible_agents``.
+
+    The constructor resets the environment once to see its sizes. Action masks come from "action_mask" (or
+    "avail_actions") in an agent's observation or info; the global state from ``state()``, where that is
+    implemented, otherwise it is the concatenated observations. An agent that leaves the episode early observes
+    zeros, has action 0 alone, which is not executed, and earns nothing more. The episode is truncated where the
+    last agents leave by truncation, terminated where they terminate.
+
+    Args:
+        env: its agents have discrete actions and observations of a fixed width.
+        name: its name in error messages; None takes that of its metadata.
+        **rules: of :class:`pyqmix.envs.options.TeamRules`. ``episode_limit`` None takes the environment's
+            ``max_cycles``, ``max_episode_steps`` or ``max_steps``.
+
+    Raises:
+        ConfigError: a space is not of this kind, the episode limit is unknown, or a space to be scaled has no
+            bounds.
+    """
+
+    def __init__(self, env: Any, *, name: str | None = None, **rules: Any) -> None:
+        self.env = env
+        name = name or str(env)
+        self._agents: list[Any] = list(env.possible_agents)
+        members = [self._member(name, agent) for agent in self._agents]
+        self._encoders = {agent: member.encoder for agent, member in zip(self._agents, members, strict=True)}
+        notes: list[str] = []
+        with first_reset(name):
+            _, infos = env.reset(seed=0)
+            state = example_state(env.state, notes)
+        self._has_state = state is not None
+        self._mask_infos = {agent: FromInfo(MASK_KEYS, infos.get(agent, {})) for agent in self._agents}
+        for sentence in (s for agent, info in infos.items() for s in self._unused(agent, info)):
+            if sentence not in notes:
+                notes.append(sentence)
+        self._live: set[Any] = set()
+        space = getattr(env, "state_space", None)
+        super().__init__(name, members, own_limit([env, env.unwrapped]), state, space, notes, **rules)
+
+    def render(self) -> object:
+        """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
+        return self.env.render() if getattr(self.env, "render_mode", None) == "rgb_array" else None
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
+
+    def _start(self, seed: int) -> Shown:
+        observations, infos = self.env.reset(seed=seed)
+        self._live = set(self.env.agents)
+        return self._shown(observations, infos, self._live)
+
+    def _advance(self, actions: list[int]) -> Outcome:
+        before = self._live
+        chosen = {agent: action for agent, action in zip(self._agents, actions, strict=True) if agent in before}
+        observations, rewards, terminations, truncations, infos = self.env.step(chosen)
+        terminated = {agent for agent in before if terminations[agent]}
+        truncated = {agent for agent in before if truncations[agent]} - terminated
+        self._live = set(self.env.agents) - terminated - truncated
+        ended = not self._live
+        # Agents that a time limit takes out of the episode's last step are shown once more, for the bootstrap.
+        shown = self._shown(observations, infos, truncated if ended else self._live)
+        earned = [float(rewards[agent]) if agent in before else 0.0 for agent in self._agents]
+        won = won_of(infos[agent] for agent in self._agents if agent in infos)
+        return Outcome(shown, earned, ended and not truncated, ended and bool(truncated), won)
+
+    def _shown(self, observations: Mapping[Any, Any], infos: Mapping[Any, Any], alive: set[Any]) -> Shown:
+        obs = [observations[agent] if agent in alive else None for agent in self._agents]
+        masks = [
+            self._read_mask(agent, observations[agent], infos.get(agent, {})) if agent in alive else None
+            for agent in self._agents
+        ]
+        known = any(mask is not None for mask in masks)
+        return Shown(obs, masks if known else None, self.env.state() if self._has_state else None)
+
+    def _read_mask(self, agent: Any, observation: Any, info: Mapping[str, Any]) -> object:
+        mask = self._mask_infos[agent].read(info)
+        return self._encoders[agent].mask(observation, str(agent)) if mask is None else mask
+
+    def _unused(self, agent: Any, info: Mapping[str, Any]) -> list[str]:
+        used = self._mask_infos[agent].key if agent in self._mask_infos else None
+        return unused(info, [used])
+
+    def _member(self, name: str, agent: Any) -> Member:
+        actions = self.env.action_space(agent)
+        if not isinstance(actions, spaces.Discrete):
+            hint = "; ask for discrete actions with --env-args" if isinstance(actions, spaces.Box) else ""
+            raise ConfigError(f"{name}: expected a Discrete action space of agent {agent}, got {actions}{hint}")
+        encoder = SpaceEncoder(self.env.observation_space(agent), f"{name}, agent {agent}")
+        return Member(str(agent), encoder, int(actions.n), int(actions.start))
+
+
+def is_parallel(env: object) -> bool:
+    """Whether an object has PettingZoo's parallel API."""
+    return hasattr(env, "possible_agents") and callable(getattr(env, "action_space", None)) and not is_aec(env)
+
+
+def is_aec(env: object) -> bool:
+    """Whether an object has PettingZoo's AEC API, in which agents act one after another."""
+    return hasattr(env, "possible_agents") and callable(getattr(env, "agent_iter", None))
+
+
+def to_parallel(env: Any, name: str) -> Any:
+    """Return a parallel environment as it is, an AEC one converted.
+
+    Raises:
+        ConfigError: the AEC environment cannot be converted, as its agents' actions take effect one by one.
+    """
+    if not is_aec(env):
+        return env
+    conversions = import_optional("pettingzoo.utils.conversions", f"{name}: AEC environments", _EXTRA)
+    try:
+        return conversions.aec_to_parallel(env)
+    except AssertionError as error:
+        raise ConfigError(
+            f"{name}: expected agents that act at the same time, but its metadata has no is_parallelizable"
+        ) from error
+
+
+def make_pettingzoo_env(options: AdapterOptions) -> PettingZooEnv:
+    """Build the environment that a task names, and adapt it.
+
+    The task is ``mpe2.simple_spread_v3`` (or ``mpe.``), ``butterfly.NAME``, any importable ``package.module`` with
+    a ``parallel_env`` or an ``env``, or ``package.module:NAME`` with a callable that returns an environment.
+
+    Raises:
+        ConfigError: there is no such environment, or it does not fit :class:`PettingZooEnv`.
+    """
+    task = options.task
+    if not task:
+        raise ConfigError("--env pettingzoo needs --task with a module, such as mpe2.simple_spread_v3")
+    make = _maker(task)
+    try:
+        env = make(**options.arguments)
+    except Exception as error:  # the environment's own code may raise anything
+        raise ConfigError(f"task: {task!r} cannot be made: {first_line(error)}") from error
+    parallel = to_parallel(env, task)
+    if not is_parallel(parallel):
+        raise ConfigError(f"task: expected {task!r} to make a PettingZoo environment, got {type(env).__name__}")
+    return PettingZooEnv(parallel, name=task, **options.rules)
+
+
+def _maker(task: str) -> Callable[..., Any]:
+    if ":" in task:
+        made: Callable[..., Any] = import_attribute(task)
+        return made
+    root, _, rest = task.partition(".")
+    if root in ("mpe", "mpe2"):
+        module = _of_package("mpe2", rest, task)
+    elif root in _FAMILIES:
+        module = _of_package(f"pettingzoo.{root}", rest, task)
+    else:
+        module = import_task(task, task)
+    for name in ("parallel_env", "env"):
+        if callable(getattr(module, name, None)):
+            maker: Callable[..., Any] = getattr(module, name)
+            return maker
+    raise ConfigError(f"task: expected {task!r} to be a module with a parallel_env or an env")
+
+
+def _of_package(package: str, name: str, task: str) -> Any:
+    root = import_optional(package, f"task: {task!r} and its like", _EXTRA)
+    known = [each.name for each in pkgutil.iter_modules(root.__path__) if each.name.rpartition("_v")[0]]
+    if name not in known:
+        raise ConfigError(f"task: {package} has no {name!r}{near(name, known)}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # pettingzoo prefers its registry to its modules
+            return importlib.import_module(f"{package}.{name}")
+    except ImportError as error:
+        extra = f"'pettingzoo[{package.rpartition('.')[2]}]'" if package != "mpe2" else _EXTRA
+        raise ConfigError(
+            f"task: {task!r} cannot be imported ({first_line(error)}): pip install {extra}"
+        ) from error
+
+
+def _make(options: PettingZooOptions) -> Env:
+    env = make_pettingzoo_env(options)
+    return LastActionEnv(env) if options.last_action else env
+
+
+FAMILY = EnvFamily("pettingzoo", PettingZooOptions, _make)

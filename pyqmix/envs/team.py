@@ -1,0 +1,278 @@
+"""One team out of another library's agents: the part of the adapters that all libraries share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
+from pyqmix.envs.observation import Encoder, as_vector, scale_of
+from pyqmix.envs.options import TeamRules
+from pyqmix.envs.protocol import Point, Step
+
+LIMIT_NAMES = ("max_episode_steps", "max_cycles", "max_steps")
+WIN_KEYS = ("battle_won", "won", "is_success", "success")
+
+
+@dataclass(frozen=True)
+class Member:
+    """One agent.
+
+    Attributes:
+        label: names it in messages.
+        encoder: of its observations.
+        n_actions: how many actions it has.
+        first_action: the library's number of the first one.
+    """
+
+    label: str
+    encoder: Encoder
+    n_actions: int
+    first_action: int = 0
+
+
+class Shown(NamedTuple):
+    """One point in time as a library shows it.
+
+    Attributes:
+        obs: n observations; None for an agent that takes part no more.
+        masks: n masks of available actions, (A,) or as wide as the agent has actions; None, or an entry None,
+            where every action is available.
+        state: the global state; None where there is none.
+    """
+
+    obs: Sequence[Any]
+    masks: Sequence[Any] | None = None
+    state: Any = None
+
+
+class Outcome(NamedTuple):
+    """The outcome of a joint action as a library tells it.
+
+    Attributes:
+        shown: the new point in time.
+        rewards: one, or one for each of the n agents, 0 for those that take part no more.
+        terminated: the task ended.
+        truncated: a time limit of the library's own cut the episode.
+        won: whether the team has won; None where the library does not tell.
+    """
+
+    shown: Shown
+    rewards: Any
+    terminated: bool
+    truncated: bool
+    won: bool | None = None
+
+
+class TeamEnv:
+    """The protocol :class:`pyqmix.envs.Env` for a library's agents; a subclass adds the two ``_`` methods.
+
+    Observations are padded with zeros to the widest one, actions masked to those that an agent has. An agent that
+    takes part no more observes zeros and has action 0 alone. The mean reward divides by all n agents, of which
+    those that take part no more earn 0.
+
+    Args:
+        name: its name in messages.
+        members: the n agents.
+        own_limit: the most steps of an episode that the library allows; None where it does not tell.
+        state: a global state, as an example of its width and dtype; None: the concatenated observations.
+        state_space: the bounds of the state, for ``scale_inputs``; None where they are unknown.
+        notes: sentences about things that the environment offers and that are not used.
+        **rules: of :class:`pyqmix.envs.options.TeamRules`.
+
+    Raises:
+        ConfigError: the step limit is unknown, an option is unusable, or an input to be scaled has no bounds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        members: Sequence[Member],
+        own_limit: int | None,
+        state: NDArray[Any] | None,
+        state_space: object = None,
+        notes: Iterable[str] = (),
+        **rules: Any,
+    ) -> None:
+        self.name, self.members, self.notes = name, tuple(members), tuple(notes)
+        self._rules = TeamRules(**rules)
+        limit = own_limit if self._rules.episode_limit is None else self._rules.episode_limit
+        if limit is None:
+            raise ConfigError(f"{name} has no step limit of its own: set --episode-limit")
+        sizes = [member.n_actions for member in members]
+        self._every: NDArray[np.bool_] = np.arange(max(sizes)) < np.array(sizes)[:, None]
+        self._every.setflags(write=False)
+        self._first_actions = np.array([member.first_action for member in members])
+        self.spec = self._make_spec(limit, state, state_space)
+        self._steps = 0
+
+    def reset(self, seed: int) -> Point:
+        """Start an episode."""
+        self._steps = 0
+        return self._point(self._start(seed))
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Execute the joint action (n,)."""
+        outcome = self._advance((actions + self._first_actions).tolist())
+        self._steps += 1
+        terminated, truncated = self._ending(outcome.terminated, outcome.truncated)
+        point = self._point(outcome.shown)
+        return Step(point, self._team_reward(outcome.rewards), terminated, truncated, outcome.won)
+
+    def _start(self, seed: int) -> Shown:
+        """Reset the library's environment."""
+        raise NotImplementedError
+
+    def _advance(self, actions: list[int]) -> Outcome:
+        """Step the library's environment with its own numbers of actions."""
+        raise NotImplementedError
+
+    def _make_spec(self, limit: int, state: NDArray[Any] | None, state_space: object) -> EpisodeSpec:
+        encoders = [member.encoder for member in self.members]
+        n, width = len(encoders), max(encoder.width for encoder in encoders)
+        storages = {encoder.storage for encoder in encoders}
+        of_obs = of_state = None
+        if self._rules.scale_inputs:
+            bounds = [np.pad(encoder.bounds, ((0, 0), (0, width - encoder.width))) for encoder in encoders]
+            of_obs = scale_of(np.concatenate(bounds), f"{self.name} has observations")
+            of_state = of_obs * n if state is None else self._state_scale(state.size, state_space)
+        dtype = "float32" if state is None else str(state.dtype)
+        return EpisodeSpec(
+            n_agents=n,
+            n_actions=self._every.shape[1],
+            obs_dim=width,
+            state_dim=n * width if state is None else state.size,
+            episode_limit=limit,
+            concat_state=state is None,
+            obs_storage=storages.pop() if len(storages) == 1 else "float32",
+            state_storage=dtype if dtype in STORAGE_DTYPES else "float32",
+            obs_scale=of_obs,
+            state_scale=of_state,
+        )
+
+    def _state_scale(self, width: int, space: object) -> tuple[float, ...]:
+        unbounded = np.full((1, width), np.inf)
+        known = isinstance(space, spaces.Box) and int(np.prod(space.shape)) == width
+        bounds = np.array([space.low, space.high]).reshape(2, -1) if known else unbounded  # type: ignore[attr-defined]
+        return scale_of(bounds, f"{self.name} has a state")
+
+    def _ending(self, terminated: bool, truncated: bool) -> tuple[bool, bool]:
+        """Apply the step limit, and the option that says what it means."""
+        at_limit = self._steps >= self.spec.episode_limit
+        terminated = terminated and not (self._rules.truncate_at_limit and at_limit)
+        truncated = truncated or (at_limit and not terminated)
+        if truncated and self._rules.terminate_at_limit:
+            return True, False
+        return terminated, truncated
+
+    def _team_reward(self, rewards: Any) -> float:
+        each = np.asarray(rewards, np.float64)
+        if each.size not in (1, self.spec.n_agents):
+            raise ValueError(f"expected one reward or {self.spec.n_agents}, got {each.size}")
+        return float(each.mean() if self._rules.team_reward == "mean" else each.sum())
+
+    def _point(self, shown: Shown) -> Point:
+        n = self.spec.n_agents
+        if len(shown.obs) != n:
+            raise ValueError(f"expected {n} observations, got {len(shown.obs)}")
+        obs = np.zeros((n, self.spec.obs_dim), np.float32)
+        for row, member, value in zip(obs, self.members, shown.obs, strict=True):
+            if value is not None:
+                row[: member.encoder.width] = member.encoder(value, member.label)
+        state = None
+        if not self.spec.concat_state:
+            state = as_vector(shown.state, self.spec.state_dim, "state").astype(np.float32)
+        return Point(obs, self._available(shown), state)
+
+    def _available(self, shown: Shown) -> NDArray[np.bool_]:
+        if shown.masks is None and all(value is not None for value in shown.obs):
+            return self._every
+        if shown.masks is not None and len(shown.masks) != len(self.members):
+            raise ValueError(f"expected action masks of {len(self.members)} agents, got {len(shown.masks)}")
+        avail: NDArray[np.bool_] = self._every.copy()
+        masks = [None] * len(self.members) if shown.masks is None else shown.masks
+        for row, member, value, mask in zip(avail, self.members, shown.obs, masks, strict=True):
+            if value is None:
+                row[:] = False
+                row[0] = True
+            elif mask is not None:
+                row[: member.n_actions] = self._mask(member, mask)
+        return avail
+
+    def _mask(self, member: Member, mask: Any) -> NDArray[np.bool_]:
+        """Return an agent's mask (its actions,) bool."""
+        given = as_vector(mask, None, f"action mask of agent {member.label}")
+        if given.size not in (member.n_actions, self.spec.n_actions) or ((given != 0) & (given != 1)).any():
+            raise ValueError(
+                f"action mask of agent {member.label}: expected {member.n_actions} numbers that are 0 or 1, "
+                f"got {mask!r}"
+            )
+        available: NDArray[np.bool_] = given[: member.n_actions] != 0
+        return available
+
+
+class FromInfo:
+    """Something that an environment's info may hold, always or never.
+
+    Args:
+        keys: the names that it may have.
+        first: the info of the first reset, which tells whether it is there.
+    """
+
+    def __init__(self, keys: Sequence[str], first: Mapping[str, Any]) -> None:
+        self._keys = keys
+        self.key = next((key for key in keys if key in first), None)
+
+    def read(self, info: Mapping[str, Any], optional: bool = False) -> Any:
+        """Return it, None where it is never there.
+
+        Raises:
+            ValueError: it was not there at the first reset, or it is missing and not optional here.
+        """
+        if self.key is not None and self.key in info:
+            return info[self.key]
+        if self.key is None:
+            late = next((key for key in self._keys if key in info), None)
+            if late is not None:
+                raise ValueError(f"info holds {late!r}, which it did not hold after reset: give it both times")
+        elif not optional:
+            raise ValueError(f"info holds no {self.key!r}, which it held after reset")
+        return None
+
+
+@contextmanager
+def first_reset(name: str) -> Iterator[None]:
+    """Name the environment where it raises in the reset that shows its sizes; the cause has its traceback."""
+    try:
+        yield
+    except Exception as error:  # the environment's own code may raise anything
+        raise EnvError(f"environment {name}, first reset: raised {type(error).__name__}: {error}") from error
+
+
+def won_of(infos: Iterable[Mapping[str, Any]]) -> bool | None:
+    """Tell whether a team has won: every info that tells says so; None where none tells."""
+    flags = [bool(np.all(info[key])) for info in infos for key in WIN_KEYS if key in info]
+    return all(flags) if flags else None
+
+
+def unused(info: Mapping[str, Any], used: Iterable[str | None]) -> list[str]:
+    """Return a sentence for each thing in an info that nothing reads."""
+    surplus = [key for key in info if key not in used and key not in WIN_KEYS]
+    return [f"info also holds {key!r}, which is not used" for key in surplus]
+
+
+def own_limit(holders: Iterable[object]) -> int | None:
+    """Return the first step limit that a mapping or an object's attributes tell, under one of LIMIT_NAMES."""
+    for holder in holders:
+        for name in LIMIT_NAMES:
+            limit = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
+            if isinstance(limit, (int, np.integer)) and not isinstance(limit, bool) and limit > 0:
+                return int(limit)
+    return None
