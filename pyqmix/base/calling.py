@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from torch import nn
+
 from pyqmix.base.errors import ConfigError
 
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -13,7 +15,7 @@ _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWOR
 
 def accepts(factory: Callable[..., Any], name: str) -> bool:
     """Whether a class or function names a parameter so."""
-    parameter = inspect.signature(factory).parameters.get(name)
+    parameter = _parameters(factory).get(name)
     return parameter is not None and parameter.kind in _BY_KEYWORD
 
 
@@ -36,11 +38,12 @@ def call_accepted(
     Raises:
         ConfigError: it has no parameter of a given name, or needs one that is neither offered nor given.
     """
-    parameters = inspect.signature(factory).parameters
+    parameters = _parameters(factory)
     named = {name for name, p in parameters.items() if p.kind in _BY_KEYWORD}
     takes_any = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())
     if (surplus := sorted(given.keys() - named)) and not takes_any:
-        raise ConfigError(f"{option}: expected arguments among {', '.join(sorted(named))}, got {surplus[0]!r}")
+        expected = f"arguments among {', '.join(sorted(named))}" if named else "no arguments"
+        raise ConfigError(f"{option}: expected {expected}, got {surplus[0]!r}")
     wanted = named | set(always) if takes_any else named
     arguments = {**{name: offered[name] for name in wanted & offered.keys()}, **given}
     needed = {n for n in named if parameters[n].default is inspect.Parameter.empty}
@@ -50,3 +53,10 @@ def call_accepted(
             f"pyqmix offers ({', '.join(sorted(offered))}), or one in {option.split()[0]}_args"
         )
     return factory(**arguments)
+
+
+def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a class or function; a module without a constructor of its own takes none."""
+    if getattr(factory, "__init__", None) is nn.Module.__init__:  # whose signature ends in **kwargs
+        return {}
+    return inspect.signature(factory).parameters

@@ -917,4 +917,8 @@ MUTANTS = (
         "self.batch_avail[self.episodes, self.times]", "self.batch_avail[self.episodes, self.times + 1]",
         f"{T}methods/test_losses.py -k qplex",
     ),
+    Mutant(
+        "a module without a constructor gets keywords", "pyqmix/base/calling.py", "is nn.Module.__init__:", "is None:",
+        f"{T}base/test_calling.py",
+    ),
 )  # fmt: skip
