@@ -99,8 +99,7 @@ def make_mixer(spec: NetworkSpec) -> nn.Module:
     """
     option = f"mixer {spec.mixer}"
     factory = MIXERS[spec.mixer]
-    always = () if _has_no_arguments(factory) else ("n_agents", "state_dim")
-    made: nn.Module = call_accepted(option, factory, spec.offered, spec.mixer_args, always)
+    made: nn.Module = call_accepted(option, factory, spec.offered, spec.mixer_args, ("n_agents", "state_dim"))
     _require_module(option, made)
     if _has(made, "loss", "td_target") or _has(made, "batch_loss", "batch_targets"):
         return made
@@ -110,11 +109,6 @@ def make_mixer(spec: NetworkSpec) -> nn.Module:
 def is_built_in(network: object) -> bool:
     """Whether a network is one of pyqmix's own, of which no operation waits for a GPU."""
     return type(network) in _BUILT_IN
-
-
-def _has_no_arguments(factory: Factory) -> bool:
-    """Whether a class has the constructor of torch.nn.Module, whose signature takes any and refuses all."""
-    return getattr(factory, "__init__", None) is nn.Module.__init__
 
 
 def _require_module(option: str, made: Any) -> None:
