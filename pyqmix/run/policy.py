@@ -20,8 +20,7 @@ from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
-from pyqmix.nn import make_agent
-from pyqmix.nn.agents import Agent
+from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run import checkpoint
 from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
