@@ -1,6 +1,8 @@
 """Environments: the protocol that the trainer speaks, native ones, and adapters to other libraries."""
 
+from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.adapt import adapt
+from pyqmix.envs.check import check_env
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumOptions
 from pyqmix.envs.lbf import ForagingEnv, LbfEnv, LbfOptions
@@ -20,6 +22,7 @@ __all__ = [
     "Env",
     "EnvFamily",
     "EnvOptions",
+    "EpisodeSpec",
     "EpisodeVectorEnv",
     "ForagingEnv",
     "GymnasiumOptions",
@@ -37,6 +40,7 @@ __all__ = [
     "TwoStep",
     "TwoStepOptions",
     "adapt",
+    "check_env",
     "env_family",
     "make_env",
     "register_env",

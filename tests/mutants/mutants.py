@@ -921,4 +921,12 @@ MUTANTS = (
         "a module without a constructor gets keywords", "pyqmix/base/calling.py", "is nn.Module.__init__:", "is None:",
         f"{T}base/test_calling.py",
     ),
+    Mutant(
+        "an episode that its seed does not reproduce is only a warning", "pyqmix/envs/check.py", "if all(differences):",
+        "if not differences:", f"{T}envs/test_check_env.py -k planted",
+    ),
+    Mutant(
+        "reset may overwrite what was shown before", "pyqmix/envs/trial.py", "self._require_unchanged(self._shown, 0)",
+        "pass", f"{T}envs/test_check_env.py -k planted",
+    ),
 )  # fmt: skip
