@@ -20,7 +20,7 @@ class LastActionEnv:
     """
 
     def __init__(self, env: Env) -> None:
-        self.env, self.name = env, env.name
+        self.env, self.name, self.notes = env, env.name, tuple(getattr(env, "notes", ()))
         spec = env.spec
         width = spec.obs_dim + spec.n_actions
         of_obs = None if spec.obs_scale is None else (*spec.obs_scale, *[1.0] * spec.n_actions)

@@ -19,7 +19,18 @@ from pyqmix.envs.methods import example_state
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
-from pyqmix.envs.team import FromInfo, Member, Outcome, Shown, TeamEnv, first_reset, own_limit, unused, won_of
+from pyqmix.envs.team import (
+    GONE,
+    FromInfo,
+    Member,
+    Outcome,
+    Shown,
+    TeamEnv,
+    first_reset,
+    own_limit,
+    unused,
+    won_of,
+)
 
 _EXTRA = "'pyqmix-marl[pettingzoo]'"
 _FAMILIES = ("atari", "butterfly", "classic", "magent", "sisl")  # of pettingzoo itself
@@ -97,7 +108,7 @@ class PettingZooEnv(TeamEnv):
         return Outcome(shown, earned, ended and not truncated, ended and bool(truncated), won)
 
     def _shown(self, observations: Mapping[Any, Any], infos: Mapping[Any, Any], alive: set[Any]) -> Shown:
-        obs = [observations[agent] if agent in alive else None for agent in self._agents]
+        obs = [observations[agent] if agent in alive else GONE for agent in self._agents]
         masks = [
             self._read_mask(agent, observations[agent], infos.get(agent, {})) if agent in alive else None
             for agent in self._agents

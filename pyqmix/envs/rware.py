@@ -42,15 +42,15 @@ def make_rware_env(options: AdapterOptions) -> RwareEnv:
     Raises:
         ConfigError: rware is not installed, or has no such task or argument.
     """
-    package = import_optional("rware.warehouse", "task: the rware tasks", "'pyqmix-marl[rware]'")
+    package = import_optional("rware", "task: the rware tasks", "'pyqmix-marl[rware]'")
     task, arguments = options.task or DEFAULT_TASK, options.arguments
     if not task.startswith("rware"):
         raise ConfigError(f"task: expected a task of rware, such as rware-tiny-2ag-v2, got {task!r}")
     if task.startswith("rware-img"):
-        import_optional("rware", "task: the rware tasks", "'pyqmix-marl[rware]'").image_registration()
+        package.image_registration()
     for name, enum in _ENUMS.items():
         if name in arguments:
-            kinds = {kind.name: kind for kind in getattr(package, enum)}
+            kinds = {kind.name: kind for kind in getattr(package.warehouse, enum)}
             if arguments[name] not in kinds:
                 raise unknown(f"env_args: {name}", arguments[name], kinds)
             arguments[name] = kinds[arguments[name]]

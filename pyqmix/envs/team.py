@@ -18,6 +18,7 @@ from pyqmix.envs.options import TeamRules
 from pyqmix.envs.protocol import Point, Step
 
 LIMIT_NAMES = ("max_episode_steps", "max_cycles", "max_steps")
+GONE = object()  # stands for the observation of an agent that takes part no more
 WIN_KEYS = ("battle_won", "won", "is_success", "success")
 
 
@@ -42,7 +43,7 @@ class Shown(NamedTuple):
     """One point in time as a library shows it.
 
     Attributes:
-        obs: n observations; None for an agent that takes part no more.
+        obs: n observations; GONE for an agent that takes part no more.
         masks: n masks of available actions, (A,) or as wide as the agent has actions; None, or an entry None,
             where every action is available.
         state: the global state; None where there is none.
@@ -184,7 +185,7 @@ class TeamEnv:
             raise ValueError(f"expected {n} observations, got {len(shown.obs)}")
         obs = np.zeros((n, self.spec.obs_dim), np.float32)
         for row, member, value in zip(obs, self.members, shown.obs, strict=True):
-            if value is not None:
+            if value is not GONE:
                 row[: member.encoder.width] = member.encoder(value, member.label)
         state = None
         if not self.spec.concat_state:
@@ -192,14 +193,14 @@ class TeamEnv:
         return Point(obs, self._available(shown), state)
 
     def _available(self, shown: Shown) -> NDArray[np.bool_]:
-        if shown.masks is None and all(value is not None for value in shown.obs):
+        if shown.masks is None and not any(value is GONE for value in shown.obs):
             return self._every
         if shown.masks is not None and len(shown.masks) != len(self.members):
             raise ValueError(f"expected action masks of {len(self.members)} agents, got {len(shown.masks)}")
         avail: NDArray[np.bool_] = self._every.copy()
         masks = [None] * len(self.members) if shown.masks is None else shown.masks
         for row, member, value, mask in zip(avail, self.members, shown.obs, masks, strict=True):
-            if value is None:
+            if value is GONE:
                 row[:] = False
                 row[0] = True
             elif mask is not None:

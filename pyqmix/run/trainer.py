@@ -85,6 +85,8 @@ def train(
         device, reason = resolve_device(config, world.spec)
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))
+        for note in getattr(world, "notes", ()):
+            display.message(f"{world.name}: {note}")
         run = Run(config, world.spec, device, display, resume)
         try:
             while run.progress.steps < config.total_steps and not interrupt.seen:

@@ -1,0 +1,61 @@
+"""A short training run in an environment of each library."""
+
+import pytest
+from gymnasium_envs import Uneven
+
+import pyqmix
+
+
+def train(tmp_path, own=None, quiet=True, **options):
+    """Train for some three episodes and return the summary."""
+    config = pyqmix.Config(
+        run_dir=str(tmp_path / "run"),
+        batch_size=2,
+        buffer_size=20,
+        num_envs=1,
+        hidden_dim=8,
+        embed_dim=4,
+        hypernet_dim=4,
+        eval_episodes=1,
+        **options,
+    )
+    return pyqmix.train(config, own, quiet=quiet).summary
+
+
+@pytest.mark.parametrize(
+    ("package", "env", "options"),
+    [
+        ("lbforaging", "gymnasium", {"task": "Foraging-5x5-2p-1f-v3", "episode_limit": 10, "total_steps": 30}),
+        ("mpe2", "pettingzoo", {"task": "mpe2.simple_spread_v3", "total_steps": 75, "agent": "gru"}),
+        ("mpe2", "pettingzoo", {"task": "mpe2.simple_speaker_listener_v4", "total_steps": 50}),
+        ("mpe2", "pettingzoo", {"task": "mpe2.simple_reference_v3", "total_steps": 50, "last_action": True}),
+        (
+            "pygame",
+            "pettingzoo",
+            {
+                "task": "butterfly.knights_archers_zombies_v11",
+                "env_args": {"max_cycles": 20, "spawn_delay": 1},
+                "total_steps": 40,
+            },
+        ),
+        ("pettingzoo", "pettingzoo", {"task": "pettingzoo_envs:Dying", "env_args": {"masks": "info"}}),
+        ("rware", "rware", {"task": "rware-tiny-2ag-v2", "env_args": {"max_steps": 20}, "total_steps": 60}),
+    ],
+)
+def test_training(tmp_path, package, env, options):
+    pytest.importorskip(package)
+    summary = train(tmp_path, **{"env": env, "total_steps": 12, **options})
+    assert summary["updates"] > 0
+    assert summary["eval_episodes"] >= 1
+
+
+def test_training_in_a_users_environment_says_what_it_does_not_use(tmp_path, capsys):
+    summary = train(tmp_path, make, quiet=False, total_steps=9)
+    assert summary["updates"] > 0
+    assert "info also holds 'score', which is not used" in capsys.readouterr().out
+
+
+def make(length=3):
+    env = Uneven("info", length, extra={"score": 1})
+    env.max_steps = 5
+    return env
