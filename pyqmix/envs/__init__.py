@@ -13,6 +13,7 @@ from pyqmix.envs.pettingzoo_env import PettingZooOptions
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import FAMILIES, env_family, make_env, register_env, require_options
 from pyqmix.envs.rware import RwareOptions
+from pyqmix.envs.smac import SmacOptions
 from pyqmix.envs.two_step import TwoStep, TwoStepOptions
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
@@ -35,6 +36,7 @@ __all__ = [
     "PettingZooOptions",
     "Point",
     "RwareOptions",
+    "SmacOptions",
     "Step",
     "SyncVectorEnv",
     "TwoStep",

@@ -18,6 +18,7 @@ from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.options import AdapterOptions, TeamRules
 from pyqmix.envs.pettingzoo_env import PettingZooEnv, is_parallel, to_parallel
 from pyqmix.envs.protocol import Env
+from pyqmix.envs.smac import SmacEnv, has_interface
 
 
 def adapt(made: Any, options: AdapterOptions | None = None, name: str | None = None) -> Env:
@@ -25,8 +26,9 @@ def adapt(made: Any, options: AdapterOptions | None = None, name: str | None = N
 
     Args:
         made: an :class:`pyqmix.envs.Env`, which is returned as it is; a gymnasium environment whose spaces are
-            tuples (:class:`pyqmix.envs.gymnasium_env.GymnasiumEnv`); or a PettingZoo environment, parallel or AEC
-            (:class:`pyqmix.envs.pettingzoo_env.PettingZooEnv`).
+            tuples (:class:`pyqmix.envs.gymnasium_env.GymnasiumEnv`); a PettingZoo environment, parallel or AEC
+            (:class:`pyqmix.envs.pettingzoo_env.PettingZooEnv`); or an object with SMAC's interface
+            (:class:`pyqmix.envs.smac.SmacEnv`).
         options: the step limit, the team's reward and the scale of its inputs; None: the defaults.
         name: in messages; None takes the environment's own.
 
@@ -45,10 +47,12 @@ def adapt(made: Any, options: AdapterOptions | None = None, name: str | None = N
     parallel = to_parallel(made, name)
     if is_parallel(parallel):
         return PettingZooEnv(parallel, name=name, **options.rules)
+    if has_interface(made):
+        return SmacEnv(made, name=name, **options.rules)
     got = f"the class {made.__name__} itself" if isinstance(made, type) else type(made).__name__
     raise ConfigError(
-        f"env: {name}: expected a gymnasium environment with tuple spaces, a PettingZoo environment, or an object "
-        f"of the protocol pyqmix.envs.Env (name, spec, reset, step, close), got {got}"
+        f"env: {name}: expected a gymnasium environment with tuple spaces, a PettingZoo environment, an object "
+        f"with SMAC's interface, or a pyqmix.envs.Env (name, spec, reset, step, close), got {got}"
     )
 
 

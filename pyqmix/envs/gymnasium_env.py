@@ -69,15 +69,7 @@ class GymnasiumEnv(TeamEnv):
         self._has_state = state is not None
         notes += unused(info, (self._mask_info.key, self._state_info.key))
         limit = own_limit([] if env.spec is None else [env.spec, env.spec.kwargs]) or own_limit([env.unwrapped])
-        super().__init__(name, members, limit, state, self._attribute("state_space"), notes, **rules)
-
-    def render(self) -> object:
-        """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
-        return self.env.render() if self.env.render_mode == "rgb_array" else None
-
-    def close(self) -> None:
-        """Close the environment."""
-        self.env.close()
+        super().__init__(env, name, members, limit, state, self._attribute("state_space"), notes, **rules)
 
     def _start(self, seed: int) -> Shown:
         observations, info = self.env.reset(seed=seed)

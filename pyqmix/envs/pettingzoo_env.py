@@ -78,15 +78,8 @@ class PettingZooEnv(TeamEnv):
                 notes.append(sentence)
         self._live: set[Any] = set()
         space = getattr(env, "state_space", None)
-        super().__init__(name, members, own_limit([env, env.unwrapped]), state, space, notes, **rules)
-
-    def render(self) -> object:
-        """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
-        return self.env.render() if getattr(self.env, "render_mode", None) == "rgb_array" else None
-
-    def close(self) -> None:
-        """Close the environment."""
-        self.env.close()
+        limit = own_limit([env, env.unwrapped])
+        super().__init__(env, name, members, limit, state, space, notes, **rules)
 
     def _start(self, seed: int) -> Shown:
         observations, infos = self.env.reset(seed=seed)

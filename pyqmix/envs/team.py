@@ -80,6 +80,7 @@ class TeamEnv:
     those that take part no more earn 0.
 
     Args:
+        env: the library's environment.
         name: its name in messages.
         members: the n agents.
         own_limit: the most steps of an episode that the library allows; None where it does not tell.
@@ -94,6 +95,7 @@ class TeamEnv:
 
     def __init__(
         self,
+        env: Any,
         name: str,
         members: Sequence[Member],
         own_limit: int | None,
@@ -102,6 +104,7 @@ class TeamEnv:
         notes: Iterable[str] = (),
         **rules: Any,
     ) -> None:
+        self.env = env
         self.name, self.members, self.notes = name, tuple(members), tuple(notes)
         self._rules = TeamRules(**rules)
         limit = own_limit if self._rules.episode_limit is None else self._rules.episode_limit
@@ -126,6 +129,14 @@ class TeamEnv:
         terminated, truncated = self._ending(outcome.terminated, outcome.truncated)
         point = self._point(outcome.shown)
         return Step(point, self._team_reward(outcome.rewards), terminated, truncated, outcome.won)
+
+    def render(self) -> object:
+        """Return the environment's picture where its render_mode is rgb_array, None otherwise."""
+        return self.env.render() if getattr(self.env, "render_mode", None) == "rgb_array" else None
+
+    def close(self) -> None:
+        """Close the environment."""
+        self.env.close()
 
     def _start(self, seed: int) -> Shown:
         """Reset the library's environment."""

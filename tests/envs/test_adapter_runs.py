@@ -22,29 +22,36 @@ def train(tmp_path, own=None, quiet=True, **options):
     return pyqmix.train(config, own, quiet=quiet).summary
 
 
+LBF = {"task": "Foraging-5x5-2p-1f-v3", "episode_limit": 10, "total_steps": 30}
+SPREAD = {"task": "mpe2.simple_spread_v3", "total_steps": 75, "agent": "gru"}
+SPEAKER = {"task": "mpe2.simple_speaker_listener_v4", "total_steps": 50}
+REFERENCE = {"task": "mpe2.simple_reference_v3", "total_steps": 50, "last_action": True}
+KNIGHTS = {
+    "task": "butterfly.knights_archers_zombies_v11",
+    "env_args": {"max_cycles": 20, "spawn_delay": 1},
+    "total_steps": 40,
+}
+DYING = {"task": "pettingzoo_envs:Dying", "env_args": {"masks": "info"}, "total_steps": 12}
+SKIRMISH = {"task": "smac_envs:SeededSkirmish", "total_steps": 30}
+WAREHOUSE = {"env_args": {"max_steps": 20}, "total_steps": 60}
+
+
 @pytest.mark.parametrize(
     ("package", "env", "options"),
     [
-        ("lbforaging", "gymnasium", {"task": "Foraging-5x5-2p-1f-v3", "episode_limit": 10, "total_steps": 30}),
-        ("mpe2", "pettingzoo", {"task": "mpe2.simple_spread_v3", "total_steps": 75, "agent": "gru"}),
-        ("mpe2", "pettingzoo", {"task": "mpe2.simple_speaker_listener_v4", "total_steps": 50}),
-        ("mpe2", "pettingzoo", {"task": "mpe2.simple_reference_v3", "total_steps": 50, "last_action": True}),
-        (
-            "pygame",
-            "pettingzoo",
-            {
-                "task": "butterfly.knights_archers_zombies_v11",
-                "env_args": {"max_cycles": 20, "spawn_delay": 1},
-                "total_steps": 40,
-            },
-        ),
-        ("pettingzoo", "pettingzoo", {"task": "pettingzoo_envs:Dying", "env_args": {"masks": "info"}}),
-        ("rware", "rware", {"task": "rware-tiny-2ag-v2", "env_args": {"max_steps": 20}, "total_steps": 60}),
+        pytest.param("lbforaging", "gymnasium", LBF, marks=pytest.mark.slow),
+        ("mpe2", "pettingzoo", SPREAD),
+        pytest.param("mpe2", "pettingzoo", SPEAKER, marks=pytest.mark.slow),
+        pytest.param("mpe2", "pettingzoo", REFERENCE, marks=pytest.mark.slow),
+        pytest.param("pygame", "pettingzoo", KNIGHTS, marks=pytest.mark.slow),
+        ("pettingzoo", "pettingzoo", DYING),
+        ("numpy", "smac", SKIRMISH),
+        ("rware", "rware", WAREHOUSE),
     ],
 )
 def test_training(tmp_path, package, env, options):
     pytest.importorskip(package)
-    summary = train(tmp_path, **{"env": env, "total_steps": 12, **options})
+    summary = train(tmp_path, env=env, **options)
     assert summary["updates"] > 0
     assert summary["eval_episodes"] >= 1
 

@@ -1,0 +1,163 @@
+"""Objects with the interface of SMAC (arXiv:1902.04043), which SMACv2, SMAClite and many simulators share."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.envs.family import EnvFamily
+from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
+from pyqmix.envs.importing import first_line, import_attribute, import_optional
+from pyqmix.envs.last_action import LastActionEnv
+from pyqmix.envs.observation import VectorEncoder
+from pyqmix.envs.options import AdapterOptions
+from pyqmix.envs.protocol import Env
+from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv, won_of
+
+INTERFACE = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
+_SIZES = ("n_agents", "n_actions", "obs_shape", "state_shape", "episode_limit")
+_SMAC = "git+https://github.com/oxwhirl/smac.git, and the game StarCraft II"
+_SMACV2 = "git+https://github.com/oxwhirl/smacv2.git, and the game StarCraft II"
+_SMACLITE = "git+https://github.com/uoe-agents/smaclite.git"
+
+
+@dataclass(frozen=True)
+class SmacOptions(AdapterOptions):
+    """Options of ``--env smac``."""
+
+
+class SmacEnv(TeamEnv):
+    """Adapts an object with SMAC's interface.
+
+    ``get_env_info()`` tells n_agents, n_actions, obs_shape, state_shape and episode_limit; ``step(actions)``
+    returns (reward, terminated, info), or (obs, reward, terminated, truncated, info). A termination with
+    ``info["episode_limit"]`` is a truncation. ``info["battle_won"]`` tells wins. The constructor does not reset
+    the object, as that can start a game.
+
+    A seed reaches ``reset(seed=...)``, or a method ``seed(value)``, where either exists. Otherwise the object
+    draws random numbers of its own, and episodes cannot be repeated.
+
+    Args:
+        env: the object.
+        name: its name in messages; None takes its class's.
+        **rules: of :class:`pyqmix.envs.options.TeamRules`.
+
+    Raises:
+        ConfigError: ``get_env_info`` lacks a size.
+    """
+
+    def __init__(self, env: Any, *, name: str | None = None, **rules: Any) -> None:
+        name = name or type(env).__name__
+        info = env.get_env_info()
+        if missing := [size for size in _SIZES if size not in info]:
+            raise ConfigError(f"{name}: get_env_info() lacks {missing[0]!r}: expected {', '.join(_SIZES)}")
+        obs, state = (int(np.prod(info[size])) for size in ("obs_shape", "state_shape"))
+        members = [Member(str(k), VectorEncoder(obs), int(info["n_actions"])) for k in range(info["n_agents"])]
+        self._reset_takes_seed = _accepts(env.reset, seed=0)
+        self._seed = getattr(env, "seed", None) if not self._reset_takes_seed else None
+        self._seed = self._seed if callable(self._seed) and _accepts(self._seed, 0) else None
+        unseeded = "it takes no seed, neither in reset nor in a method seed(value): episodes cannot be repeated"
+        notes = [] if self._reset_takes_seed or self._seed is not None else [unseeded]
+        limit = info["episode_limit"] or None
+        super().__init__(env, name, members, limit, np.zeros(state, np.float32), None, notes, **rules)
+
+    def _start(self, seed: int) -> Shown:
+        if self._reset_takes_seed:
+            self.env.reset(seed=seed)
+        else:
+            if self._seed is not None:
+                self._seed(seed)
+            self.env.reset()
+        return self._shown()
+
+    def _advance(self, actions: list[int]) -> Outcome:
+        told = self.env.step(actions)
+        reward, terminated, truncated, info = _outcome(told)
+        cut = truncated or (terminated and bool(info.get("episode_limit", False)))
+        return Outcome(self._shown(), reward, terminated and not cut, cut, won_of([info]))
+
+    def _shown(self) -> Shown:
+        return Shown(self.env.get_obs(), self.env.get_avail_actions(), self.env.get_state())
+
+
+def has_interface(env: object) -> bool:
+    """Whether an object has SMAC's interface."""
+    return all(callable(getattr(env, method, None)) for method in INTERFACE)
+
+
+def make_smac_env(options: AdapterOptions) -> TeamEnv:
+    """Build what a task names, and adapt it.
+
+    The task is a map of SMAC (``3m``), ``smacv2/MAP``, ``smaclite/MAP`` or ``package.module:NAME`` with a callable
+    that returns an object with SMAC's interface. ``env_args`` are its keyword arguments.
+
+    Raises:
+        ConfigError: a package is not installed, or the task cannot be made.
+    """
+    task, arguments = options.task, options.arguments
+    if not task:
+        raise ConfigError("--env smac needs --task: a map such as 3m, smacv2/MAP, smaclite/MAP or module:NAME")
+    package, _, map_name = task.rpartition("/")
+    if package == "smaclite":
+        import_optional("smaclite", "task: the maps of SMAClite", _SMACLITE)
+        env = make_registered(f"smaclite/{map_name}-v0", arguments)
+        return GymnasiumEnv(env, name=task, **options.rules)
+    made = _made(task, _maker(task, package, map_name), arguments)
+    if not has_interface(made):
+        raise ConfigError(
+            f"task: expected {task!r} to make an object with {', '.join(INTERFACE)}, got {type(made).__name__}"
+        )
+    return SmacEnv(made, name=task, **options.rules)
+
+
+def _maker(task: str, package: str, map_name: str) -> Callable[..., Any]:
+    if ":" in task:
+        maker: Callable[..., Any] = import_attribute(task)
+        return maker
+    if package == "smacv2":
+        module = import_optional("smacv2.env.starcraft2.wrapper", "task: the maps of SMACv2", _SMACV2)
+        wrapper = module.StarCraftCapabilityEnvWrapper
+        return lambda **arguments: wrapper(map_name=map_name, **arguments)
+    if package:
+        raise ConfigError(f"task: expected a map, smacv2/MAP, smaclite/MAP or module:NAME, got {task!r}")
+    # Another distribution of this name, which optimises hyperparameters, has no such module.
+    game = import_optional("smac.env.starcraft2.starcraft2", "task: the maps of SMAC", _SMAC).StarCraft2Env
+    return lambda **arguments: game(map_name=map_name, **arguments)
+
+
+def _made(task: str, maker: Callable[..., Any], arguments: dict[str, Any]) -> Any:
+    try:
+        return maker(**arguments)
+    except Exception as error:  # the environment's own code may raise anything
+        raise ConfigError(f"task: {task!r} cannot be made: {first_line(error)}") from error
+
+
+def _outcome(told: Any) -> tuple[Any, bool, bool, Mapping[str, Any]]:
+    if len(told) == 3:
+        reward, terminated, info = told
+        return reward, bool(terminated), False, info
+    if len(told) == 5:
+        _, reward, terminated, truncated, info = told
+        return reward, bool(terminated), bool(truncated), info
+    raise ValueError(f"expected step to return (reward, terminated, info), got {len(told)} values")
+
+
+def _accepts(method: Callable[..., Any], *values: Any, **keywords: Any) -> bool:
+    try:
+        inspect.signature(method).bind(*values, **keywords)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _make(options: SmacOptions) -> Env:
+    env = make_smac_env(options)
+    return LastActionEnv(env) if options.last_action else env
+
+
+FAMILY = EnvFamily("smac", SmacOptions, _make)
