@@ -9,6 +9,7 @@ from pyqmix.envs.lbf import ForagingEnv, LbfEnv, LbfOptions
 from pyqmix.envs.matrix import MatrixGame, MatrixOptions
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AdapterOptions, EnvOptions
+from pyqmix.envs.overcooked import OvercookedOptions
 from pyqmix.envs.pettingzoo_env import PettingZooOptions
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import FAMILIES, env_family, make_env, register_env, require_options
@@ -33,6 +34,7 @@ __all__ = [
     "MatrixOptions",
     "NativeEnv",
     "NativeVectorEnv",
+    "OvercookedOptions",
     "PettingZooOptions",
     "Point",
     "RwareOptions",

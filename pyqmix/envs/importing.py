@@ -26,7 +26,8 @@ def import_optional(module: str, purpose: str, install: str) -> ModuleType:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.partition(".")[0]
-        why = "" if error.name in (None, package) else f" ({first_line(error)})"
+        absent = error.name is not None and error.name.partition(".")[0] == package
+        why = "" if absent else f" ({first_line(error)})"
         raise ConfigError(f"{purpose} need {package}{why}: pip install {install}") from error
 
 

@@ -112,8 +112,8 @@ class SpaceEncoder:
 class VectorEncoder:
     """Encodes observations that are vectors of a known width and nothing else. See :class:`Encoder`."""
 
-    def __init__(self, width: int) -> None:
-        self.width, self.storage, self.has_mask = width, "float32", False
+    def __init__(self, width: int, storage: str = "float32") -> None:
+        self.width, self.storage, self.has_mask = width, storage, False
         self.bounds = np.array([[-np.inf] * width, [np.inf] * width])
 
     def __call__(self, value: Any, agent: str) -> NDArray[Any]:

@@ -33,6 +33,7 @@ KNIGHTS = {
 }
 DYING = {"task": "pettingzoo_envs:Dying", "env_args": {"masks": "info"}, "total_steps": 12}
 SKIRMISH = {"task": "smac_envs:SeededSkirmish", "total_steps": 30}
+KITCHEN = {"episode_limit": 20, "total_steps": 60}
 WAREHOUSE = {"env_args": {"max_steps": 20}, "total_steps": 60}
 
 
@@ -46,6 +47,7 @@ WAREHOUSE = {"env_args": {"max_steps": 20}, "total_steps": 60}
         pytest.param("pygame", "pettingzoo", KNIGHTS, marks=pytest.mark.slow),
         ("pettingzoo", "pettingzoo", DYING),
         ("numpy", "smac", SKIRMISH),
+        ("overcooked_ai_py", "overcooked", KITCHEN),
         ("rware", "rware", WAREHOUSE),
     ],
 )
