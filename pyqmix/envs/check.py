@@ -14,7 +14,8 @@ from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.options import require_int
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs.adapt import AdapterOptions, adapt
+from pyqmix.envs.adapt import adapt
+from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.trial import Record, Trial
 
