@@ -65,18 +65,17 @@ def check_env(env: Any, episodes: int = 5, seed: int = 0, **options: Any) -> Non
 
 
 def _adapted(env: Any, options: dict[str, Any]) -> Env:
+    if isinstance(env, type):
+        raise ConfigError(f"env: expected an environment, got the class {env.__name__} itself")
     of_protocol = all(callable(getattr(env, name, None)) for name in ("reset", "step", "close"))
     foreign = isinstance(env, gymnasium.Env) or hasattr(env, "possible_agents") or hasattr(env, "get_env_info")
-    if isinstance(env, type):
-        raise ConfigError(f"env: expected an environment, got the class {env.__name__}: call it")
     if of_protocol and not foreign:
         spec, name = getattr(env, "spec", None), getattr(env, "name", None)
         if not isinstance(spec, EpisodeSpec):
             raise ConfigError(f"{type(env).__name__}.spec: expected a pyqmix.envs.EpisodeSpec, got {spec!r}")
         if not isinstance(name, str) or not name:
             raise ConfigError(f"{type(env).__name__}.name: expected a text that is not empty, got {name!r}")
-    label = env.spec.id if isinstance(env, gymnasium.Env) and env.spec is not None else getattr(env, "name", None)
-    return adapt(env, AdapterOptions(**options), label or type(env).__name__)
+    return adapt(env, AdapterOptions(**options))
 
 
 def _findings(env: Env, episodes: int, seed: int) -> Iterator[str]:
