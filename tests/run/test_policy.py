@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pytest
 import torch
+from torch import nn
 
 from pyqmix import Config, ConfigError, EpisodeRing, load_policy, make_env
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.learn.learner import Learner
+from pyqmix.nn import AGENTS
 from pyqmix.play.create import create_rollout
 from pyqmix.run import checkpoint
 from pyqmix.run.evaluate import load_agent
@@ -225,6 +227,41 @@ def test_another_number_of_worlds_needs_a_reset(gru):
         gru.reset(2)
     gru.reset()
     gru.act(np.ones((3, 2, 3)))
+
+
+class Counting(nn.Module):
+    """A user's agent, whose values are the number of steps so far and begin at 7."""
+
+    def __init__(self, n_actions):
+        super().__init__()
+        self.n_actions = n_actions
+        self.weight = nn.Parameter(torch.ones(1))
+
+    def initial_hidden(self, episodes):
+        return torch.full((episodes, 1), 7.0)
+
+    def forward(self, obs, hidden):
+        return hidden[:, None] * self.weight.expand(*obs.shape[:2], self.n_actions), hidden + 1
+
+
+def test_a_users_agent_acts_with_its_own_hidden_state(runs, monkeypatch):
+    monkeypatch.setattr(AGENTS, "_entries", dict(AGENTS._entries))  # other tests do not see it
+    own = Config().with_own(agent=Counting).agent
+    policy = load_policy(runs(env="two_step", agent=own))
+    for expected in (7, 8):
+        assert (policy.q_values(np.ones((2, 2, 3))) == 3 * expected).all()
+        policy.act(np.ones((2, 2, 3)))
+    policy.reset(0)
+    assert policy.q_values(np.ones((2, 2, 3)))[:, 0, 0].tolist() == [21, 27]
+
+
+def test_an_agent_that_is_unknown_here_is_named(runs):
+    folder = runs(env="two_step")
+    options = json.loads((folder / "config.json").read_text())
+    for name in ("gone", "gone:Agent"):
+        (folder / "config.json").write_text(json.dumps({**options, "agent": name}))
+        with pytest.raises(ConfigError, match=f"^agent: .*{name}"):
+            load_policy(folder)
 
 
 def test_what_cannot_be_loaded_is_named(tiny_run, tmp_path):

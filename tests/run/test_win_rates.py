@@ -56,9 +56,9 @@ class Tracked(Duel):
 
 
 @pytest.fixture
-def duel_run(tiny_config, tmp_path, monkeypatch):
+def duel_run(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Config, "create_env", lambda self: Duel())
-    return train(tiny_config(run_dir=str(tmp_path / "run"), env="matrix"), quiet=True).run_dir
+    return train(tiny_config(run_dir=str(tmp_path / "run"), env="matrix")).run_dir
 
 
 def test_an_episode_is_won_as_its_last_step_says():
@@ -77,7 +77,10 @@ def test_one_episode_of_which_nothing_is_told_leaves_no_win_rate():
 
 
 def test_every_report_of_a_run_has_the_win_rate(duel_run, monkeypatch, capsys):
+    said = capsys.readouterr().out
     evaluated = [m for m in read_metrics(duel_run) if m.eval_return_mean is not None]
+    assert f", won {100 * evaluated[-1].eval_win_rate:.1f} %\n" in said
+    assert f"  won {100 * evaluated[-1].eval_win_rate:.0f} %  " in said
     rates = {m.eval_win_rate for m in evaluated}
     assert rates <= {0.0, 0.25, 0.5, 0.75, 1.0}
     assert any(0 < m.train_win_rate < 1 for m in read_metrics(duel_run))
