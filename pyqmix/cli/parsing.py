@@ -6,6 +6,7 @@ import dataclasses
 import io
 import re
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -31,6 +32,16 @@ def fail(program: str, message: object) -> NoReturn:
     """Print one line on stderr and exit with code 2."""
     print(f"{program}: error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(2)
+
+
+def show_cause(error: BaseException) -> None:
+    """Print the traceback of an exception that an environment's own code raised; pyqmix's checks have none."""
+    cause = error.__cause__
+    if not isinstance(error, EnvError) or cause is None:
+        return
+    frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__)]
+    if not frames or not frames[-1].f_globals.get("__name__", "").startswith("pyqmix."):
+        traceback.print_exception(cause)
 
 
 def parse(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import gymnasium
 from gymnasium import spaces
 
-from pyqmix.base.errors import ConfigError, near
+from pyqmix.base.errors import ConfigError, EnvError, near
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.importing import add_current_folder, first_line, import_optional
+from pyqmix.envs.importing import first_line, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.methods import MASK_METHODS, STATE_METHODS, example_state, find_method
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
@@ -121,7 +122,7 @@ class GymnasiumEnv(TeamEnv):
 
 
 def make_gymnasium_env(options: AdapterOptions) -> GymnasiumEnv:
-    """Build ``gymnasium.make(task, **env_args)`` and adapt it. The current folder may hold the task's module.
+    """Build ``gymnasium.make(task, **env_args)`` and adapt it.
 
     Raises:
         ConfigError: no such id is registered, or the environment does not fit :class:`GymnasiumEnv`.
@@ -133,23 +134,28 @@ def make_gymnasium_env(options: AdapterOptions) -> GymnasiumEnv:
 
 
 def make_registered(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, Any]:
-    """Build a registered environment; an error of its own code is the cause of the one that is raised.
+    """Build a registered environment.
 
     Raises:
-        ConfigError: no such id is registered, or the environment's code raised an error.
+        ConfigError: no such id is registered, or it has no such keyword argument.
+        EnvError: the environment's own code raised an error, which is the cause.
     """
     for prefix, package in _PACKAGES.items():
         if task.startswith(prefix):
             native = "; --env lbf plays the same tasks natively" if package == "lbforaging" else ""
             tasks = f"task: the {prefix.rstrip('-')} tasks of gymnasium"
             import_optional(package, tasks, f"'pyqmix-marl[{package}]'{native}")
-    add_current_folder()
-    # List rewards and tuple spaces make gymnasium's checker warn at every reset.
     try:
-        return gymnasium.make(task, disable_env_checker=True, **arguments)
-    except Exception as error:  # the environment's own code may raise anything
+        # List rewards and tuple spaces make gymnasium's checker warn at every reset.
+        make = partial(gymnasium.make, task, disable_env_checker=True)
+        env: gymnasium.Env[Any, Any] = make_foreign(task, make, arguments)
+        return env
+    except EnvError as error:
+        cause = error.__cause__
+        if not isinstance(cause, (gymnasium.error.Error, ImportError)):
+            raise
         suggestion = near(task, gymnasium.registry)
-        raise ConfigError(f"task: gymnasium cannot make {task!r}: {first_line(error)}{suggestion}") from error
+        raise ConfigError(f"task: gymnasium cannot make {task!r}: {first_line(cause)}{suggestion}") from cause
 
 
 def _make(options: GymnasiumOptions) -> Env:

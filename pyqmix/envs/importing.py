@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib
-import os
-import sys
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Any
 
-from pyqmix.base.errors import ConfigError
+from pyqmix.base.errors import ConfigError, EnvError
 
 
 def import_optional(module: str, purpose: str, install: str) -> ModuleType:
@@ -32,12 +31,11 @@ def import_optional(module: str, purpose: str, install: str) -> ModuleType:
 
 
 def import_task(module: str, task: str) -> ModuleType:
-    """Import the module that a task names; the current folder may hold it.
+    """Import the module that a task names.
 
     Raises:
         ConfigError: there is no such module, or its own code raised an error, which is the cause.
     """
-    add_current_folder()
     try:
         return importlib.import_module(module)
     except Exception as error:  # the module's own code may raise anything
@@ -57,11 +55,20 @@ def import_attribute(task: str) -> Any:
     return getattr(imported, name)
 
 
-def add_current_folder() -> None:
-    """Let modules of the current folder be imported, after all others: console commands leave it out."""
-    folder = os.getcwd()
-    if folder not in sys.path and "" not in sys.path:
-        sys.path.append(folder)
+def make_foreign(task: str, make: Callable[..., Any], arguments: Mapping[str, Any]) -> Any:
+    """Call another library's constructor with keywords.
+
+    Raises:
+        ConfigError: it has no such keyword.
+        EnvError: it raised an error, which is the cause.
+    """
+    try:
+        return make(**arguments)
+    except Exception as error:  # the environment's own code may raise anything
+        if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+            raise ConfigError(f"env_args: {task!r} does not take them: {first_line(error)}") from error
+        kind = type(error).__name__
+        raise EnvError(f"environment {task}: its constructor raised {kind}: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

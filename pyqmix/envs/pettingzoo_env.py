@@ -13,7 +13,7 @@ from gymnasium import spaces
 
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.importing import first_line, import_attribute, import_optional, import_task
+from pyqmix.envs.importing import first_line, import_attribute, import_optional, import_task, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.methods import example_state
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
@@ -165,11 +165,7 @@ def make_pettingzoo_env(options: AdapterOptions) -> PettingZooEnv:
     task = options.task
     if not task:
         raise ConfigError("--env pettingzoo needs --task with a module, such as mpe2.simple_spread_v3")
-    make = _maker(task)
-    try:
-        env = make(**options.arguments)
-    except Exception as error:  # the environment's own code may raise anything
-        raise ConfigError(f"task: {task!r} cannot be made: {first_line(error)}") from error
+    env = make_foreign(task, _maker(task), options.arguments)
     parallel = to_parallel(env, task)
     if not is_parallel(parallel):
         raise ConfigError(f"task: expected {task!r} to make a PettingZoo environment, got {type(env).__name__}")

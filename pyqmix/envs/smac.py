@@ -12,7 +12,7 @@ import numpy as np
 from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
-from pyqmix.envs.importing import first_line, import_attribute, import_optional
+from pyqmix.envs.importing import import_attribute, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.options import AdapterOptions
@@ -107,7 +107,7 @@ def make_smac_env(options: AdapterOptions) -> TeamEnv:
         import_optional("smaclite", "task: the maps of SMAClite", _SMACLITE)
         env = make_registered(f"smaclite/{map_name}-v0", arguments)
         return GymnasiumEnv(env, name=task, **options.rules)
-    made = _made(task, _maker(task, package, map_name), arguments)
+    made = make_foreign(task, _maker(task, package, map_name), arguments)
     if not has_interface(made):
         raise ConfigError(
             f"task: expected {task!r} to make an object with {', '.join(INTERFACE)}, got {type(made).__name__}"
@@ -128,13 +128,6 @@ def _maker(task: str, package: str, map_name: str) -> Callable[..., Any]:
     # Another distribution of this name, which optimises hyperparameters, has no such module.
     game = import_optional("smac.env.starcraft2.starcraft2", "task: the maps of SMAC", _SMAC).StarCraft2Env
     return lambda **arguments: game(map_name=map_name, **arguments)
-
-
-def _made(task: str, maker: Callable[..., Any], arguments: dict[str, Any]) -> Any:
-    try:
-        return maker(**arguments)
-    except Exception as error:  # the environment's own code may raise anything
-        raise ConfigError(f"task: {task!r} cannot be made: {first_line(error)}") from error
 
 
 def _outcome(told: Any) -> tuple[Any, bool, bool, Mapping[str, Any]]:

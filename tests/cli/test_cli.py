@@ -38,13 +38,17 @@ def call(monkeypatch, capsys, tmp_path):
 
 @pytest.fixture
 def refused(call, tmp_path):
-    """Call a command that must refuse: exit code 2, one line that holds some words, all files as they were."""
+    """Call a command that must refuse: exit code 2, one line that holds some words, all files as they were.
 
-    def run(main, arguments, *words, program="pyqmix-train"):
+    Above the line stands a traceback if ``blames_code``, as an environment's own code raised an exception.
+    """
+
+    def run(main, arguments, *words, program="pyqmix-train", blames_code=False):
         before = contents(tmp_path)
         outcome = call(main, *arguments)
         assert outcome.code == 2
-        (line,) = outcome.err.splitlines()
+        *above, line = outcome.err.splitlines()
+        assert ("Traceback (most recent call last):" in above) == bool(above) == blames_code
         assert line.startswith(f"{program}: error: ")
         assert [word for word in words if word not in line] == []
         assert contents(tmp_path) == before
@@ -192,7 +196,8 @@ def test_resume_with_other_options(refused, damaged, changed):
 def test_environment_that_fails(refused, faulty_task, fault, words, run_dir):
     task = faulty_task(fault)
     arguments = ["--env", "gymnasium", "--task", task, *SHORT, *run_dir]
-    refused(train.main, arguments, f"environment {task}, episode 0, step ", *words)
+    place = f"environment {task}, episode 0, step "
+    refused(train.main, arguments, place, *words, blames_code=fault == "raise")
 
 
 def test_failure_keeps_a_folder_and_the_files_of_others(refused, faulty_task, tmp_path):
@@ -201,7 +206,7 @@ def test_failure_keeps_a_folder_and_the_files_of_others(refused, faulty_task, tm
     (tmp_path / "notes" / "mine.txt").write_text("keep")
     arguments = ["--env", "gymnasium", "--task", faulty_task("raise"), *SHORT]
     for folder in ("notes", "empty"):
-        refused(train.main, [*arguments, "--run-dir", folder])
+        refused(train.main, [*arguments, "--run-dir", folder], blames_code=True)
 
 
 @pytest.mark.parametrize(

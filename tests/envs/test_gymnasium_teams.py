@@ -1,7 +1,5 @@
 """Gymnasium environments that offer more than observations: masks, a state, unequal sizes, wins."""
 
-import sys
-
 import gymnasium
 import numpy as np
 import pytest
@@ -18,7 +16,7 @@ ACTIONS = np.array([2, 1])
 @pytest.fixture
 def registered():
     """Register Uneven with a limit of seven steps under RWARE's name."""
-    gymnasium.register("Uneven-v0", lambda max_steps: Uneven(), kwargs={"max_steps": 7})
+    gymnasium.register("Uneven-v0", lambda max_steps: Uneven(length=int(max_steps)), kwargs={"max_steps": 7})
     yield "Uneven-v0"
     gymnasium.registry.pop("Uneven-v0")
 
@@ -222,12 +220,10 @@ def test_an_error_of_the_first_reset_names_the_environment_and_keeps_its_cause()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_the_current_folder_holds_the_module_of_a_task(tmp_path, monkeypatch):
-    (tmp_path / "folder_env.py").write_text(
-        "import gymnasium\nfrom gymnasium_envs import Uneven\n"
-        "gymnasium.register('Here-v0', Uneven, max_episode_steps=5)\n"
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [folder for folder in sys.path if folder])
-    assert make_gymnasium_env(GymnasiumOptions(task="folder_env:Here-v0")).spec.episode_limit == 5
-    gymnasium.registry.pop("Here-v0")
+def test_an_error_of_the_constructor_keeps_its_cause(registered):
+    options = GymnasiumOptions(task=registered, env_args={"max_steps": "many"})
+    with pytest.raises(EnvError, match="environment Uneven-v0: its constructor raised ValueError") as caught:
+        make_gymnasium_env(options)
+    assert isinstance(caught.value.__cause__, ValueError)
+    with pytest.raises(ConfigError, match=r"env_args: 'Uneven-v0' does not take them: .*'size'"):
+        make_gymnasium_env(GymnasiumOptions(task=registered, env_args={"size": 3}))

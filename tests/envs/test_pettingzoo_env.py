@@ -124,7 +124,7 @@ def test_a_factory_of_a_module_gets_the_arguments():
     env = make_env("pettingzoo", task="pettingzoo_envs:Dying", env_args={"length": 2, "max_cycles": 7})
     assert env.spec.episode_limit == 7
     assert len(play(env)[1]) == 2
-    with pytest.raises(ConfigError, match=r"'pettingzoo_envs:Dying' cannot be made: .*'size'"):
+    with pytest.raises(ConfigError, match=r"env_args: 'pettingzoo_envs:Dying' does not take them: .*'size'"):
         make_env("pettingzoo", task="pettingzoo_envs:Dying", env_args={"size": 2})
 
 
