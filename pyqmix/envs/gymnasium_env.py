@@ -69,7 +69,9 @@ class GymnasiumEnv(TeamEnv):
             state = example_state(lambda: self._state(info), notes)
         self._has_state = state is not None
         notes += unused(info, (self._mask_info.key, self._state_info.key))
-        limit = own_limit([] if env.spec is None else [env.spec, env.spec.kwargs]) or own_limit([env.unwrapped])
+        wrapped = {"max_episode_steps": self._attribute("_max_episode_steps")}  # of a TimeLimit without a spec
+        told = [] if env.spec is None else [env.spec, env.spec.kwargs]
+        limit = own_limit([*told, env.unwrapped, wrapped])
         super().__init__(env, name, members, limit, state, self._attribute("state_space"), notes, **rules)
 
     def _start(self, seed: int) -> Shown:

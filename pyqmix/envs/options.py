@@ -30,8 +30,8 @@ class Task:
     """An environment that has tasks by name."""
 
     task: Annotated[str | None, Text()] = None
-    """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), the id of a gymnasium environment, or the name
-    that another family gives it."""
+    """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), the id of a gymnasium or rware environment, a
+    module of PettingZoo environments, a map of SMAC, or a layout of Overcooked."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class PettingZooEnv(TeamEnv):
         notes: list[str] = []
         with first_reset(name):
             _, infos = env.reset(seed=0)
-            state = example_state(env.state, notes)
+            state = example_state(getattr(env, "state", lambda: None), notes)
         self._has_state = state is not None
         self._mask_infos = {agent: FromInfo(MASK_KEYS, infos.get(agent, {})) for agent in self._agents}
         for sentence in (s for agent, info in infos.items() for s in self._unused(agent, info)):
@@ -78,7 +78,7 @@ class PettingZooEnv(TeamEnv):
                 notes.append(sentence)
         self._live: set[Any] = set()
         space = getattr(env, "state_space", None)
-        limit = own_limit([env, env.unwrapped])
+        limit = own_limit([env, getattr(env, "unwrapped", env)])
         super().__init__(env, name, members, limit, state, space, notes, **rules)
 
     def _start(self, seed: int) -> Shown:

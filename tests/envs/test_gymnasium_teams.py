@@ -207,6 +207,7 @@ def test_max_steps_is_a_limit_of_its_own(registered):
     world = Uneven()
     world.max_steps = 6
     assert GymnasiumEnv(world).spec.episode_limit == 6
+    assert GymnasiumEnv(gymnasium.wrappers.TimeLimit(Uneven(), 5)).spec.episode_limit == 5
     assert make_gymnasium_env(GymnasiumOptions(task=registered)).spec.episode_limit == 7
     options = GymnasiumOptions(task=registered, env_args={"max_steps": 8})
     assert make_gymnasium_env(options).spec.episode_limit == 8

@@ -929,4 +929,23 @@ MUTANTS = (
         "reset may overwrite what was shown before", "pyqmix/envs/trial.py", "self._require_unchanged(self._shown, 0)",
         "pass", f"{T}envs/test_check_env.py -k planted",
     ),
+    Mutant(
+        "adapters: an agent that has died still earns", "pyqmix/envs/pettingzoo_env.py",
+        "float(rewards[agent]) if agent in before else 0.0", "float(rewards[agent])",
+        f"{T}envs/test_pettingzoo_env.py -k dies",
+    ),
+    Mutant(
+        "adapters: actions keep pyqmix's numbers", "pyqmix/envs/team.py", "(actions + self._first_actions).tolist()",
+        "actions.tolist()", f"{T}envs/test_gymnasium_teams.py -k shifted",
+    ),
+    Mutant(
+        "adapters: the step limit cannot mean termination", "pyqmix/envs/team.py",
+        "if truncated and self._rules.terminate_at_limit:", "if False:",
+        f"{T}envs/test_gymnasium_teams.py -k step_limit", "time-limit",
+    ),
+    Mutant(
+        "adapters: SMAC's time limit terminates", "pyqmix/envs/smac.py",
+        "(terminated and bool(info.get(\"episode_limit\", False)))", "False", f"{T}envs/test_smac.py -k time_limit",
+        "time-limit",
+    ),
 )  # fmt: skip
