@@ -34,7 +34,7 @@ def next_greedy_actions(rows: StepRows, choosing: Tensor) -> Tensor:
     Raises:
         NoAvailableActionError: an agent of a step that is not terminated has no available action at o'.
     """
-    numbers = torch.arange(choosing.shape[-1]).to(choosing).expand_as(choosing)
+    numbers = torch.arange(choosing.shape[-1], dtype=choosing.dtype, device=choosing.device).expand_as(choosing)
     return ops.greedy_next_qs(numbers, rows.next_avail, rows.terminated, choosing).nan_to_num().long()
 
 
