@@ -1,9 +1,10 @@
-"""Calls a user's class or function with those keywords that it accepts."""
+"""Calls what a user wrote: with those keywords that it accepts, and naming what it raises."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from torch import nn
@@ -11,6 +12,23 @@ from torch import nn
 from pyqmix.base.errors import ConfigError
 
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+
+
+@contextmanager
+def blamed(option: str, call: str) -> Iterator[None]:
+    """Turn an exception of a user's code into a ConfigError that names it, with the exception as its cause.
+
+    Args:
+        option: what the code is, such as ``mixer mine``.
+        call: what is done with it, such as ``forward(agent_qs (4, 2))``.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        reason = " ".join([f"{type(error).__name__}:", *str(error).strip().splitlines()[:1]])
+        raise ConfigError(f"{option}: {call} raised {reason}") from error
 
 
 def accepts(factory: Callable[..., Any], name: str) -> bool:

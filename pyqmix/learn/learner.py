@@ -77,7 +77,7 @@ class Learner:
 
     def _change_weights(self, inputs: StepInputs) -> UpdateStats:
         """Change the weights by one training step; the same operations whatever the inputs hold."""
-        with self._backend():
+        with self._backend(), self.networks.learning(self.config.seed, self.updates):
             rows, rewards, weights = self._prepare(inputs, self.step)
             loss, values, targets = self.step.gradients(rows, rewards, weights)
         grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)

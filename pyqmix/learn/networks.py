@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import cast
 
 import torch
+from torch import nn
 
+from pyqmix.base.calling import blamed
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.nn import Agent, Mixer, make_agent, make_mixer
+from pyqmix.nn.buffers import persistent_buffers
 from pyqmix.nn.flat import FlatParameters
+from pyqmix.nn.registry import is_built_in
 
 
 @dataclass
 class Networks:
     """The networks that learn and the target networks, the parameters of each pair in one block.
+
+    A user's networks are in evaluation mode, except the online ones while they compute a training step: acting and
+    targets use no dropout, and the running statistics of a batch normalisation.
 
     Attributes:
         spec: their sizes.
@@ -39,8 +48,10 @@ class Networks:
             torch.manual_seed(derive_seed(seed, Stream.PARAMETERS))
             agent, mixer = make_agent(spec), make_mixer(spec)
         agent, mixer = agent.to(device, dtype), mixer.to(device, dtype)
-        target_agent = copy.deepcopy(agent).requires_grad_(False)
-        target_mixer = copy.deepcopy(mixer).requires_grad_(False)
+        with blamed(f"agent {spec.agent}", "copy.deepcopy, which makes the target network,"):
+            target_agent = copy.deepcopy(agent).requires_grad_(False)
+        with blamed(f"mixer {spec.mixer}", "copy.deepcopy, which makes the target network,"):
+            target_mixer = copy.deepcopy(mixer).requires_grad_(False)
         flat, target_flat = FlatParameters([agent, mixer]), FlatParameters([target_agent, target_mixer])
         return cls(spec, agent, cast(Mixer, mixer), target_agent, cast(Mixer, target_mixer), flat, target_flat)
 
@@ -54,7 +65,41 @@ class Networks:
         return bool(self.flat.block.isfinite().all())
 
     def update_targets(self, tau: float) -> None:
-        """Move the target networks to the online ones, by ``tau`` of the way."""
+        """Move the target networks to the online ones, by ``tau`` of the way; buffers are copied."""
         online, target = self.flat.block, self.target_flat.block
         with torch.no_grad():
             target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
+            for source, copied in self._of_users():
+                pairs = zip(persistent_buffers(source), persistent_buffers(copied), strict=True)
+                for buffer, of_target in pairs:
+                    of_target.copy_(buffer)
+
+    @contextmanager
+    def learning(self, seed: int, update: int) -> Iterator[None]:
+        """Let a user's online networks compute a training step: in training mode, with random numbers of its own.
+
+        So their dropout neither depends on other draws of torch's generator nor changes them.
+
+        Args:
+            seed: the run's.
+            update: the training steps before this one.
+        """
+        online = [network for network, _ in self._of_users()]
+        if not online:
+            yield
+            return
+        gpus = [self.device] if self.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=gpus):
+            torch.manual_seed(derive_seed(seed, Stream.PARAMETERS, 1 + update))
+            for network in online:
+                network.train()
+            try:
+                yield
+            finally:
+                for network in online:
+                    network.eval()
+
+    def _of_users(self) -> list[tuple[nn.Module, nn.Module]]:
+        """Return a user's online networks with their targets; pyqmix's own have neither modes nor buffers."""
+        pairs = [(self.agent, self.target_agent), (self.mixer, self.target_mixer)]
+        return [cast(tuple[nn.Module, nn.Module], pair) for pair in pairs if not is_built_in(pair[0])]

@@ -48,9 +48,16 @@ class FlatParameters:
         return (part.view(p.shape) for part, p in zip(parts, self.parameters, strict=True))
 
     def set_grads(self, loss: Tensor) -> None:
-        """Compute a loss's gradient into the block's."""
-        grads = torch.autograd.grad(loss, self.parameters)
-        torch.cat([grad.reshape(-1) for grad in grads], out=self.block.grad)
+        """Compute a loss's gradient into the block's.
+
+        Zero for parameters that the loss does not depend on, and for frozen ones (``requires_grad`` is False),
+        which the optimizer therefore leaves as they are.
+        """
+        learned = [p for p in self.parameters if p.requires_grad]
+        grads = iter(torch.autograd.grad(loss, learned, allow_unused=True))
+        of_each = [(p, next(grads) if p.requires_grad else None) for p in self.parameters]
+        parts = [(torch.zeros_like(p) if grad is None else grad).reshape(-1) for p, grad in of_each]
+        torch.cat(parts, out=self.block.grad)
 
     def clip_grad_norm(self, max_norm: float) -> Tensor:
         """Scale the block's gradient down to a norm of at most ``max_norm``; return the norm () it had.

@@ -62,11 +62,49 @@ def squared_error(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Ten
     return torch.dot((errors * weights).flatten(), errors.flatten()), values.detach()
 
 
-class QMixer(nn.Module):
+class MonotoneMixer(nn.Module):
+    """The base of mixers that define their values alone, by ``forward(agent_qs, states)``.
+
+    The values are monotone in every agent's value, ``dq_tot/dq_i >= 0``. So the maximum over joint actions is the
+    value of the agents' own greedy actions, of which the target is taken (IGM; Rashid et al., arXiv:1803.11485,
+    equation 5). A subclass that is not monotone defines :meth:`td_target` too.
+    """
+
+    native_kind: ClassVar[str | None] = None
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        cls.native_kind = cls.__dict__.get("native_kind")  # a subclass may compute something else
+
+    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute the weighted squared error () of the values, and the values (..., *M); see :class:`Mixer`."""
+        return squared_error(self(agent_qs, states), targets, weights)
+
+    @torch.no_grad()
+    def td_target(
+        self,
+        next_qs: Tensor,
+        avail: Tensor,
+        rewards: Tensor,
+        terminated: Tensor,
+        gamma: float,
+        next_states: Tensor,
+        online_next_qs: Tensor | None = None,
+    ) -> Tensor:
+        """Compute the target (..., *M); see :class:`Mixer`."""
+        values = self(ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs), next_states)
+        of_agents = values.dim() > rewards.dim()
+        team, ended = (x.unsqueeze(-1) if of_agents else x for x in (rewards, terminated))
+        return torch.where(ended, team, team + gamma * values)
+
+
+class QMixer(MonotoneMixer):
     """The monotonic mixing network of QMIX, its weights generated from the state by hypernetworks.
 
     Parameters carry PyMARL's names: ``hyper_w_1.0.weight``, ``hyper_w_1.2.weight``, … (``hyper_w_1.weight``
     with one layer), ``hyper_b_1.weight``, ``hyper_w_final…``, ``V.0.weight``, ``V.2.weight``, and biases.
+
+    A subclass may define :meth:`forward`, of which loss and target are then computed, or :meth:`hypernetworks`.
 
     Args:
         n_agents: n.
@@ -82,10 +120,6 @@ class QMixer(nn.Module):
     """
 
     native_kind: ClassVar[str | None] = "qmix"
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        super().__init_subclass__(**arguments)
-        cls.native_kind = cls.__dict__.get("native_kind")  # a subclass may compute something else
 
     def __init__(
         self,
@@ -115,7 +149,8 @@ class QMixer(nn.Module):
 
     def _weights(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute :meth:`hypernetworks`; on a GPU with all layers that read the states as one."""
-        if not states.is_cuda or wants_reference():
+        own = type(self).hypernetworks is not QMixer.hypernetworks
+        if not states.is_cuda or wants_reference() or own:
             return self.hypernetworks(states)
         return self._stacked(states)
 
@@ -137,16 +172,18 @@ class QMixer(nn.Module):
             ValueError: an argument is of the wrong shape or on the wrong device.
         """
         self._check_states(agent_qs, "agent_qs", 1, states)
-        parameters = self._layers()
-        if can_fuse(agent_qs, states, parameters):
+        parameters = self._fused(agent_qs, states)
+        if parameters is not None:
             return ops.qmixer(agent_qs, states, parameters)
         return ops.mix(agent_qs, *self._weights(states))
 
     def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the weighted squared error () of q_tot, and q_tot (...); see :class:`Mixer`."""
+        if type(self).forward is not QMixer.forward:
+            return super().loss(agent_qs, states, targets, weights)
         self._check_states(agent_qs, "agent_qs", 1, states)
-        parameters = self._layers()
-        if can_fuse(agent_qs, states, parameters):
+        parameters = self._fused(agent_qs, states)
+        if parameters is not None:
             return ops.qmixer_loss(agent_qs, states, parameters, targets, weights)
         return squared_error(ops.mix(agent_qs, *self._weights(states)), targets, weights)
 
@@ -162,14 +199,24 @@ class QMixer(nn.Module):
         online_next_qs: Tensor | None = None,
     ) -> Tensor:
         """Compute the target (...) with this network as the target mixer; see :class:`Mixer`."""
+        if type(self).forward is not QMixer.forward:
+            arguments = (next_qs, avail, rewards, terminated, gamma, next_states, online_next_qs)
+            return super().td_target(*arguments)
         self._check_states(next_qs, "next_qs", 2, next_states)
-        parameters = self._layers()
-        if can_fuse(next_qs, next_states, parameters):
+        parameters = self._fused(next_qs, next_states)
+        if parameters is not None:
             return ops.qmixer_td_target(
                 next_qs, avail, rewards, terminated, gamma, next_states, parameters, online_next_qs
             )
         weights = self._weights(next_states)
         return ops.td_target(next_qs, avail, rewards, terminated, gamma, *weights, online_next_qs)
+
+    def _fused(self, qs: Tensor, states: Tensor) -> list[Tensor] | None:
+        """Return the parameters with which the fused operations compute these inputs; None: they cannot."""
+        if type(self).hypernetworks is not QMixer.hypernetworks:
+            return None
+        parameters = self._layers()
+        return parameters if can_fuse(qs, states, parameters) else None
 
     def _layers(self) -> list[Tensor]:
         """Return weights and biases in the order of parameters(), each as its module shows it."""
@@ -194,37 +241,6 @@ class QMixer(nn.Module):
     def extra_repr(self) -> str:
         """Name the sizes in the module's printout."""
         return f"n_agents={self.n_agents}, state_dim={self.state_dim}, embed_dim={self.embed_dim}"
-
-
-class MonotoneMixer(nn.Module):
-    """The base of mixers that define their values alone, by ``forward(agent_qs, states)``.
-
-    The values are monotone in every agent's value. So the maximum over joint actions is the value of the agents'
-    own greedy actions, of which the target is taken.
-    """
-
-    native_kind: ClassVar[str | None] = None
-
-    def loss(self, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute the weighted squared error () of the values, and the values (..., *M); see :class:`Mixer`."""
-        return squared_error(self(agent_qs, states), targets, weights)
-
-    @torch.no_grad()
-    def td_target(
-        self,
-        next_qs: Tensor,
-        avail: Tensor,
-        rewards: Tensor,
-        terminated: Tensor,
-        gamma: float,
-        next_states: Tensor,
-        online_next_qs: Tensor | None = None,
-    ) -> Tensor:
-        """Compute the target (..., *M); see :class:`Mixer`."""
-        values = self(ops.greedy_next_qs(next_qs, avail, terminated, online_next_qs), next_states)
-        of_agents = values.dim() > rewards.dim()
-        team, ended = (x.unsqueeze(-1) if of_agents else x for x in (rewards, terminated))
-        return torch.where(ended, team, team + gamma * values)
 
 
 class VDNMixer(MonotoneMixer):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 from torch import nn
 
-from pyqmix.base.calling import accepts, call_accepted
+from pyqmix.base.calling import accepts, blamed, call_accepted
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.registry import Registry
 from pyqmix.nn.agents import Agent, GRUAgent, MLPAgent
 from pyqmix.nn.mixers import IQLMixer, QMixer, VDNMixer
+from pyqmix.nn.trial import require_trainable, try_agent, try_mixer
 from pyqmix.nn.user_agent import UserAgent
 from pyqmix.nn.user_mixer import UserMixer
 
@@ -39,8 +41,8 @@ def register_agent(name: str, factory: Factory) -> None:
 
     Args:
         name: letters, digits, ``_``, ``-`` and ``.``.
-        factory: a class or function that returns a subclass of :class:`pyqmix.nn.Agent`, or a module as
-            :class:`pyqmix.nn.UserAgent` describes it. It is called with those of ``obs_dim``, ``n_actions``,
+        factory: a class or function that returns a module as :class:`pyqmix.nn.UserAgent` describes it, or a
+            subclass of :class:`pyqmix.nn.Agent`. It is called with those of ``obs_dim``, ``n_actions``,
             ``n_agents`` and the options of :class:`pyqmix.Config` that its signature names, and with the option
             ``agent_args``.
 
@@ -57,8 +59,9 @@ def register_mixer(name: str, factory: Factory) -> None:
 
     Args:
         name: letters, digits, ``_``, ``-`` and ``.``.
-        factory: a class or function that returns a module with ``forward(agent_qs, states)``, or one that
-            satisfies :class:`pyqmix.nn.Mixer`. It is called with those of ``n_agents``, ``state_dim`` and the
+        factory: a class or function that returns a module with ``forward(agent_qs, states)``, as
+            :class:`pyqmix.nn.UserMixer` describes it, or one that satisfies :class:`pyqmix.nn.Mixer` or
+            :class:`pyqmix.learn.joint.JointMixer`. It is called with those of ``n_agents``, ``state_dim`` and the
             options of :class:`pyqmix.Config` that its signature names, and with the option ``mixer_args``.
 
     Raises:
@@ -68,10 +71,11 @@ def register_mixer(name: str, factory: Factory) -> None:
 
 
 def make_agent(spec: NetworkSpec) -> Agent:
-    """Build the agent network of a name in AGENTS.
+    """Build the agent network of a name in AGENTS, in evaluation mode.
 
     Raises:
-        ConfigError: there is none, or it cannot be built with these options.
+        ConfigError: there is none, or it cannot be built with these options; or a user's network does not work on
+            random observations of these sizes.
     """
     factory, option = AGENTS[spec.agent], f"agent {spec.agent}"
     offered = spec.offered
@@ -81,29 +85,40 @@ def make_agent(spec: NetworkSpec) -> Agent:
         offered["obs_dim"] += spec.n_agents
     if not spec.share_parameters and not accepts(factory, "share_parameters"):
         raise ConfigError(f"share_parameters: expected true, because agent {spec.agent} has no such argument")
-    made = call_accepted(option, factory, offered, spec.agent_args, ("obs_dim", "n_actions", "n_agents"))
-    _require_module(option, made)
+    made = _make(option, factory, offered, spec.agent_args, ("obs_dim", "n_actions", "n_agents"))
+    if is_built_in(made):
+        return cast(Agent, made)
     if isinstance(made, Agent):
         if appends_id:
             raise ConfigError(f"{option}: returns a pyqmix.nn.Agent: expected a parameter agent_id, got none")
-        return made
-    scale = None if accepts(factory, "obs_scale") else spec.obs_scale
-    return UserAgent(spec.agent, made, spec.n_actions, spec.n_agents if appends_id else 0, scale)
+    else:
+        scale = None if accepts(factory, "obs_scale") else spec.obs_scale
+        made = UserAgent(spec.agent, made, spec.n_actions, spec.n_agents if appends_id else 0, scale)
+    try_agent(option, made.eval(), spec)
+    return made
 
 
 def make_mixer(spec: NetworkSpec) -> nn.Module:
-    """Build the mixer of a name in MIXERS, which satisfies :class:`Mixer` or :class:`JointMixer`.
+    """Build the mixer of a name in MIXERS, in evaluation mode.
+
+    It satisfies :class:`pyqmix.nn.Mixer` or :class:`pyqmix.learn.joint.JointMixer`.
 
     Raises:
-        ConfigError: there is none, or it cannot be built with these options.
+        ConfigError: there is none, or it cannot be built with these options; or a user's network does not work on
+            random values and states of these sizes.
     """
     option = f"mixer {spec.mixer}"
     factory = MIXERS[spec.mixer]
-    made: nn.Module = call_accepted(option, factory, spec.offered, spec.mixer_args, ("n_agents", "state_dim"))
-    _require_module(option, made)
-    if _has(made, "loss", "td_target") or _has(made, "batch_loss", "batch_targets"):
+    made = _make(option, factory, spec.offered, spec.mixer_args, ("n_agents", "state_dim"))
+    if is_built_in(made):
         return made
-    return UserMixer(spec.mixer, made)
+    made.eval()
+    if _has(made, "batch_loss", "batch_targets"):
+        require_trainable(option, made)
+        return made
+    mixer = made if _has(made, "loss", "td_target") else UserMixer(spec.mixer, made)
+    try_mixer(option, mixer, spec)
+    return mixer
 
 
 def is_built_in(network: object) -> bool:
@@ -111,9 +126,17 @@ def is_built_in(network: object) -> bool:
     return type(network) in _BUILT_IN
 
 
-def _require_module(option: str, made: Any) -> None:
+def _make(
+    option: str, factory: Factory, offered: Mapping[str, Any], given: Mapping[str, Any], always: tuple[str, ...]
+) -> nn.Module:
+    if getattr(factory, "__init__", None) is nn.Module.__init__:  # takes any keyword in order to refuse it
+        always = ()
+    with blamed(option, getattr(factory, "__qualname__", repr(factory))):
+        made = call_accepted(option, factory, offered, given, always)
     if not isinstance(made, nn.Module):
         raise ConfigError(f"{option}: expected a torch.nn.Module, got {type(made).__name__}")
+    # A function may return one module at each call; each learner has its own.
+    return made if isinstance(factory, type) else copy.deepcopy(made)
 
 
 def _has(made: object, *methods: str) -> bool:

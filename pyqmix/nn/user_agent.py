@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from pyqmix.base.calling import blamed
 from pyqmix.base.errors import ConfigError
 from pyqmix.nn.agents import Agent
 
@@ -15,9 +16,15 @@ class UserAgent(Agent):
     """A module that has ``forward(obs, hidden) -> (values, hidden)`` and perhaps ``initial_hidden(episodes)``.
 
     Its ``forward`` maps observations (K, n, O) of K episodes at one time step, and their hidden state (K, ...), to
-    values (K, n, A) and the next hidden state, of the same shape. A module without a hidden state gets and returns
-    None. One that also has ``unroll(obs, batch_sizes)``, as :meth:`pyqmix.nn.Agent.unroll` describes it, maps
-    whole episodes at once; otherwise they are unrolled step by step.
+    values (K, n, A) and the next hidden state, of the same shape. All are float32. A module without a hidden state
+    gets and returns None. One that also has ``unroll(obs, batch_sizes)``, as :meth:`pyqmix.nn.Agent.unroll`
+    describes it, maps whole episodes at once; otherwise they are unrolled step by step.
+
+    With the option ``agent_id``, O counts a one-hot id (n) that is appended to each observation, unless the
+    module's class takes a parameter ``agent_id`` and does it itself. Likewise ``obs_scale``.
+
+    The module acts, and computes targets, in evaluation mode; its values must then depend on inputs and weights
+    alone. It learns in training mode, so that it may have dropout and batch normalisation.
 
     Args:
         name: its name in error messages.
@@ -32,10 +39,15 @@ class UserAgent(Agent):
     ) -> None:
         super().__init__(obs_scale)
         self.name, self.net, self.n_actions, self.agent_ids = name, net, n_actions, agent_ids
-        self.recurrent = self.initial_hidden(1) is not None
+        with blamed(f"agent {name}", "initial_hidden(1)"):
+            self.recurrent = self.initial_hidden(1) is not None
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
-        """Return the module's hidden state at the start of K episodes."""
+        """Return the module's hidden state at the start of K episodes, in memory of its own.
+
+        Raises:
+            ConfigError: it is no tensor (K, ...).
+        """
         initial = getattr(self.net, "initial_hidden", None)
         hidden = None if initial is None else initial(episodes)
         if hidden is not None and (not isinstance(hidden, Tensor) or hidden.dim() == 0 or len(hidden) != episodes):
@@ -43,7 +55,7 @@ class UserAgent(Agent):
                 f"agent {self.name}: initial_hidden({episodes}): expected a tensor ({episodes}, ...) or None, "
                 f"got {_shown(hidden)}"
             )
-        return hidden
+        return None if hidden is None else hidden.clone()  # not an expanded parameter, as players write into it
 
     def act(self, obs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Map observations (K, n, O) and the hidden state to values (K, n, A) and the next hidden state."""
