@@ -63,20 +63,24 @@ class Trial(NamedTuple):
     losses: Tensor
 
 
-def try_out(config: Config, spec: EpisodeSpec, device: torch.device) -> Trial:
-    """Take training steps on one batch of episodes of full length."""
+def try_out(config: Config, spec: EpisodeSpec, device: torch.device, limit: float = float("inf")) -> Trial:
+    """Take training steps on one batch of episodes of full length; on the CPU fewer, after ``limit`` seconds."""
     learner = Learner(spec, config, device)
     batch = _full_batch(spec, config.batch_size, pin_memory=device.type == "cuda")
     importance = torch.ones(config.batch_size) if config.prioritised else None
-    seconds, losses = [], []
+    seconds: list[float] = []
+    losses: list[Tensor] = []
+    began = time.perf_counter()
     for _ in range(_WARM_UP + _MEASURED):
         start = time.perf_counter()
+        if device.type == "cpu" and len(seconds) > 1 and start - began > limit:
+            break
         losses.append(learner.update(batch, importance).loss)
         ActorWeights.of(learner.agent)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         seconds.append(time.perf_counter() - start)
-    return Trial(median(seconds[_WARM_UP:]), torch.stack(losses).cpu())
+    return Trial(median(seconds[min(_WARM_UP, len(seconds) - 1) :]), torch.stack(losses).cpu())
 
 
 def _faster(config: Config, spec: EpisodeSpec, gpu: torch.device) -> tuple[torch.device, str]:

@@ -129,8 +129,6 @@ def is_built_in(network: object) -> bool:
 def _make(
     option: str, factory: Factory, offered: Mapping[str, Any], given: Mapping[str, Any], always: tuple[str, ...]
 ) -> nn.Module:
-    if getattr(factory, "__init__", None) is nn.Module.__init__:  # takes any keyword in order to refuse it
-        always = ()
     with blamed(option, getattr(factory, "__qualname__", repr(factory))):
         made = call_accepted(option, factory, offered, given, always)
     if not isinstance(made, nn.Module):

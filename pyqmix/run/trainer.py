@@ -19,6 +19,7 @@ from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.run.display import Display
 from pyqmix.run.interrupt import InterruptFlag
+from pyqmix.run.network_notes import network_notes
 from pyqmix.run.run import Run
 
 
@@ -88,6 +89,8 @@ def train(
         for note in getattr(world, "notes", ()):
             display.message(f"{world.name}: {note}")
         run = Run(config, world.spec, device, display, resume)
+        for note in () if quiet else network_notes(config, world, run.learner):
+            display.message(note)
         try:
             while run.progress.steps < config.total_steps and not interrupt.seen:
                 run.play()

@@ -1,0 +1,81 @@
+"""Says at a run's start what a user's networks cost, and whether a mixer is as monotone as it is taken to be."""
+
+from __future__ import annotations
+
+import time
+from typing import cast
+
+from torch import nn
+
+from pyqmix.base.seeding import Stream
+from pyqmix.config import Config
+from pyqmix.envs import Env, NativeEnv
+from pyqmix.learn.autograd_step import AutogradStep
+from pyqmix.learn.device import try_out
+from pyqmix.learn.learner import Learner
+from pyqmix.nn import Agent
+from pyqmix.nn.registry import is_built_in
+from pyqmix.nn.trial import monotony_note
+from pyqmix.play.create import create_rollout
+
+_SECONDS = 0.2  # of each measurement
+_ENVS = 32  # most environments that are played
+
+
+def network_notes(config: Config, env: Env, learner: Learner) -> list[str]:
+    """Return sentences about the networks of a run that are not pyqmix's own; none, if all are.
+
+    What falls back from the fused path is measured on this run's sizes, in about a second: training steps, and
+    acting in a native environment, each against the nearest networks of pyqmix's own. The run's random streams and
+    its networks stay as they are. VDN and IQL, which have no fused training step either, are not mentioned.
+
+    Args:
+        config: the run's options.
+        env: one of its environments.
+        learner: the run's.
+    """
+    networks = {"agent": cast(nn.Module, learner.agent), "mixer": cast(nn.Module, learner.mixer)}
+    own = [option for option, network in networks.items() if not is_built_in(network)]
+    if not own:
+        return []
+    nearest = {"agent": "gru" if learner.agent.recurrent else "mlp", "mixer": "qmix"}
+    instead = {option: nearest[option] for option in own}
+    reference = config.replace(**instead, **{f"{option}_args": None for option in own})
+    others = Learner(env.spec, reference, learner.device)
+    prices = []
+    if type(others.step) is not AutogradStep:
+        prices.append(_price_of_learning(config, reference, learner, own))
+    if "agent" in own and isinstance(env, NativeEnv):
+        prices.append(_price_of_acting(config, reference, learner.agent, others.agent))
+    mixer = f"mixer {config.mixer}"
+    doubt = monotony_note(mixer, networks["mixer"], learner.networks.spec) if "mixer" in own else None
+    return [*(["; ".join(prices)] if prices else []), *([] if doubt is None else [doubt])]
+
+
+def _price_of_learning(config: Config, reference: Config, learner: Learner, own: list[str]) -> str:
+    ours, theirs = (
+        1e3 * try_out(each, learner.spec, learner.device, _SECONDS).seconds for each in (config, reference)
+    )
+    names = " and ".join(f"{option} {getattr(config, option)}" for option in own)
+    instead = " and ".join(getattr(reference, option) for option in own)
+    learn = "learn" if len(own) > 1 else "learns"
+    return f"{names} {learn} by autograd: a training step takes {ours:.1f} ms, {theirs:.1f} ms with {instead}"
+
+
+def _price_of_acting(config: Config, reference: Config, agent: Agent, other: Agent) -> str:
+    ours, theirs = _steps_per_second(config, agent), _steps_per_second(reference, other)
+    return f"agent {config.agent} acts by PyTorch: {ours:,.0f} steps/s, {theirs:,.0f} with {reference.agent}"
+
+
+def _steps_per_second(config: Config, agent: Agent) -> float:
+    """Measure how fast an agent plays episodes of a seed, which are not kept."""
+    count = min(config.num_envs, _ENVS)
+    rollout = create_rollout(config, agent, config.seed, Stream.EVALUATION, count)
+    try:
+        rollout.play(0, 1, config.eps_start)
+        steps, began = 0, time.perf_counter()
+        while (seconds := time.perf_counter() - began) < _SECONDS:
+            steps += rollout.play(0, count, config.eps_start).steps
+        return steps / seconds
+    finally:
+        rollout.close()
