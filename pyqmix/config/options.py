@@ -21,9 +21,10 @@ from pyqmix.base.options import (
     number,
     one_of,
     option_names,
-    require_number,
 )
-from pyqmix.base.registry import Registry
+from pyqmix.config.parts import brought, refer, restore
+from pyqmix.config.saved import of_environment, read_options
+from pyqmix.config.together import check_together
 from pyqmix.envs import FAMILIES, Env, EnvOptions, env_family, require_options
 from pyqmix.nn import AGENTS, MIXERS
 from pyqmix.ops.backend import BACKENDS
@@ -172,12 +173,7 @@ class Config:
         return object.__new__(config_class(cast(str, env)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (vars(self), self._brought())
-
-    def _brought(self) -> dict[str, object]:
-        """Return what the program itself brought for this run, by option: another process may not find it."""
-        named = {option: registry.brought(getattr(self, option)) for option, registry in _REGISTRIES.items()}
-        return {option: given for option, given in named.items() if given is not None}
+        return _restore, (vars(self), brought(vars(self)))
 
     def __post_init__(self) -> None:
         if self.eps_end is None:
@@ -185,40 +181,7 @@ class Config:
         check_each(self)
         if type(self) is not config_class(self.env):
             raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
-        self._check_together()
-
-    def _check_together(self) -> None:
-        if self.num_workers > self.num_envs:
-            raise ConfigError(
-                f"num_workers: expected at most num_envs = {self.num_envs}, the episodes that are played between "
-                f"updates, got {self.num_workers}"
-            )
-        if self.target_tau == 0:
-            raise ConfigError(f"target_tau: expected a number above 0, got {self.target_tau!r}")
-        if self.td_lambda > 0 and self.n_step > 1:
-            raise ConfigError(
-                f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {self.n_step} "
-                f"and td_lambda {self.td_lambda:g}"
-            )
-        if self.episodes_per_update is not None and self.updates_per_episode != 1.0:
-            raise ConfigError(
-                "episodes_per_update: expected it or updates_per_episode, as each is 1 / the other, got "
-                f"{self.episodes_per_update} and updates_per_episode {self.updates_per_episode:g}"
-            )
-        if self.lr_end is not None:
-            require_number("lr_end", self.lr_end, low=0.0, high=self.lr)
-        recurrent = getattr(AGENTS[self.agent], "recurrent", False)  # a function's agent is asked when it is built
-        if self.batch_transitions is not None and (recurrent or self.td_lambda > 0 or self.n_step > 1):
-            feed_forward = " or ".join(name for name in AGENTS if not getattr(AGENTS[name], "recurrent", False))
-            raise ConfigError(
-                f"batch_transitions: expected agent {feed_forward}, n_step 1 and td_lambda 0, which need no more "
-                f"than single transitions, got {self.agent}, {self.n_step} and {self.td_lambda:g}"
-            )
-        if self.batch_size + self.num_envs > self.buffer_size:
-            raise ConfigError(
-                f"buffer_size: expected at least batch_size + num_envs = {self.batch_size + self.num_envs} "
-                f"episodes, got {self.buffer_size}"
-            )
+        check_together(self)
 
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some options changed.
@@ -245,8 +208,7 @@ class Config:
         Raises:
             ConfigError: one of them cannot be called.
         """
-        names = {"env": env, "agent": agent, "mixer": mixer}
-        changes = {option: _REGISTRIES[option].refer(own) for option, own in names.items() if own is not None}
+        changes: dict[str, Any] = refer({"env": env, "agent": agent, "mixer": mixer})
         return self.replace(**changes, **({} if env is None else {"task": None})) if changes else self
 
     @property
@@ -302,27 +264,30 @@ class Config:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, path: Path) -> Config:
+    def from_json(
+        cls,
+        path: Path,
+        env: Callable[..., Any] | None = None,
+        agent: Callable[..., Any] | None = None,
+        mixer: Callable[..., Any] | None = None,
+    ) -> Config:
         """Read what :meth:`to_json` wrote.
 
+        Args:
+            path: the file.
+            env: makes the environment, in place of the name in the file.
+            agent: makes the agent network, likewise.
+            mixer: makes the mixer, likewise.
+
         Raises:
-            ConfigError: the file is absent, is not a JSON object, or has unknown or unusable options.
+            ConfigError: the file is absent, is not a JSON object, has unknown or unusable options, or names an
+                environment or a network that is unknown here.
         """
-        try:
-            values = json.loads(path.read_text())
-        except (OSError, ValueError) as error:
-            raise ConfigError(f"{path}: expected the options of a run, but {error}") from error
-        if not isinstance(values, dict):
-            raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
+        values = read_options(path, {"env": env, "agent": agent, "mixer": mixer})
         family = env_family(values.get("env", cls.env))
         if family.native and "num_workers" in values:
             values["num_workers"] = 0  # workers played these games in older versions; the results are the same
-        own = option_names(config_class(family.name))
-        defaults = _defaults_of_others(own)
-        values = {name: value for name, value in values.items() if name in own or defaults.get(name, ...) != value}
-        if surplus := sorted(values.keys() - {*own, *defaults}):
-            raise ConfigError(f"{path}: expected the options of a run, got {surplus}")
-        return cls(**values)
+        return cls(**of_environment(path, values, option_names(config_class(family.name))))
 
 
 def config_class(env: str) -> type[Config]:
@@ -337,19 +302,8 @@ def _class_with(options: Any) -> type[Config]:
     return dataclasses.make_dataclass("Config", (), bases=(options, Config), frozen=True, namespace=namespace)
 
 
-@cache
-def _defaults_of_others(own: tuple[str, ...]) -> dict[str, Any]:
-    """Return the options that other environments have, with their defaults; older runs saved those of all."""
-    fields = [field for family in FAMILIES.values() for field in dataclasses.fields(family.options)]
-    return {field.name: field.default for field in fields if field.name not in own}
-
-
-_REGISTRIES: dict[str, Registry[Any]] = {"env": FAMILIES, "agent": AGENTS, "mixer": MIXERS}
-
-
-def _restore(values: dict[str, Any], brought: dict[str, object]) -> Config:
-    for option, given in brought.items():
-        _REGISTRIES[option].restore(values[option], given)
+def _restore(values: dict[str, Any], given: dict[str, object]) -> Config:
+    restore(values, given)
     return Config(**values)
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
+
+from torch import nn
 
 from pyqmix.base.options import require_int
 from pyqmix.config import Config
@@ -12,38 +16,61 @@ from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.run import checkpoint
 
 
-def evaluate_run(run_dir: Path, episodes: int, seed: int) -> Evaluation:
+def evaluate_run(
+    run_dir: Path,
+    episodes: int,
+    seed: int,
+    env: Callable[..., Any] | None = None,
+    agent: Callable[..., nn.Module] | None = None,
+    mixer: Callable[..., nn.Module] | None = None,
+) -> Evaluation:
     """Play greedy episodes with the newest checkpoint of a run.
 
     Args:
         run_dir: the run's folder.
         episodes: how many.
         seed: of the episodes.
+        env: makes the environment, where the name in the run's options cannot be looked up here.
+        agent: makes the agent network, likewise.
+        mixer: makes the mixer, likewise.
 
     Raises:
-        ConfigError: a number is unusable, the folder is no run, or its checkpoint is damaged.
+        ConfigError: a number is unusable, the folder is no run, its checkpoint is damaged, or its environment or a
+            network is unknown here.
         EnvError: an environment raised or gave something unusable.
     """
     require_int("episodes", episodes, 1)
     require_int("seed", seed, 0)
-    config, agent = load_agent(run_dir)
-    evaluator = Evaluator(config.replace(eval_episodes=episodes), agent, seed)
+    config, network = load_agent(run_dir, env, agent, mixer)
+    evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)
     try:
         return evaluator.evaluate(episodes)
     finally:
         evaluator.close()
 
 
-def load_agent(run_dir: Path) -> tuple[Config, Agent]:
+def load_agent(
+    run_dir: Path,
+    env: Callable[..., Any] | None = None,
+    agent: Callable[..., nn.Module] | None = None,
+    mixer: Callable[..., nn.Module] | None = None,
+) -> tuple[Config, Agent]:
     """Return a run's options and the agent network of its newest checkpoint, on the CPU.
 
+    Args:
+        run_dir: the run's folder.
+        env: as for :func:`evaluate_run`.
+        agent: likewise.
+        mixer: likewise.
+
     Raises:
-        ConfigError: the folder is no run, or its checkpoint is damaged.
+        ConfigError: the folder is no run, its checkpoint is damaged, or its environment or a network is unknown
+            here.
     """
     newest = checkpoint.latest(run_dir)
-    config = Config.from_json(run_dir / "config.json").replace(device="cpu")
-    env = config.create_env()
-    learner = Learner(env.spec, config)
-    env.close()
+    config = Config.from_json(run_dir / "config.json", env, agent, mixer).replace(device="cpu")
+    world = config.create_env()
+    learner = Learner(world.spec, config)
+    world.close()
     checkpoint.load_weights(newest, learner)
     return config, learner.agent

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import nn
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, derive_seed
@@ -20,22 +22,38 @@ from pyqmix.run.evaluate import load_agent
 EPISODES = 3
 
 
-def record_run(run_dir: Path, path: Path, seed: int) -> None:
+def record_run(
+    run_dir: Path,
+    path: Path,
+    seed: int,
+    env: Callable[..., Any] | None = None,
+    agent: Callable[..., nn.Module] | None = None,
+    mixer: Callable[..., nn.Module] | None = None,
+) -> None:
     """Write a GIF of the first greedy episodes that ``pyqmix-eval`` of this seed plays.
 
+    Args:
+        run_dir: the run's folder.
+        path: the file.
+        seed: of the episodes.
+        env: as for :func:`pyqmix.run.evaluate.evaluate_run`.
+        agent: likewise.
+        mixer: likewise.
+
     Raises:
-        ConfigError: the folder is no run, its environment cannot be drawn, or the file cannot be written.
+        ConfigError: the folder is no run, its environment cannot be drawn, the file cannot be written, or the
+            environment or a network is unknown here.
     """
     if path.suffix.lower() != ".gif" or not path.parent.is_dir():
         raise ConfigError(f"gif: expected the name of a .gif file in a folder that exists, got {path}")
-    config, agent = load_agent(run_dir)
-    env = config.create_env()
+    config, network = load_agent(run_dir, env, agent, mixer)
+    world = config.create_env()
     try:
-        save_gif(path, (frame for k in range(EPISODES) for frame in _episode(env, agent, seed, k)))
+        save_gif(path, (frame for k in range(EPISODES) for frame in _episode(world, network, seed, k)))
     except OSError as error:
         raise ConfigError(f"gif: {path} cannot be written: {error}") from None
     finally:
-        env.close()
+        world.close()
 
 
 @torch.inference_mode()

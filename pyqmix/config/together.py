@@ -1,0 +1,49 @@
+"""Checks of options that depend on each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.options import require_number
+from pyqmix.nn import AGENTS
+
+
+def check_together(config: Any) -> None:
+    """Require that the options of a :class:`pyqmix.Config`, each of which is usable, fit together.
+
+    Raises:
+        ConfigError: some do not; the message names them.
+    """
+    if config.num_workers > config.num_envs:
+        raise ConfigError(
+            f"num_workers: expected at most num_envs = {config.num_envs}, the episodes that are played between "
+            f"updates, got {config.num_workers}"
+        )
+    if config.target_tau == 0:
+        raise ConfigError(f"target_tau: expected a number above 0, got {config.target_tau!r}")
+    if config.td_lambda > 0 and config.n_step > 1:
+        raise ConfigError(
+            f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {config.n_step} "
+            f"and td_lambda {config.td_lambda:g}"
+        )
+    if config.episodes_per_update is not None and config.updates_per_episode != 1.0:
+        raise ConfigError(
+            "episodes_per_update: expected it or updates_per_episode, as each is 1 / the other, got "
+            f"{config.episodes_per_update} and updates_per_episode {config.updates_per_episode:g}"
+        )
+    if config.lr_end is not None:
+        require_number("lr_end", config.lr_end, low=0.0, high=config.lr)
+    recurrent = getattr(AGENTS[config.agent], "recurrent", False)  # a function's agent is asked when it is built
+    if config.batch_transitions is not None and (recurrent or config.td_lambda > 0 or config.n_step > 1):
+        loaded = (name for name in AGENTS if ":" not in name)
+        feed_forward = " or ".join(name for name in loaded if not getattr(AGENTS[name], "recurrent", False))
+        raise ConfigError(
+            f"batch_transitions: expected agent {feed_forward}, n_step 1 and td_lambda 0, which need no more "
+            f"than single transitions, got {config.agent}, {config.n_step} and {config.td_lambda:g}"
+        )
+    if config.batch_size + config.num_envs > config.buffer_size:
+        raise ConfigError(
+            f"buffer_size: expected at least batch_size + num_envs = {config.batch_size + config.num_envs} "
+            f"episodes, got {config.buffer_size}"
+        )
