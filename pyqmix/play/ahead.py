@@ -22,7 +22,7 @@ from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.create import AnyRollout, create_rollout
-from pyqmix.play.rollout import Played
+from pyqmix.play.episodes import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
 _GRACE = 5.0  # seconds that playing has to end by itself when the run is over

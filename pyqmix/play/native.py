@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pyqmix import _C
 from pyqmix.base.errors import EnvError
-from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
-from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import NativeEnv
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.rollout import Played
+from pyqmix.play.actor import native_policy
+from pyqmix.play.episodes import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
 LANES = 32  # worlds of a thread that share each forward pass
@@ -86,29 +85,3 @@ class NativeRollout:
 
     def close(self) -> None:
         """Do nothing."""
-
-
-def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy | None:
-    """Build the agent's twin in C++, without its weights; None if it has none, so that Python must act.
-
-    Args:
-        agent: the policy.
-        spec: the sizes of its environment's episodes.
-
-    Raises:
-        ValueError: the agent's scale is not one of the environment's observations.
-    """
-    if agent.native_kind is None:
-        return None
-    networks = NetworkSpec(
-        n_agents=spec.n_agents,
-        obs_dim=spec.obs_dim,
-        n_actions=spec.n_actions,
-        state_dim=spec.state_dim,
-        agent=agent.native_kind,
-        hidden_dims=(agent.hidden_dim, agent.hidden_dim),
-        agent_id=agent.agent_id,
-        share_parameters=agent.share_parameters,
-        obs_scale=None if agent.obs_scale is None else tuple(agent.obs_scale.tolist()),
-    )
-    return _C.Policy(native_network_spec(networks))

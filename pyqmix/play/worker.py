@@ -18,6 +18,7 @@ from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.play.episodes import Outcome, Ticket
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import EpisodeRing
 
@@ -37,16 +38,6 @@ class Job:
     ticket: int | None
     epsilon: float
     weights: ActorWeights | None
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Result of an episode."""
-
-    episode: int
-    reward_sum: float
-    steps: int
-    won: bool | None
 
 
 @dataclass(frozen=True)
@@ -82,9 +73,10 @@ def _receive(connection: Connection) -> Job | None:
 def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
     if job.weights is not None:
         job.weights.load_into(agent)
-    played = rollout.play(job.episode, 1, job.epsilon, job.ticket)
-    won = None if played.won is None else bool(played.won[0])
-    return Outcome(job.episode, float(played.returns[0]), int(played.lengths[0]), won)
+    waiting = iter([Ticket(job.episode, job.ticket)])
+    done: list[Outcome] = []
+    rollout.play_each(lambda wait: next(waiting, None), done.append, job.epsilon)
+    return done[0]
 
 
 def _failure(error: Exception) -> Failure:

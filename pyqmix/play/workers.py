@@ -12,15 +12,13 @@ import multiprocessing.connection
 from collections import deque
 from dataclasses import dataclass
 
-import numpy as np
-
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.rollout import Played, all_told
-from pyqmix.play.worker import Failure, Job, Outcome, serve
+from pyqmix.play.episodes import Outcome, Played, in_order
+from pyqmix.play.worker import Failure, Job, serve
 from pyqmix.replay import EpisodeRing
 
 DEATHS = 3  # of workers over one episode, before its environment is blamed
@@ -66,7 +64,7 @@ class WorkerRollout:
         ring: EpisodeRing | None,
         num_workers: int,
     ) -> None:
-        self._config, self._agent, self._seed, self._stream, self._ring = config, agent, seed, stream, ring
+        self._config, self.agent, self._seed, self._stream, self._ring = config, agent, seed, stream, ring
         # A fork of this process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["pyqmix"])  # torch is imported once, not by every worker
@@ -86,12 +84,11 @@ class WorkerRollout:
             RuntimeError: a worker failed otherwise. The cause of each is the worker's traceback.
         """
         ticket = None if self._ring is None else self._ring.reserve(count)
-        weights = ActorWeights.of(self._agent)
+        weights = ActorWeights.of(self.agent)
         waiting = deque(
             Job(first + k, None if ticket is None else ticket + k, epsilon, weights) for k in range(count)
         )
-        returns, lengths = np.zeros(count), np.zeros(count, np.int64)
-        won: list[bool | None] = [None] * count
+        outcomes: list[Outcome] = []
         deaths: dict[int, int] = {}
         for worker in self._workers:
             worker.has_weights = False
@@ -104,13 +101,11 @@ class WorkerRollout:
                         self._replace(worker, waiting, deaths)
                         continue
                     worker.job = None
-                    returns[outcome.episode - first] = outcome.reward_sum
-                    lengths[outcome.episode - first] = outcome.steps
-                    won[outcome.episode - first] = outcome.won
+                    outcomes.append(outcome)
         except BaseException:
             self._stop_playing()
             raise
-        return Played(returns, lengths, all_told(won))
+        return in_order(outcomes, first)
 
     def close(self) -> None:
         """End the workers."""

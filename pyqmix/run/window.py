@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from pyqmix.learn.step import UpdateStats
-from pyqmix.play.rollout import Played
+from pyqmix.play.episodes import Played
 
 
 class Window:

@@ -42,6 +42,7 @@ OVERLAP, PRIORITISED, DRAW = (
     "csrc/replay/prioritised_draw.cpp",
 )
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
+ACTOR = "pyqmix/play/actor.py"
 T, METHODS = "tests/", "pyqmix/methods/"
 LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
 
@@ -120,7 +121,7 @@ MUTANTS = (
         "state(word) != SlotState::empty && !(word & kRetire)", f"{T}replay/test_replay.py -k unfinished", "unfinished",
     ),
     Mutant(
-        "hidden state is carried into the next episode", ROLLOUT, "hidden[seat.row] = 0", "pass",
+        "hidden state is carried into the next episode", ACTOR, "self._hidden[row] = 0", "pass",
         f"{T}play/test_rollout.py -k hidden", "hidden-state",
     ),
     Mutant(
@@ -136,8 +137,8 @@ MUTANTS = (
         f"{T}run/test_trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
     ),
     Mutant(
-        "seeds depend on the seat", ROLLOUT, "derive_seed(self._seed, self._stream, episode)",
-        "derive_seed(self._seed, self._stream, episode + seat.row)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
+        "seeds depend on the seat", ROLLOUT, "derive_seed(self._seed, self._stream, seat.episode)",
+        "derive_seed(self._seed, self._stream, seat.episode + seat.row)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
         "exploration depends on the seat", ROLLOUT, "Stream.EXPLORATION, episode)", "Stream.EXPLORATION, seat.row)",
@@ -770,6 +771,10 @@ MUTANTS = (
         "ends = torch.full_like(batch.lengths, points - 1).cumsum(0)", f"{T}learn/test_learner.py -k drawn_uniformly",
     ),
     Mutant(
+        "hidden states of Python episodes are those of other rows", ACTOR, "self._hidden[list(rows)] = hidden",
+        "self._hidden[: len(rows)] = hidden", f"{T}play/test_rollout.py -k 'number_of_environments'", "hidden-state",
+    ),
+    Mutant(
         "workers share parameters whatever they are told", "pyqmix/play/worker.py",
         "network_spec(env.spec, config)", "network_spec(env.spec, config.replace(share_parameters=True))",
         f"{T}play/test_workers.py -k without_shared",
@@ -822,7 +827,7 @@ MUTANTS = (
         "sum(widths)", f"{T}nn/test_nn.py -k stacked",
     ),
     Mutant(
-        "an acting copy of a GPU's policy grows old", "pyqmix/play/rollout.py", "if self._actor is not self._agent:",
+        "an acting copy of a GPU's policy grows old", ACTOR, "if self._actor is not self._agent:",
         "if self._actor is None:", f"{T}play/test_rollout.py -k up_to_date",
     ),
     Mutant(

@@ -19,8 +19,9 @@ from pyqmix.learn.learner import Learner
 from pyqmix.learn.native_step import NativeStep
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import GRUAgent, MLPAgent
+from pyqmix.play.actor import native_policy
 from pyqmix.play.create import create_rollout
-from pyqmix.play.native import NativeRollout, native_policy
+from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
 from pyqmix.replay import RingBusyError
 
@@ -254,7 +255,7 @@ def test_every_simd_level(level, at_simd_level):
         "import numpy as np, torch; from pyqmix.base.spec import EpisodeSpec\n"
         "from pyqmix.nn.actor_weights import ActorWeights\n"
         "from pyqmix.nn.agents import GRUAgent, MLPAgent\n"
-        "from pyqmix.play.native import native_policy\n"
+        "from pyqmix.play.actor import native_policy\n"
         "torch.manual_seed(0); worst = 0.0; obs = torch.randn(33, 2, 15)\n"
         "for kind in (MLPAgent, GRUAgent):\n"
         "    for share in (True, False):\n"

@@ -14,6 +14,7 @@ from pyqmix.envs.lbf.env import LbfEnv
 from pyqmix.envs.protocol import Point, Step
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play import rollout
+from pyqmix.play.actor import NativeActor, TorchActor, create_actor
 from pyqmix.play.rollout import Rollout, epsilon_greedy
 from pyqmix.replay import RingBusyError
 
@@ -173,7 +174,7 @@ def test_evaluation_plays_other_episodes():
     seeds = []
     for seat in seats:
         seat.play(0, 20, 0.0)
-        seeds.append(set(seat._seats[0].env.seeds))
+        seeds.append(set(seat._worlds.envs[0].seeds))
     assert len(seeds[0]) == len(seeds[1]) == 20
     assert seeds[0].isdisjoint(seeds[1])
 
@@ -204,7 +205,7 @@ def test_what_is_written_is_what_was_played():
 def test_close_closes_every_environment():
     played = make_rollout(Drift, 2)
     played.close()
-    assert all(seat.env.seeds is None for seat in played._seats)
+    assert all(env.seeds is None for env in played._worlds.envs)
 
 
 def raising(step):
@@ -294,10 +295,69 @@ def test_too_small_a_ring_leaves_nothing_claimed():
     assert played.play(0, 1, 0.5).lengths.size == len(ring) == 1
 
 
+class Batch:
+    """Worlds that step together: they return lists, and an exception is nobody's in particular."""
+
+    def __init__(self, count, fails=False):
+        self.envs, self.fails = [Drift() for _ in range(count)], fails
+        self.name, self.spec = "batch", Drift.spec
+
+    def __len__(self):
+        return len(self.envs)
+
+    def reset(self, indices, seeds):
+        return [self.envs[k].reset(seed) for k, seed in zip(indices, seeds, strict=True)]
+
+    def step(self, indices, actions):
+        if self.fails:
+            raise KeyError("boom")
+        return [self.envs[k].step(joint) for k, joint in zip(indices, actions, strict=True)]
+
+    def close(self):
+        pass
+
+
+def test_worlds_that_step_together_play_the_same_episodes():
+    rings = [EpisodeRing(Drift.spec, capacity=9) for _ in range(2)]
+    batch = Rollout(Batch(4), make_agent(Drift.spec), 0, Stream.ENVIRONMENT, rings[0]).play(2, 9, 0.5)
+    alone = make_rollout(Drift, ring=rings[1]).play(2, 9, 0.5)
+    assert batch.returns.tolist() == alone.returns.tolist()
+    assert written(rings[0]) == written(rings[1])
+
+
+def test_a_failure_of_worlds_that_step_together_names_the_first_of_their_episodes():
+    ring = EpisodeRing(Drift.spec, capacity=9)
+    failing = Rollout(Batch(4, fails=True), make_agent(Drift.spec), 0, Stream.ENVIRONMENT, ring)
+    with pytest.raises(EnvError, match="environment batch, episode 3, step 0: step raised KeyError: 'boom'"):
+        failing.play(3, 9, 0.5)
+    assert ring.stats()["aborted"] == 4
+
+
+@pytest.mark.parametrize("kind", [MLPAgent, GRUAgent])
+def test_values_without_pytorch_are_the_agents(kind):
+    """Three steps of four episodes, of which only some are asked for, and one starts afresh."""
+    agent, random = make_agent(Drift.spec, kind), np.random.default_rng(0)
+    actors = [create_actor(agent, Drift.spec), TorchActor(agent)]
+    assert isinstance(actors[0], NativeActor)
+    for each in actors:
+        each.begin(4)
+    for rows in ([0, 1, 2, 3], [1, 3], [0, 3]):
+        obs = random.normal(size=(len(rows), 3, 5)).astype(np.float32)
+        np.testing.assert_allclose(actors[0].values(obs, rows), actors[1].values(obs, rows), atol=1e-6)
+        for each in actors:
+            each.forget(3)
+
+
+class Other(MLPAgent):
+    """Has no twin in C++, so that PyTorch acts."""
+
+    native_kind = None
+
+
 def test_a_copy_that_acts_is_brought_up_to_date():
-    agent = make_agent(Drift.spec)
+    agent = make_agent(Drift.spec, Other)
     acting = make_rollout(Drift, agent=agent)
-    acting._actor = copy.deepcopy(agent)  # as for an agent on a GPU
+    acting._actor._actor = copy.deepcopy(agent)  # as for an agent on a GPU
     with torch.no_grad():
         for parameter in agent.parameters():
             parameter.copy_(torch.randn_like(parameter))

@@ -80,7 +80,7 @@ def test_new_weights_reach_every_worker(rollouts):
     for k in range(3):
         for rollout in (one, many):
             with torch.no_grad():
-                rollout._agent.fc3.bias.copy_(torch.tensor([0.0, 0.0, 100.0]).roll(k))
+                rollout.agent.fc3.bias.copy_(torch.tensor([0.0, 0.0, 100.0]).roll(k))
         assert many.play(4 * k, 4, 0.0).returns.tolist() == one.play(4 * k, 4, 0.0).returns.tolist()
 
 
@@ -115,7 +115,7 @@ def test_an_environment_that_kills_every_worker_is_blamed(rollouts):
 
 
 def test_a_worker_that_cannot_start_says_why():
-    agent = in_one_process()[0]._agent
+    agent = in_one_process()[0].agent
     rollout = WorkerRollout(config_of(nonsense=1), agent, 0, Stream.ENVIRONMENT, None, 1)
     with pytest.raises(ConfigError, match="nonsense"):
         rollout.play(0, 1, 0.5)

@@ -12,8 +12,9 @@ from pyqmix.cli import evaluate
 from pyqmix.envs import Point, Step
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.nn.agents import MLPAgent
+from pyqmix.play.episodes import all_told
 from pyqmix.play.evaluator import Evaluation
-from pyqmix.play.rollout import Rollout, all_told
+from pyqmix.play.rollout import Rollout
 from pyqmix.run.metrics import read_metrics
 
 

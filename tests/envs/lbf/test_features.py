@@ -12,7 +12,7 @@ from pyqmix.envs import LbfEnv, NativeVectorEnv, SyncVectorEnv, make_env
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import GRUAgent, MLPAgent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.native import native_policy
+from pyqmix.play.actor import native_policy
 from pyqmix.run.checkpoint import latest, load_weights
 from pyqmix.run.evaluate import evaluate_run, load_agent
 

@@ -1,0 +1,69 @@
+"""Several worlds that are stepped together: the interface that Python episodes are played through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pyqmix.base.spec import EpisodeSpec
+from pyqmix.envs.protocol import Env, Point, Step
+
+
+class Worlds(Protocol):
+    """K worlds of one kind, each in an episode of its own or idle.
+
+    An episode depends on its reset's seed and its actions alone: not on its world's index, nor on K, nor on what
+    the other worlds do. What ``reset`` and ``step`` return is read once, in order, before the next call; it may be
+    an iterator that works when it is read, so that an exception concerns the world whose turn it is.
+    """
+
+    @property
+    def name(self) -> str:
+        """Its name in error messages."""
+
+    @property
+    def spec(self) -> EpisodeSpec:
+        """Sizes of the episodes."""
+
+    def __len__(self) -> int:
+        """Return K."""
+
+    def reset(self, indices: Sequence[int], seeds: Sequence[int]) -> Iterable[Point]:
+        """Start an episode in each of the worlds that ``indices`` names, by a seed in [0, 2**63) for each."""
+
+    def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterable[Step]:
+        """Execute the joint actions (len(indices), n) in the worlds that ``indices`` names; others are idle."""
+
+    def close(self) -> None:
+        """Free the worlds' resources."""
+
+
+class EnvWorlds:
+    """Environments that are stepped one after another.
+
+    Args:
+        envs: at least one, all of one kind.
+    """
+
+    def __init__(self, envs: Sequence[Env]) -> None:
+        self.envs = list(envs)
+        self.name, self.spec = self.envs[0].name, self.envs[0].spec
+
+    def __len__(self) -> int:
+        return len(self.envs)
+
+    def reset(self, indices: Sequence[int], seeds: Sequence[int]) -> Iterator[Point]:
+        """Reset one after another, as the result is read."""
+        return (self.envs[index].reset(seed) for index, seed in zip(indices, seeds, strict=True))
+
+    def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterator[Step]:
+        """Step one after another, as the result is read."""
+        return (self.envs[index].step(joint) for index, joint in zip(indices, actions, strict=True))
+
+    def close(self) -> None:
+        """Close every environment."""
+        for env in self.envs:
+            env.close()
