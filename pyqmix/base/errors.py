@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import traceback
 from collections.abc import Iterable
 
 
@@ -16,6 +17,37 @@ class EnvError(RuntimeError):
 
 class DivergenceError(RuntimeError):
     """The loss is no longer a finite number."""
+
+
+class WorkerTraceback(Exception):  # noqa: N818 (only an error's cause)
+    """The traceback of a worker's exception, which that exception has as its cause.
+
+    Attributes:
+        of_environment: whether code of the environment raised it.
+    """
+
+    def __init__(self, text: str, of_environment: bool = False) -> None:
+        super().__init__(text)
+        self.of_environment = of_environment
+
+    def __str__(self) -> str:
+        return "\n" + str(self.args[0])
+
+
+def environment_traceback(error: BaseException) -> str | None:
+    """Return the traceback of an environment's own exception; None for an error that no environment raised."""
+    cause = error.__cause__
+    if not isinstance(error, EnvError) or cause is None:
+        return None
+    if isinstance(cause, WorkerTraceback):
+        return str(cause.args[0]) if cause.of_environment else None
+    return "".join(traceback.format_exception(cause)) if raised_outside(cause) else None
+
+
+def raised_outside(error: BaseException) -> bool:
+    """Whether code that is not pyqmix's raised an exception."""
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return not frames or not frames[-1].f_globals.get("__name__", "").startswith("pyqmix.")
 
 
 def near(got: str, known: Iterable[str], most: int = 3) -> str:

@@ -10,7 +10,7 @@ from typing import Annotated
 import tyro
 
 from pyqmix.base.options import integer
-from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse, show_cause
+from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run
 
@@ -46,8 +46,7 @@ def main() -> None:
         if options.gif is not None:
             record_run(run_dir, Path(options.gif), options.seed)
     except USER_ERRORS as error:
-        show_cause(error)
-        fail(PROGRAM, option_style(error, Options))
+        fail(PROGRAM, option_style(error, Options), error)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ import dataclasses
 import io
 import re
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, near
+from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, environment_traceback, near
 
 T = TypeVar("T")
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
@@ -28,20 +27,18 @@ def import_from_here() -> None:
         sys.path.append(here)
 
 
-def fail(program: str, message: object) -> NoReturn:
-    """Print one line on stderr and exit with code 2."""
+def fail(program: str, message: object, cause: BaseException | None = None) -> NoReturn:
+    """Print one line on stderr and exit with code 2; above it the traceback of an environment's own exception.
+
+    Args:
+        program: the command's name.
+        message: the line.
+        cause: the error that it tells of.
+    """
+    if cause is not None and (text := environment_traceback(cause)) is not None:
+        print(text, file=sys.stderr, end="")
     print(f"{program}: error: {' '.join(str(message).split())}", file=sys.stderr)
     sys.exit(2)
-
-
-def show_cause(error: BaseException) -> None:
-    """Print the traceback of an exception that an environment's own code raised; pyqmix's checks have none."""
-    cause = error.__cause__
-    if not isinstance(error, EnvError) or cause is None:
-        return
-    frames = [frame for frame, _ in traceback.walk_tb(cause.__traceback__)]
-    if not frames or not frames[-1].f_globals.get("__name__", "").startswith("pyqmix."):
-        traceback.print_exception(cause)
 
 
 def parse(

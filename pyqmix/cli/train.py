@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pyqmix import __version__
 from pyqmix.base.build import build_info
-from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse, show_cause
+from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.envs import FAMILIES, env_family
 from pyqmix.run.trainer import train
@@ -22,6 +22,7 @@ RESUMABLE = {
     "device",
     "threads",
     "num_workers",
+    "step_timeout",
     "run_dir",
 }
 OWN_OPTIONS = ("--preset", "--resume", "--version")
@@ -58,9 +59,8 @@ def main() -> None:
             config = _parse(_without(arguments, "--preset"), defaults)
         result = train(config, resume=known.resume is not None)
     except USER_ERRORS as error:
-        show_cause(error)
         of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
-        fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]))
+        fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]), error)
     except KeyboardInterrupt:  # before the first episode, or the second time
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         sys.exit(130)

@@ -100,8 +100,12 @@ class Config:
     num_envs: Annotated[int, integer(1, 8_192)] = 1
     """Episodes played at the same time between updates."""
     num_workers: Annotated[int, integer(0, 8_192)] = 0
-    """Processes that play the episodes of a Python environment, each with one of its own; 0 plays in the trainer's
-    process. The results do not depend on the number."""
+    """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
+    0 plays in the trainer's process. The results do not depend on the number."""
+    step_timeout: Annotated[float, number(0.0)] = 300.0
+    """Seconds that a step, a reset or the construction of an environment may take in a worker process (it needs
+    --num-workers). A process that takes longer is replaced and its episodes are played again; after three times
+    the run fails and names the environment. 0: no limit."""
     updates_per_episode: Annotated[float, number(above=0.0)] = 1.0
     """Training steps for each episode played; 0.25 is one for every four episodes."""
     episodes_per_update: Annotated[int | None, _OPTIONAL] = None

@@ -9,6 +9,7 @@ from typing import Any
 from pyqmix.base.options import option_names
 from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env
+from pyqmix.envs.worlds import Worlds
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,8 @@ class EnvFamily:
         preset: the preset of a run that names none; None: the algorithm's own defaults.
         native: their worlds are :class:`pyqmix.envs.NativeEnv`, whose episodes are played without Python.
         default_task: the task of a run that names none, where there is such a task.
+        make_batch: builds a number of worlds that one simulator steps together, or returns None where the options
+            do not allow it; environments of ``make`` are then stepped one after another, as without this function.
         explores_fully: training explores with ε = 1 throughout unless told otherwise.
     """
 
@@ -32,6 +35,7 @@ class EnvFamily:
     native: bool = False
     default_task: str | None = None
     explores_fully: bool = False
+    make_batch: Callable[[Any, int], Worlds | None] | None = None
 
     def create(self, options: EnvOptions | None = None) -> Env:
         """Build one environment, for one team.

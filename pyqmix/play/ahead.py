@@ -63,6 +63,10 @@ class PlayInTurn:
         """Play nothing while the block runs."""
         return nullcontext()
 
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
+        """Return a rollout of other episodes in the same environments, which keeps none of them."""
+        return self._rollout.apart(agent, seed, stream)
+
     def close(self) -> None:
         """Close the environments."""
         self._rollout.close()
@@ -126,6 +130,10 @@ class PlayAhead:
         self._thread.start(partial(self._play, first, count, epsilon))
         yield
         self._ahead = self._thread.result()
+
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
+        """Return a rollout of other episodes in the same environments; not to play inside of :meth:`meanwhile`."""
+        return self._rollout.apart(agent, seed, stream)
 
     def close(self) -> None:
         """Close the environments, once they are not in use; does not wait long for that."""

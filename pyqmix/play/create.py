@@ -6,10 +6,12 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
+from pyqmix.envs.worlds import EnvWorlds
 from pyqmix.nn import Agent
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
-from pyqmix.play.workers import WorkerRollout
+from pyqmix.play.workers import WorkerPool, WorkerRollout
+from pyqmix.play.worlds import create_batch
 from pyqmix.replay import EpisodeRing
 
 AnyRollout = Rollout | NativeRollout | WorkerRollout
@@ -31,21 +33,23 @@ def create_rollout(
         agent: the policy.
         seed: of the run, or of an evaluation.
         stream: the stream that the episodes' seeds come from.
-        num_envs: how many environments share a forward pass in Python.
+        num_envs: how many environments play in Python, those of all workers together.
         ring: where the episodes go; None plays without keeping them.
         num_workers: processes of Python environments, which share the ring; 0 plays in this process.
 
     Raises:
         ConfigError: the environment cannot be built.
     """
-    env = config.create_env()
     if num_workers > 0:
-        env.close()
-        return WorkerRollout(config, agent, seed, stream, ring, num_workers)
-    if isinstance(env, NativeEnv) and agent.native_kind is not None:
-        return NativeRollout(env, agent, seed, stream, ring, config.threads)
-    others = [config.create_env() for _ in range(num_envs - 1)]
-    return Rollout([env, *others], agent, seed, stream, ring)
+        pool = WorkerPool(config, num_envs, ring, num_workers)
+        return WorkerRollout(pool, agent, seed, stream, into_ring=ring is not None)
+    worlds = create_batch(config, num_envs)
+    if worlds is None:
+        env = config.create_env()
+        if isinstance(env, NativeEnv) and agent.native_kind is not None:
+            return NativeRollout(env, agent, seed, stream, ring, config.threads)
+        worlds = EnvWorlds([env, *(config.create_env() for _ in range(num_envs - 1))])
+    return Rollout(worlds, agent, seed, stream, ring)
 
 
 def require_workers_are_of_use(config: Config, env: Env) -> None:

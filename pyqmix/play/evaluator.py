@@ -1,8 +1,9 @@
-"""Greedy evaluation, apart from training: its own environments and its own seeds."""
+"""Greedy evaluation: its own seeds, in the environments that the training has."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,9 +11,14 @@ from numpy.typing import NDArray
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.nn import Agent
-from pyqmix.play.create import create_rollout
+from pyqmix.play.create import AnyRollout, create_rollout
 
-EVAL_ENVS = 10  # play side by side
+
+class Playing(Protocol):
+    """What plays a training's episodes."""
+
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
+        """Return a rollout of other episodes in the same environments, which keeps none of them."""
 
 
 @dataclass(frozen=True)
@@ -54,15 +60,20 @@ class Evaluation:
 class Evaluator:
     """Plays greedy episodes; neither the replay buffer nor the training's random streams notice.
 
+    They are played in the environments, and by the worker processes, that play the training, so that no second set
+    of a simulator exists. That changes no episode, as an episode depends on its reset's seed alone. Where there is
+    no training, ``num_envs`` environments (no more than ``eval_episodes``) are built at the first evaluation.
+
     Args:
-        config: which environments to make; they are used for nothing else.
+        config: names the environment.
         agent: the policy.
         seed: the episodes are those of (seed, index) in the evaluation's own stream.
+        training: what plays the training's episodes, not at the same time; None: there is no training.
     """
 
-    def __init__(self, config: Config, agent: Agent, seed: int) -> None:
-        num_envs = min(EVAL_ENVS, config.eval_episodes)
-        self._rollout = create_rollout(config, agent, seed, Stream.EVALUATION, num_envs)
+    def __init__(self, config: Config, agent: Agent, seed: int, training: Playing | None = None) -> None:
+        self._config, self._agent, self._seed, self._training = config, agent, seed, training
+        self._rollout: AnyRollout | None = None
         self._played = 0
 
     def evaluate(self, episodes: int) -> Evaluation:
@@ -71,7 +82,7 @@ class Evaluator:
         Raises:
             EnvError: an environment raised or gave something unusable.
         """
-        played = self._rollout.play(self._played, episodes, epsilon=0.0)
+        played = self._player().play(self._played, episodes, epsilon=0.0)
         self._played += episodes
         return Evaluation(played.returns, played.won)
 
@@ -80,5 +91,19 @@ class Evaluator:
         self._played += episodes
 
     def close(self) -> None:
-        """Close the environments."""
-        self._rollout.close()
+        """Close the environments that are no training's."""
+        if self._rollout is not None and self._training is None:
+            self._rollout.close()
+
+    def _player(self) -> AnyRollout:
+        if self._rollout is None:
+            config, stream = self._config, Stream.EVALUATION
+            if self._training is not None:
+                self._rollout = self._training.apart(self._agent, self._seed, stream)
+            else:
+                most = config.eval_episodes
+                num_envs, num_workers = min(config.num_envs, most), min(config.num_workers, most)
+                self._rollout = create_rollout(
+                    config, self._agent, self._seed, stream, num_envs, num_workers=num_workers
+                )
+        return self._rollout

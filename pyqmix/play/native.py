@@ -83,5 +83,9 @@ class NativeRollout:
         """How many threads shared the last play's episodes."""
         return self._rollout.threads_used
 
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> NativeRollout:
+        """Return a rollout of other episodes of the same environment, which keeps none of them."""
+        return NativeRollout(self._env, agent, seed, stream, None, self._threads, self._lanes)
+
     def close(self) -> None:
         """Do nothing."""

@@ -155,6 +155,10 @@ class Rollout:
                 if ended or len(seats) < len(self._seats):
                     self._start_free(take)
 
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> Rollout:
+        """Return a rollout of other episodes in the same worlds, which keeps none of them."""
+        return Rollout(self._worlds, agent, seed, stream)
+
     def close(self) -> None:
         """Close the environments."""
         self._worlds.close()

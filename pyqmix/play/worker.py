@@ -1,4 +1,4 @@
-"""The process that plays episodes of a Python environment for a :class:`pyqmix.play.workers.WorkerRollout`.
+"""The process that plays episodes of Python environments for a :class:`pyqmix.play.workers.WorkerPool`.
 
 It attaches to the trainer's ring and writes its episodes straight into it. It ends when the trainer says so,
 or when the trainer's end of the pipe is gone, however that died.
@@ -6,81 +6,158 @@ or when the trainer's end of the pipe is gone, however that died.
 
 from __future__ import annotations
 
+import os
 import signal
 import traceback
+from collections import deque
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import torch
 
+from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
+from pyqmix.envs.worlds import Worlds
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.episodes import Outcome, Ticket
+from pyqmix.play.episodes import Ticket
+from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat
 from pyqmix.play.rollout import Rollout
+from pyqmix.play.worlds import create_worlds
 from pyqmix.replay import EpisodeRing
+
+SAFE_PATH = ("PYTHONSAFEPATH", "pyqmix")  # in the environment of the workers' server
 
 
 @dataclass(frozen=True)
-class Job:
-    """One episode to play.
+class Manner:
+    """How episodes are to be played.
 
     Attributes:
-        episode: its index in the stream.
-        ticket: of the ring, which decides the slot that it lies in.
+        seed: of the run, or of an evaluation.
+        stream: the stream that the episodes' seeds come from.
         epsilon: exploration.
-        weights: the policy's; None where they are those of the job before.
+        into_ring: whether the ring keeps the episodes.
+        weights: the policy's; None where they are those of the manner before.
     """
 
-    episode: int
-    ticket: int | None
+    seed: int
+    stream: Stream
     epsilon: float
+    into_ring: bool
     weights: ActorWeights | None
 
 
 @dataclass(frozen=True)
+class Order:
+    """Episodes to play.
+
+    Attributes:
+        episodes: which.
+        manner: of the first order of a series; None in the others.
+        last: no further order of this series follows.
+    """
+
+    episodes: tuple[Ticket, ...]
+    manner: Manner | None
+    last: bool
+
+
+@dataclass(frozen=True)
 class Failure:
-    """An exception, or a RuntimeError with the text of one that cannot be passed on, and its traceback."""
+    """An exception, or a RuntimeError with the text of one that cannot be passed on, and its traceback.
+
+    Attributes:
+        error: to be raised again.
+        traceback: of the exception; of an environment's own exception only that.
+        of_environment: whether code of the environment raised it.
+    """
 
     error: Exception
     traceback: str
+    of_environment: bool
 
 
-def serve(connection: Connection, config: Config, seed: int, stream: Stream, ring: EpisodeRing | None) -> None:
-    """Play the jobs that come through the connection until it closes."""
+class _TrainerIsGone(Exception):  # noqa: N818 (no error)
+    pass
+
+
+def serve(
+    connection: Connection, config: Config, num_envs: int, ring: EpisodeRing | None, heartbeat: Heartbeat
+) -> None:
+    """Play the episodes that are ordered through the connection until it closes."""
+    heartbeat.begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
+    if os.environ.get(SAFE_PATH[0]) == SAFE_PATH[1]:
+        del os.environ[SAFE_PATH[0]]  # it was for the server alone
     torch.set_num_threads(1)
     try:
-        env = config.create_env()
-        agent = make_agent(network_spec(env.spec, config))
-        rollout = Rollout([env], agent, seed, stream, ring)
-        while (job := _receive(connection)) is not None:
-            connection.send(_play(rollout, agent, job))
+        heartbeat.enter(NO_EPISODE, 0)
+        worlds = create_worlds(config, num_envs)
+        heartbeat.leave()
+        agent = make_agent(network_spec(worlds.spec, config))
+        _Player(connection, worlds, agent, ring, heartbeat).serve()
+    except _TrainerIsGone:
+        pass
     except Exception as error:
         connection.send(_failure(error))
 
 
-def _receive(connection: Connection) -> Job | None:
-    try:
-        job: Job = connection.recv()
-    except (EOFError, OSError):
-        return None
-    return job
+class _Player:
+    """Plays series of episodes in the same worlds."""
 
+    def __init__(
+        self,
+        connection: Connection,
+        worlds: Worlds,
+        agent: Agent,
+        ring: EpisodeRing | None,
+        heartbeat: Heartbeat,
+    ) -> None:
+        self._connection, self._worlds, self._agent = connection, worlds, agent
+        self._ring, self._heartbeat = ring, heartbeat
+        self._rollouts: dict[tuple[int, Stream, bool], Rollout] = {}
+        self._waiting: deque[Ticket] = deque()
+        self._more = False
 
-def _play(rollout: Rollout, agent: Agent, job: Job) -> Outcome:
-    if job.weights is not None:
-        job.weights.load_into(agent)
-    waiting = iter([Ticket(job.episode, job.ticket)])
-    done: list[Outcome] = []
-    rollout.play_each(lambda wait: next(waiting, None), done.append, job.epsilon)
-    return done[0]
+    def serve(self) -> None:
+        """Play one series after another."""
+        while True:
+            manner = self._receive()
+            assert manner is not None
+            if manner.weights is not None:
+                manner.weights.load_into(self._agent)
+            self._rollout(manner).play_each(self._take, self._connection.send, manner.epsilon)
+
+    def _rollout(self, manner: Manner) -> Rollout:
+        key = manner.seed, manner.stream, manner.into_ring
+        if key not in self._rollouts:
+            ring = self._ring if manner.into_ring else None
+            self._rollouts[key] = Rollout(
+                self._worlds, self._agent, manner.seed, manner.stream, ring, self._heartbeat
+            )
+        return self._rollouts[key]
+
+    def _take(self, wait: bool) -> Ticket | None:
+        while not self._waiting and self._more and (wait or self._connection.poll()):
+            self._receive()
+        return self._waiting.popleft() if self._waiting else None
+
+    def _receive(self) -> Manner | None:
+        try:
+            order: Order = self._connection.recv()
+        except (EOFError, OSError):
+            raise _TrainerIsGone from None
+        self._waiting.extend(order.episodes)
+        self._more = not order.last
+        return order.manner
 
 
 def _failure(error: Exception) -> Failure:
-    text = "".join(traceback.format_exception(error))
+    own = error.__cause__ if isinstance(error, EnvError) else None
+    text = "".join(traceback.format_exception(own or error))
     if type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError):
-        return Failure(type(error)(*error.args), text)
-    return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text)
+        return Failure(type(error)(*error.args), text, own is not None)
+    return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text, False)

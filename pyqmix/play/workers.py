@@ -1,111 +1,85 @@
 """Plays episodes of Python environments in worker processes that share the ring.
 
-Threading contract: one thread at a time may use a rollout. Its workers are its own: each has one environment
-and one writer of the ring. Nothing waits for a dead worker: it is replaced, its slot of the ring comes back,
-and its episode is played again.
+Threading contract: one thread at a time may use a pool and the rollouts that play in it. Its workers are its own:
+each has several environments, which share each forward pass of the policy, and for each a writer of the ring.
+Nothing waits for a dead worker, nor longer than ``step_timeout`` for one that hangs: it is replaced, its slots of
+the ring come back, and its episodes are played again.
 """
 
 from __future__ import annotations
 
 import multiprocessing
 import multiprocessing.connection
-from collections import deque
-from dataclasses import dataclass
+from collections import Counter, deque
+from dataclasses import replace
 
-from pyqmix.base.errors import EnvError
+from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.play.episodes import Outcome, Played, in_order
-from pyqmix.play.worker import Failure, Job, serve
+from pyqmix.play.episodes import Outcome, Played, Ticket, in_order
+from pyqmix.play.worker import Manner
+from pyqmix.play.worker_process import WorkerProcess
 from pyqmix.replay import EpisodeRing
 
 DEATHS = 3  # of workers over one episode, before its environment is blamed
 _GRACE = 5.0  # seconds that a worker has to end by itself
 
 
-class WorkerTraceback(Exception):  # noqa: N818 (only an error's cause)
-    """The traceback of a worker's exception, which that exception has as its cause."""
-
-    def __str__(self) -> str:
-        return "\n" + str(self.args[0])
-
-
-@dataclass
-class _Worker:
-    process: multiprocessing.process.BaseProcess
-    connection: multiprocessing.connection.Connection
-    job: Job | None = None
-    has_weights: bool = False
-
-
-class WorkerRollout:
-    """Plays episodes in processes, one environment in each.
-
-    Episode k depends on (seed, k), the weights and epsilon alone, and lies in the ring where a single process
-    would have put it: not on the number of workers, nor on which of them plays it, or dies.
+class WorkerPool:
+    """Processes with environments of one kind.
 
     Args:
-        config: names the environment.
-        agent: the policy.
-        seed: of the run.
-        stream: the stream that the environments' seeds come from.
-        ring: where the episodes go, shared; None plays without keeping them.
+        config: names the environment, and has the step_timeout.
+        num_envs: environments of all workers together; rounded up, so that all workers have the same number.
+        ring: where episodes go, shared; None keeps none.
         num_workers: processes.
+
+    Raises:
+        ConfigError: the environment cannot be sent to a process.
     """
 
-    def __init__(
-        self,
-        config: Config,
-        agent: Agent,
-        seed: int,
-        stream: Stream,
-        ring: EpisodeRing | None,
-        num_workers: int,
-    ) -> None:
-        self._config, self.agent, self._seed, self._stream, self._ring = config, agent, seed, stream, ring
+    def __init__(self, config: Config, num_envs: int, ring: EpisodeRing | None, num_workers: int) -> None:
+        self.config, self.ring, self._num_workers = config, ring, num_workers
+        self._envs_each = -(-num_envs // num_workers)
         # A fork of this process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(["pyqmix"])  # torch is imported once, not by every worker
-        self._workers = [self._start() for _ in range(num_workers)]
+        self._context.set_forkserver_preload(["pyqmix.play.worker"])  # torch is imported once, not by each worker
+        self._workers: list[WorkerProcess] = []
+        self._start_missing()
 
     @property
     def processes(self) -> list[int]:
         """The workers' process ids."""
         return [worker.process.pid for worker in self._workers if worker.process.pid is not None]
 
-    def play(self, first: int, count: int, epsilon: float) -> Played:
-        """Play the episodes first, ..., first + count - 1; every worker takes the next one when free.
+    def play(self, episodes: list[Ticket], manner: Manner) -> list[Outcome]:
+        """Play episodes; a worker gets another one as soon as one of its environments is free.
 
         Raises:
-            EnvError: an environment raised, gave something unusable, or killed its process again and again.
+            ConfigError: the workers cannot start.
+            EnvError: an environment raised, gave something unusable, or hung or killed its process three times.
             RingBusyError: no slot of the ring was free.
             RuntimeError: a worker failed otherwise. The cause of each is the worker's traceback.
         """
-        ticket = None if self._ring is None else self._ring.reserve(count)
-        weights = ActorWeights.of(self.agent)
-        waiting = deque(
-            Job(first + k, None if ticket is None else ticket + k, epsilon, weights) for k in range(count)
-        )
+        waiting, deaths = deque(episodes), Counter[int]()
         outcomes: list[Outcome] = []
-        deaths: dict[int, int] = {}
+        self._start_missing()
         for worker in self._workers:
             worker.has_weights = False
         try:
-            while waiting or any(worker.job for worker in self._workers):
-                self._hand_out(waiting)
+            while waiting or any(worker.open for worker in self._workers):
+                self._hand_out(waiting, manner)
                 for worker in self._heard():
-                    outcome = self._receive(worker)
-                    if outcome is None:
+                    arrived = worker.receive()
+                    outcomes += arrived or []
+                    if arrived is None or worker.is_late:
                         self._replace(worker, waiting, deaths)
-                        continue
-                    worker.job = None
-                    outcomes.append(outcome)
         except BaseException:
             self._stop_playing()
             raise
-        return in_order(outcomes, first)
+        return outcomes
 
     def close(self) -> None:
         """End the workers."""
@@ -113,70 +87,112 @@ class WorkerRollout:
             worker.connection.close()
         for worker in self._workers:
             worker.process.join(_GRACE)
-            _kill(worker)
+            worker.kill()
         self._workers.clear()
 
-    def _start(self) -> _Worker:
-        ours, theirs = self._context.Pipe()
-        arguments = (theirs, self._config, self._seed, self._stream, self._ring)
-        process = self._context.Process(target=serve, args=arguments, daemon=True)
-        process.start()
-        theirs.close()
-        return _Worker(process, ours)
+    def _start(self) -> WorkerProcess:
+        return WorkerProcess(self._context, self.config, self._envs_each, self.ring)
 
-    def _hand_out(self, waiting: deque[Job]) -> None:
-        for worker in self._workers:
-            if worker.job is not None or not waiting:
-                continue
-            worker.job = job = waiting.popleft()
-            weights = None if worker.has_weights else job.weights
-            worker.has_weights = True
-            try:
-                worker.connection.send(Job(job.episode, job.ticket, job.epsilon, weights))
-            except OSError:  # it has died, which _heard will tell
-                continue
+    def _start_missing(self) -> None:
+        while len(self._workers) < self._num_workers:
+            self._workers.append(self._start())
 
-    def _heard(self) -> list[_Worker]:
-        """Wait for workers that answer or end."""
-        busy = [worker for worker in self._workers if worker.job is not None]
+    def _hand_out(self, waiting: deque[Ticket], manner: Manner) -> None:
+        """Give each free environment the next episode, those of the workers with the fewest first."""
+        given: dict[int, list[Ticket]] = {}
+        accepting = {k: len(worker.open) for k, worker in enumerate(self._workers) if worker.accepts}
+        while waiting and accepting:
+            k = min(accepting, key=lambda worker: accepting[worker])
+            if accepting[k] >= self._envs_each:
+                break
+            accepting[k] += 1
+            given.setdefault(k, []).append(waiting.popleft())
+        for k, worker in enumerate(self._workers):
+            if k in given or (worker.in_series and not waiting):
+                sent = replace(manner, weights=None) if worker.has_weights else manner
+                worker.give(given.get(k, []), sent, last=not waiting)
+
+    def _heard(self) -> list[WorkerProcess]:
+        """Wait for workers that answer, end, or hang."""
+        busy = [worker for worker in self._workers if worker.open]
         waited: list[object] = [worker.connection for worker in busy]
         waited += [worker.process.sentinel for worker in busy]
-        ready = multiprocessing.connection.wait(waited)  # type: ignore[arg-type]
-        return [worker for worker in busy if worker.connection in ready or worker.process.sentinel in ready]
+        limit = self.config.step_timeout or None
+        patience = None if limit is None else max(0.0, min(w.heartbeat.seconds_left(limit) for w in busy))
+        ready = multiprocessing.connection.wait(waited, patience)  # type: ignore[arg-type]
+        for worker in busy:
+            worker.is_late = limit is not None and worker.heartbeat.seconds_left(limit) <= 0
+        return [w for w in busy if w.is_late or w.connection in ready or w.process.sentinel in ready]
 
-    def _receive(self, worker: _Worker) -> Outcome | None:
-        """Return a worker's outcome, or None if it has died without one."""
-        try:
-            said: Outcome | Failure | None = worker.connection.recv() if worker.connection.poll() else None
-        except (EOFError, OSError):
-            return None
-        if isinstance(said, Failure):
-            raise said.error from WorkerTraceback(said.traceback)
-        return said
-
-    def _replace(self, dead: _Worker, waiting: deque[Job], deaths: dict[int, int]) -> None:
-        _kill(dead)
-        job = dead.job
-        assert job is not None
-        deaths[job.episode] = deaths.get(job.episode, 0) + 1
-        if deaths[job.episode] >= DEATHS:
-            raise EnvError(
-                f"environment {self._config.task_name or self._config.env}, episode {job.episode}: the worker "
-                f"that plays it died {DEATHS} times, the last time with exit code {dead.process.exitcode}"
+    def _replace(self, dead: WorkerProcess, waiting: deque[Ticket], deaths: Counter[int]) -> None:
+        """Start another worker in a dead one's place, unless that has happened too often over one episode."""
+        dead.kill()
+        if not dead.heartbeat.begun and dead.process.exitcode == 1:
+            raise ConfigError(
+                "num_workers: the worker processes failed before they started, with the tracebacks above; each of "
+                'them imports the main script, which must train inside of `if __name__ == "__main__":` and define '
+                "the environment outside of it; or set num_workers 0"
             )
-        waiting.appendleft(job)
+        place = dead.place
+        deaths[place.episode] += 1
+        if deaths[place.episode] >= DEATHS:
+            raise EnvError(f"environment {self.config.task_name or self.config.env}, {place}: {self._cause(dead)}")
+        waiting.extendleft(reversed(dead.open.values()))
         self._workers[self._workers.index(dead)] = self._start()
 
+    def _cause(self, dead: WorkerProcess) -> str:
+        if dead.is_late:
+            return (
+                f"{dead.place.call} took longer than step_timeout = {self.config.step_timeout:g} s, {DEATHS} times"
+            )
+        code = dead.process.exitcode
+        return f"the worker that plays it died {DEATHS} times, the last time with exit code {code}"
+
     def _stop_playing(self) -> None:
-        """Replace those in the middle of an episode: the ring takes their slots back."""
-        for place, worker in enumerate(self._workers):
-            if worker.job is not None:
-                _kill(worker)
-                self._workers[place] = self._start()
+        """End those in the middle of an episode: the ring takes their slots back."""
+        for worker in self._workers:
+            if worker.open:
+                worker.kill()
+        self._workers = [worker for worker in self._workers if not worker.open]
 
 
-def _kill(worker: _Worker) -> None:
-    worker.connection.close()
-    if worker.process.is_alive():
-        worker.process.kill()
-    worker.process.join()
+class WorkerRollout:
+    """Plays episodes in a pool of workers.
+
+    Episode k depends on (seed, k), the weights and epsilon alone, and lies in the ring where a single process
+    would have put it: not on the number of workers, nor on which of them plays it, or dies.
+
+    Args:
+        pool: the workers.
+        agent: the policy.
+        seed: of the run, or of an evaluation.
+        stream: the stream that the environments' seeds come from.
+        into_ring: whether the pool's ring keeps the episodes.
+    """
+
+    def __init__(self, pool: WorkerPool, agent: Agent, seed: int, stream: Stream, into_ring: bool) -> None:
+        self.pool, self.agent, self._seed, self._stream = pool, agent, seed, stream
+        self._ring = pool.ring if into_ring else None
+
+    def play(self, first: int, count: int, epsilon: float) -> Played:
+        """Play the episodes first, ..., first + count - 1.
+
+        Raises:
+            ConfigError: the workers cannot start.
+            EnvError: an environment raised, gave something unusable, or hung or killed its process three times.
+            RingBusyError: no slot of the ring was free.
+            RuntimeError: a worker failed otherwise. The cause of each is the worker's traceback.
+        """
+        ticket = None if self._ring is None else self._ring.reserve(count)
+        episodes = [Ticket(first + k, None if ticket is None else ticket + k) for k in range(count)]
+        weights = ActorWeights.of(self.agent)
+        manner = Manner(self._seed, self._stream, epsilon, self._ring is not None, weights)
+        return in_order(self.pool.play(episodes, manner), first)
+
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> WorkerRollout:
+        """Return a rollout of other episodes in the same workers, which keeps none of them."""
+        return WorkerRollout(self.pool, agent, seed, stream, into_ring=False)
+
+    def close(self) -> None:
+        """End the workers."""
+        self.pool.close()

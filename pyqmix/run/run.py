@@ -64,7 +64,7 @@ class Run:
         self.sampler = _sampler(config, spec, device, self.ring, self.progress.updates)
         self._memory = _batch_memory(config, spec, device)
         self.rollout = training_rollout(config, self.learner.agent, self.ring)
-        self.evaluator = Evaluator(config, self.learner.agent, config.seed)
+        self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
         self.evaluator.skip(self.progress.evaluated_episodes)
         self.evaluation: Evaluation | None = None
         self.run_folder, self.log = _files(config, resume, self.progress.steps)

@@ -2,6 +2,8 @@
 
 import os
 import signal
+import time
+import uuid
 from pathlib import Path
 
 import gymnasium
@@ -13,16 +15,22 @@ class Walk(gymnasium.Env):
     """Two agents on a random walk of random length; in the second step of one episode something goes wrong.
 
     Args:
-        fault: "raise", or "kill", which ends the process; None for neither.
+        fault: "raise", "kill", which ends the process, or "hang"; "build" hangs in the constructor.
         seed: of the reset that starts that episode.
         marker: a file that the fault leaves behind, and that keeps it from happening again; None: it always does.
+        builder: the process that may build a faulty one.
+        built: a folder in which each object that is made leaves a file; None: they leave none.
     """
 
     observation_space = spaces.Tuple([spaces.Box(-1000, 1000, (3,), np.float32)] * 2)
     action_space = spaces.Tuple([spaces.Discrete(3)] * 2)
 
-    def __init__(self, fault=None, seed=None, marker=None):
+    def __init__(self, fault=None, seed=None, marker=None, built=None, builder=None):
         self.fault, self.faulty_seed, self.marker = fault, seed, marker and Path(marker)
+        if built:
+            (Path(built) / uuid.uuid4().hex).write_text(str(os.getpid()))
+        if fault == "build" and os.getpid() != builder:
+            time.sleep(60)
 
     def reset(self, *, seed=None, options=None):
         self.seed, self.steps, self.random = seed, 0, np.random.default_rng(seed)
@@ -43,6 +51,8 @@ class Walk(gymnasium.Env):
             raise RuntimeError("the simulator fell over")
         if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "hang":
+            time.sleep(60)
 
     def _observe(self):
         return tuple(self.random.integers(-9, 10, (2, 3)).astype(np.float32))

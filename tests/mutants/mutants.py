@@ -219,8 +219,20 @@ MUTANTS = (
         f"{T}play/test_workers.py -k new_weights",
     ),
     Mutant(
-        "workers: a dead one's episode is forgotten", WORKERS, "waiting.appendleft(job)", "returns = job",
-        f"{T}play/test_workers.py -k killed_worker",
+        "workers: a dead one's episode is forgotten", WORKERS, "waiting.extendleft(reversed(dead.open.values()))",
+        "pass", f"{T}play/test_workers.py -k 'killed_or_hanging and kill'",
+    ),
+    Mutant(
+        "workers: a series of episodes does not end for all", WORKERS, "or (worker.in_series and not waiting)", "or False",
+        f"{T}play/test_workers.py -k evaluation_is_played",
+    ),
+    Mutant(
+        "workers: evaluations go into the ring", WORKERS, "into_ring=False", "into_ring=True",
+        f"{T}play/test_workers.py -k evaluation_is_played", "evaluation",
+    ),
+    Mutant(
+        "workers: a hanging one is waited for", WORKERS, "worker.heartbeat.seconds_left(limit) <= 0", "False",
+        f"{T}play/test_workers.py -k 'fails_every_worker and hang' --timeout 20",
     ),
     Mutant(
         "targets are never copied", LEARNER, "self.updates % self.config.target_update == 0", "False",
@@ -776,7 +788,7 @@ MUTANTS = (
     ),
     Mutant(
         "workers share parameters whatever they are told", "pyqmix/play/worker.py",
-        "network_spec(env.spec, config)", "network_spec(env.spec, config.replace(share_parameters=True))",
+        "network_spec(worlds.spec, config)", "network_spec(worlds.spec, config.replace(share_parameters=True))",
         f"{T}play/test_workers.py -k without_shared",
     ),
     Mutant(

@@ -1,16 +1,22 @@
 """Episodes in worker processes: the same as in one, whatever happens to the workers."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
+import worker_envs
 
 from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
+from pyqmix.base.errors import WorkerTraceback
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.learn.learner import Learner
+from pyqmix.play.ahead import training_rollout
 from pyqmix.play.create import create_rollout
+from pyqmix.play.evaluator import Evaluator
 from pyqmix.play.rollout import Rollout
-from pyqmix.play.workers import WorkerRollout, WorkerTraceback
+from pyqmix.play.workers import WorkerRollout
 
 TASK = "worker_envs:Walk-v0"
 EPISODES = 12
@@ -18,7 +24,9 @@ FAULTY = 5  # the episode of Stream.ENVIRONMENT and seed 0 in which environments
 
 
 def config_of(**env_args):
-    return Config(env="gymnasium", task=TASK, env_args=env_args or None, num_envs=4, hidden_dim=8)
+    return Config(
+        env="gymnasium", task=TASK, env_args=env_args or None, num_envs=4, hidden_dim=8, step_timeout=0.5
+    )
 
 
 def faults(fault, marker=None):
@@ -67,7 +75,7 @@ def results(rollout, ring, cuts=((0, 5), (5, 7))):
 @pytest.mark.parametrize("kind", ["mlp", "gru"])
 def test_results_do_not_depend_on_the_number_of_workers(rollouts, kind):
     expected = results(*in_one_process(kind))
-    for num_workers in (1, 3):
+    for num_workers in (1, 3):  # of four environments, and of two
         assert results(*rollouts(num_workers, kind)) == expected
 
 
@@ -93,40 +101,119 @@ def test_an_exception_arrives_with_its_traceback(rollouts, tmp_path):
     assert isinstance(cause, WorkerTraceback)
     assert 'worker_envs.py", line' in str(cause)
     assert "in _fail" in str(cause)
+    assert cause.of_environment
     played = rollout.play(0, EPISODES, 0.5)
     assert played.returns.tolist() == in_one_process()[0].play(0, EPISODES, 0.5).returns.tolist()
     assert len(ring) == EPISODES
 
 
-def test_a_killed_worker_is_replaced(rollouts, tmp_path):
-    rollout, ring = rollouts(2, **faults("kill", tmp_path / "killed"))
-    before = rollout.processes
+@pytest.mark.parametrize("fault", ["kill", "hang"])
+def test_a_killed_or_hanging_worker_is_replaced(rollouts, tmp_path, fault):
+    rollout, ring = rollouts(2, **faults(fault, tmp_path / "failed"))
+    before = rollout.pool.processes
     assert results(rollout, ring) == results(*in_one_process())
-    assert len(set(before) & set(rollout.processes)) == 1
-    assert ring.stats()["revoked"] == 1
+    assert len(set(before) & set(rollout.pool.processes)) == 1
+    assert ring.stats()["revoked"] >= 1  # the other episodes of that worker too
 
 
-def test_an_environment_that_kills_every_worker_is_blamed(rollouts):
-    rollout, _ = rollouts(2, **faults("kill"))
-    message = f"environment {TASK}, episode {FAULTY}: the worker that plays it died 3 times, .* exit code -9"
-    with pytest.raises(EnvError, match=message):
+FATES = {
+    "kill": "the worker that plays it died 3 times, the last time with exit code -9",
+    "hang": "step took longer than step_timeout = 0.5 s, 3 times",
+}
+
+
+@pytest.mark.parametrize(("fault", "fate"), [*FATES.items()], ids=[*FATES])
+def test_an_environment_that_fails_every_worker_is_blamed(rollouts, fault, fate):
+    rollout, _ = rollouts(2, **faults(fault))
+    with pytest.raises(EnvError, match=f"^environment {TASK}, episode {FAULTY}, step 1: {fate}$"):
         rollout.play(0, EPISODES, 0.5)
     assert rollout.play(0, FAULTY, 0.5).lengths.size == FAULTY
 
 
+def test_a_constructor_that_hangs_is_blamed(rollouts):
+    rollout, _ = rollouts(1, fault="build", builder=os.getpid())
+    with pytest.raises(EnvError, match=r"^environment .*, while it is built: its constructor took longer than"):
+        rollout.play(0, 1, 0.5)
+
+
 def test_a_worker_that_cannot_start_says_why():
     agent = in_one_process()[0].agent
-    rollout = WorkerRollout(config_of(nonsense=1), agent, 0, Stream.ENVIRONMENT, None, 1)
+    rollout = create_rollout(config_of(nonsense=1), agent, 0, Stream.ENVIRONMENT, 1, num_workers=1)
     with pytest.raises(ConfigError, match="nonsense"):
         rollout.play(0, 1, 0.5)
     rollout.close()
 
 
+class Unpicklable(str):
+    def __reduce__(self):
+        raise TypeError("cannot pickle 'simulator' object")
+
+
+def test_an_environment_that_cannot_be_sent_to_workers_is_named():
+    config = config_of(marker=Unpicklable("x"))
+    message = (
+        f"^env: {TASK} cannot be sent to worker processes: cannot pickle 'simulator' object; define it at the"
+    )
+    with pytest.raises(ConfigError, match=message):
+        create_rollout(config, in_one_process()[0].agent, 0, Stream.ENVIRONMENT, 1, num_workers=1)
+
+
+SCRIPT = """
+import pyqmix
+from pyqmix import Config
+config = Config(env="gymnasium", task="worker_envs:Walk-v0", num_workers=1, run_dir={run_dir!r}, total_steps=1)
+pyqmix.train(config, quiet=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_script_without_a_guard_is_told_so(tmp_path):
+    script = tmp_path / "unguarded.py"
+    script.write_text(SCRIPT.format(run_dir=str(tmp_path / "run")))
+    path = {"PYTHONPATH": os.path.dirname(worker_envs.__file__)}
+    ended = subprocess.run(
+        [sys.executable, script], env=os.environ | path, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert ended.returncode == 1
+    assert "ConfigError: num_workers: the worker processes failed before they started" in ended.stderr
+
+
 def test_closing_ends_the_workers(rollouts):
     rollout, _ = rollouts(2)
-    processes = [worker.process for worker in rollout._workers]
+    rollout.play(0, 2, 0.5)
+    processes = [worker.process for worker in rollout.pool._workers]
     rollout.close()
     assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_evaluation_is_played_by_the_training_s_workers_in_their_environments(tmp_path):
+    config = config_of(built=str(tmp_path)).replace(num_workers=2)
+    env = config.create_env()
+    agent = Learner(env.spec, config).agent
+    before = set(os.listdir(tmp_path))
+    ring = EpisodeRing(env.spec, EPISODES, shared=True)
+    training = training_rollout(config, agent, ring)
+    evaluator = Evaluator(config, agent, 7, training)
+    training.play(0, 4, 0.5)
+    evaluation = evaluator.evaluate(6)
+    played = training.play(4, 4, 0.5)
+    evaluator.close()
+    training.close()
+    assert len(ring) == 8
+    assert len(set(os.listdir(tmp_path)) - before) == 4  # num_envs of them, in two processes
+    alone, _ = in_one_process()
+    assert played.returns.tolist() == alone.play(4, 4, 0.5).returns.tolist()
+    apart = alone.apart(alone.agent, 7, Stream.EVALUATION)
+    assert evaluation.returns.tolist() == apart.play(0, 6, 0.0).returns.tolist()
+
+
+def test_evaluation_without_training_builds_its_environments_when_it_is_needed(tmp_path):
+    config = config_of(built=str(tmp_path))
+    evaluator = Evaluator(config, in_one_process()[0].agent, 7)
+    assert os.listdir(tmp_path) == []
+    evaluator.evaluate(6)
+    assert len(os.listdir(tmp_path)) == 4
+    evaluator.close()
 
 
 def test_training_does_not_depend_on_the_number_of_workers(tiny_config, tmp_path):
