@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.protocol import Env, Point, Step
+from pyqmix.envs.worlds import Worlds
 
 
 class LastActionEnv:
@@ -21,18 +24,8 @@ class LastActionEnv:
 
     def __init__(self, env: Env) -> None:
         self.env, self.name, self.notes = env, env.name, tuple(getattr(env, "notes", ()))
-        spec = env.spec
-        width = spec.obs_dim + spec.n_actions
-        of_obs = None if spec.obs_scale is None else (*spec.obs_scale, *[1.0] * spec.n_actions)
-        if spec.concat_state:
-            of_state = None if of_obs is None else of_obs * spec.n_agents
-            spec = dataclasses.replace(
-                spec, obs_dim=width, obs_scale=of_obs, state_dim=spec.n_agents * width, state_scale=of_state
-            )
-        else:
-            spec = dataclasses.replace(spec, obs_dim=width, obs_scale=of_obs)
-        self.spec = spec
-        self._codes = np.eye(spec.n_actions, dtype=np.float32)
+        self.spec = _wider(env.spec)
+        self._codes = np.eye(self.spec.n_actions, dtype=np.float32)
 
     def reset(self, seed: int) -> Point:
         """Start an episode."""
@@ -52,6 +45,47 @@ class LastActionEnv:
     def close(self) -> None:
         """Close the environment."""
         self.env.close()
+
+
+class LastActionWorlds:
+    """The same for worlds that step together.
+
+    Args:
+        worlds: the worlds.
+    """
+
+    def __init__(self, worlds: Worlds) -> None:
+        self.worlds, self.name, self.spec = worlds, worlds.name, _wider(worlds.spec)
+        self._codes = np.eye(self.spec.n_actions, dtype=np.float32)
+
+    def __len__(self) -> int:
+        return len(self.worlds)
+
+    def reset(self, indices: Sequence[int], seeds: Sequence[int]) -> Iterator[Point]:
+        """Start episodes."""
+        none = np.zeros((self.spec.n_agents, self.spec.n_actions), np.float32)
+        return (_shown(point, none) for point in self.worlds.reset(indices, seeds))
+
+    def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterator[Step]:
+        """Execute the joint actions (len(indices), n)."""
+        steps = zip(self.worlds.step(indices, actions), actions, strict=True)
+        return (step._replace(point=_shown(step.point, self._codes[joint])) for step, joint in steps)
+
+    def close(self) -> None:
+        """Close the worlds."""
+        self.worlds.close()
+
+
+def _wider(spec: EpisodeSpec) -> EpisodeSpec:
+    """Return the spec with an observation that has A more numbers."""
+    width = spec.obs_dim + spec.n_actions
+    of_obs = None if spec.obs_scale is None else (*spec.obs_scale, *[1.0] * spec.n_actions)
+    if not spec.concat_state:
+        return dataclasses.replace(spec, obs_dim=width, obs_scale=of_obs)
+    of_state = None if of_obs is None else of_obs * spec.n_agents
+    return dataclasses.replace(
+        spec, obs_dim=width, obs_scale=of_obs, state_dim=spec.n_agents * width, state_scale=of_state
+    )
 
 
 def _shown(point: Point, codes: NDArray[np.float32]) -> Point:

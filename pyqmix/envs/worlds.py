@@ -67,3 +67,27 @@ class EnvWorlds:
         """Close every environment."""
         for env in self.envs:
             env.close()
+
+
+class WorldEnv:
+    """A single world as an environment.
+
+    Args:
+        worlds: of which K is 1.
+    """
+
+    def __init__(self, worlds: Worlds) -> None:
+        self.worlds = worlds
+        self.name, self.spec = worlds.name, worlds.spec
+
+    def reset(self, seed: int) -> Point:
+        """Start an episode."""
+        return next(iter(self.worlds.reset([0], [seed])))
+
+    def step(self, actions: NDArray[np.int64]) -> Step:
+        """Execute the joint action (n,)."""
+        return next(iter(self.worlds.step([0], actions[None])))
+
+    def close(self) -> None:
+        """Close the world."""
+        self.worlds.close()

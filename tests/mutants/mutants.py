@@ -223,6 +223,14 @@ MUTANTS = (
         "pass", f"{T}play/test_workers.py -k 'killed_or_hanging and kill'",
     ),
     Mutant(
+        "VMAS: the last bits depend on the number of worlds", "pyqmix/envs/vmas.py", "_FULL_VECTORS = 32", "_FULL_VECTORS = 1",
+        f"{T}envs/test_vmas.py -k 'number_of_worlds and balance'", "seeds",
+    ),
+    Mutant(
+        "VMAS: episodes follow earlier ones", "pyqmix/envs/vmas.py", "self._env.seed(seed % 2**32)", "seed % 2**32",
+        f"{T}envs/test_vmas.py -k number_of_worlds", "seeds",
+    ),
+    Mutant(
         "workers: a series of episodes does not end for all", WORKERS, "or (worker.in_series and not waiting)", "or False",
         f"{T}play/test_workers.py -k evaluation_is_played",
     ),
