@@ -15,7 +15,7 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from pyqmix.base.errors import EnvError
+from pyqmix.base.errors import EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
@@ -159,5 +159,5 @@ def _failure(error: Exception) -> Failure:
     own = error.__cause__ if isinstance(error, EnvError) else None
     text = "".join(traceback.format_exception(own or error))
     if type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError):
-        return Failure(type(error)(*error.args), text, own is not None)
+        return Failure(type(error)(*error.args), text, own is not None and raised_outside(own))
     return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text, False)
