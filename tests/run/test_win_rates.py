@@ -11,7 +11,9 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.cli import evaluate
 from pyqmix.envs import Point, Step
 from pyqmix.envs.last_action import LastActionEnv
+from pyqmix.learn.learner import Learner
 from pyqmix.nn.agents import MLPAgent
+from pyqmix.play.create import create_rollout
 from pyqmix.play.episodes import all_told
 from pyqmix.play.evaluator import Evaluation
 from pyqmix.play.rollout import Rollout
@@ -59,7 +61,8 @@ class Tracked(Duel):
 @pytest.fixture
 def duel_run(tiny_config, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(Config, "create_env", lambda self: Duel())
-    return train(tiny_config(run_dir=str(tmp_path / "run"), env="matrix")).run_dir
+    every = {"total_steps": 60, "eval_every": 30, "log_every": 20}
+    return train(tiny_config(run_dir=str(tmp_path / "run"), env="matrix", **every)).run_dir
 
 
 def test_an_episode_is_won_as_its_last_step_says():
@@ -69,6 +72,21 @@ def test_an_episode_is_won_as_its_last_step_says():
     assert played.won.dtype == np.bool_
     assert played.won.tolist() == wins
     assert 0 < sum(wins) < 20
+
+
+@pytest.mark.slow
+def test_workers_pass_on_who_has_won():
+    config = Config(env="smac", task="smac_envs:SeededSkirmish", env_args={"health": 6}, num_envs=2, hidden_dim=8)
+    env = config.create_env()
+    agent = Learner(env.spec, config).agent
+    env.close()
+    won = []
+    for num_workers in (0, 1):
+        rollout = create_rollout(config, agent, 0, Stream.ENVIRONMENT, 1, None, num_workers)
+        won.append(rollout.play(0, 12, 1.0).won.tolist())
+        rollout.close()
+    assert won[0] == won[1]
+    assert 0 < sum(won[0]) < 12
 
 
 def test_one_episode_of_which_nothing_is_told_leaves_no_win_rate():
