@@ -32,6 +32,12 @@ class Record:
     actions: list[NDArray[np.int64]] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
 
+    def signature(self) -> tuple[object, ...]:
+        """Return what equal episodes have in common."""
+        arrays = (array for point in self.points for array in point if array is not None)
+        shown = [array.tobytes() for array in arrays]
+        return *shown, *(step[1:] for step in self.steps)
+
 
 class _Shown(NamedTuple):
     """A point as the environment gave it, and a copy of that moment."""

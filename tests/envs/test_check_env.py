@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from gymnasium import spaces
 from python_games import PythonMatrix, PythonTwoStep
+from smac_envs import SeededSkirmish, Skirmish
 
 from pyqmix import ConfigError, EnvError, make_env
 from pyqmix.envs import EpisodeSpec, Point, Step, check_env
@@ -280,6 +281,16 @@ def test_what_is_suspicious_is_a_warning(make, messages):
             raise AssertionError(str(warning.message))
 
 
+def test_a_few_equal_episodes_do_not_hide_that_the_seed_is_ignored():
+    """An unseeded simulator of SMAC's interface, whose first replay is equal by chance."""
+    with (
+        pytest.raises(EnvError, match=r"^environment Skirmish, .* do not reproduce episode [1-3]: after "),
+        warnings.catch_warnings(),
+    ):
+        warnings.simplefilter("ignore")
+        check_env(Skirmish())
+
+
 class Pair(gymnasium.Env):
     """An environment of gymnasium for the adapter."""
 
@@ -302,6 +313,7 @@ class Pair(gymnasium.Env):
 SOUND = {
     "protocol": Walk,
     "last action": lambda: LastActionEnv(Walk()),
+    "SMAC's interface": SeededSkirmish,
     "two_step": PythonTwoStep,
     "matrix": lambda: PythonMatrix([[1, 0], [0, 2]]),
     "native two_step": lambda: make_env("two_step"),
