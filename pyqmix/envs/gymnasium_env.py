@@ -14,11 +14,21 @@ from pyqmix.base.errors import ConfigError, EnvError, near
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import first_line, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
-from pyqmix.envs.methods import MASK_METHODS, STATE_METHODS, example_state, find_method
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
+from pyqmix.envs.offers import (
+    MASK_METHODS,
+    STATE_METHODS,
+    FromInfo,
+    example_state,
+    find_method,
+    first_reset,
+    own_limit,
+    unused,
+    won_of,
+)
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
-from pyqmix.envs.team import FromInfo, Member, Outcome, Shown, TeamEnv, first_reset, own_limit, unused, won_of
+from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 _PACKAGES = {"Foraging": "lbforaging", "rware-": "rware"}  # whose import registers tasks of this prefix
 

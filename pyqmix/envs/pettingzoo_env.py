@@ -15,22 +15,11 @@ from pyqmix.base.errors import ConfigError, near
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import first_line, import_attribute, import_optional, import_task, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
-from pyqmix.envs.methods import example_state
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
+from pyqmix.envs.offers import FromInfo, example_state, first_reset, own_limit, unused, won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
-from pyqmix.envs.team import (
-    GONE,
-    FromInfo,
-    Member,
-    Outcome,
-    Shown,
-    TeamEnv,
-    first_reset,
-    own_limit,
-    unused,
-    won_of,
-)
+from pyqmix.envs.team import GONE, Member, Outcome, Shown, TeamEnv
 
 _EXTRA = "'pyqmix-marl[pettingzoo]'"
 _FAMILIES = ("atari", "butterfly", "classic", "magent", "sisl")  # of pettingzoo itself

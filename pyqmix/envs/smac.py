@@ -15,9 +15,10 @@ from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
 from pyqmix.envs.importing import import_attribute, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import VectorEncoder
+from pyqmix.envs.offers import won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
-from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv, won_of
+from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 INTERFACE = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
 _SIZES = ("n_agents", "n_actions", "obs_shape", "state_shape", "episode_limit")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,15 +10,13 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
 from pyqmix.envs.observation import Encoder, as_vector, scale_of
 from pyqmix.envs.options import TeamRules
 from pyqmix.envs.protocol import Point, Step
 
-LIMIT_NAMES = ("max_episode_steps", "max_cycles", "max_steps")
 GONE = object()  # stands for the observation of an agent that takes part no more
-WIN_KEYS = ("battle_won", "won", "is_success", "success")
 
 
 @dataclass(frozen=True)
@@ -73,7 +70,7 @@ class Outcome(NamedTuple):
 
 
 class TeamEnv:
-    """The protocol :class:`pyqmix.envs.Env` for a library's agents; a subclass adds the two ``_`` methods.
+    """The protocol :class:`pyqmix.envs.Env` for a library's agents; a subclass adds ``_start`` and ``_advance``.
 
     Observations are padded with zeros to the widest one, actions masked to those that an agent has. An agent that
     takes part no more observes zeros and has action 0 alone. The mean reward divides by all n agents, of which
@@ -228,63 +225,3 @@ class TeamEnv:
             )
         available: NDArray[np.bool_] = given[: member.n_actions] != 0
         return available
-
-
-class FromInfo:
-    """Something that an environment's info may hold, always or never.
-
-    Args:
-        keys: the names that it may have.
-        first: the info of the first reset, which tells whether it is there.
-    """
-
-    def __init__(self, keys: Sequence[str], first: Mapping[str, Any]) -> None:
-        self._keys = keys
-        self.key = next((key for key in keys if key in first), None)
-
-    def read(self, info: Mapping[str, Any], optional: bool = False) -> Any:
-        """Return it, None where it is never there.
-
-        Raises:
-            ValueError: it was not there at the first reset, or it is missing and not optional here.
-        """
-        if self.key is not None and self.key in info:
-            return info[self.key]
-        if self.key is None:
-            late = next((key for key in self._keys if key in info), None)
-            if late is not None:
-                raise ValueError(f"info holds {late!r}, which it did not hold after reset: give it both times")
-        elif not optional:
-            raise ValueError(f"info holds no {self.key!r}, which it held after reset")
-        return None
-
-
-@contextmanager
-def first_reset(name: str) -> Iterator[None]:
-    """Name the environment where it raises in the reset that shows its sizes; the cause has its traceback."""
-    try:
-        yield
-    except Exception as error:  # the environment's own code may raise anything
-        raise EnvError(f"environment {name}, first reset: raised {type(error).__name__}: {error}") from error
-
-
-def won_of(infos: Iterable[Mapping[str, Any]]) -> bool | None:
-    """Tell whether a team has won: every info that tells says so; None where none tells."""
-    flags = [bool(np.all(info[key])) for info in infos for key in WIN_KEYS if key in info]
-    return all(flags) if flags else None
-
-
-def unused(info: Mapping[str, Any], used: Iterable[str | None]) -> list[str]:
-    """Return a sentence for each thing in an info that nothing reads."""
-    surplus = [key for key in info if key not in used and key not in WIN_KEYS]
-    return [f"info also holds {key!r}, which is not used" for key in surplus]
-
-
-def own_limit(holders: Iterable[object]) -> int | None:
-    """Return the first step limit that a mapping or an object's attributes tell, under one of LIMIT_NAMES."""
-    for holder in holders:
-        for name in LIMIT_NAMES:
-            limit = holder.get(name) if isinstance(holder, Mapping) else getattr(holder, name, None)
-            if isinstance(limit, (int, np.integer)) and not isinstance(limit, bool) and limit > 0:
-                return int(limit)
-    return None

@@ -12,12 +12,11 @@ def train(tmp_path, own=None, quiet=True, **options):
         run_dir=str(tmp_path / "run"),
         batch_size=2,
         buffer_size=20,
-        num_envs=1,
         hidden_dim=8,
         embed_dim=4,
         hypernet_dim=4,
         eval_episodes=1,
-        **options,
+        **{"num_envs": 1, **options},
     )
     return pyqmix.train(config, own, quiet=quiet).summary
 
@@ -68,3 +67,16 @@ def make(length=3):
     env = Uneven("info", length, extra={"score": 1})
     env.max_steps = 5
     return env
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("env", "options"), [("pettingzoo", SPREAD), ("rware", WAREHOUSE)])
+def test_workers_play_the_same_episodes(tmp_path, env, options):
+    pytest.importorskip("mpe2")
+    pytest.importorskip("rware")
+    results = []
+    for workers in (0, 2):
+        (tmp_path / str(workers)).mkdir()
+        summary = train(tmp_path / str(workers), env=env, num_workers=workers, **{**options, "num_envs": 2})
+        results.append([summary[key] for key in ("total_steps", "updates", "eval_return_mean")])
+    assert results[0] == results[1]
