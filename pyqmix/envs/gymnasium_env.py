@@ -166,8 +166,10 @@ def make_registered(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, 
         cause = error.__cause__
         if not isinstance(cause, (gymnasium.error.Error, ImportError)):
             raise
-        suggestion = near(task, gymnasium.registry)
-        raise ConfigError(f"task: gymnasium cannot make {task!r}: {first_line(cause)}{suggestion}") from cause
+        why, _, _ = first_line(cause).partition(" Did you mean")  # which leaves the version out
+        raise ConfigError(
+            f"task: gymnasium cannot make {task!r}: {why}{near(task, gymnasium.registry)}"
+        ) from cause
 
 
 def _make(options: GymnasiumOptions) -> Env:

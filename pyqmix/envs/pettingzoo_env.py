@@ -158,7 +158,10 @@ def make_pettingzoo_env(options: AdapterOptions) -> PettingZooEnv:
     parallel = to_parallel(env, task)
     if not is_parallel(parallel):
         raise ConfigError(f"task: expected {task!r} to make a PettingZoo environment, got {type(env).__name__}")
-    return PettingZooEnv(parallel, name=task, **options.rules)
+    rules = options.rules
+    if options.episode_limit is None:
+        rules["episode_limit"] = own_limit([options.arguments])  # None: the environment's attributes may tell
+    return PettingZooEnv(parallel, name=task, **rules)
 
 
 def _maker(task: str) -> Callable[..., Any]:

@@ -124,6 +124,8 @@ def test_a_factory_of_a_module_gets_the_arguments():
     env = make_env("pettingzoo", task="pettingzoo_envs:Dying", env_args={"length": 2, "max_cycles": 7})
     assert env.spec.episode_limit == 7
     assert len(play(env)[1]) == 2
+    env = make_env("pettingzoo", task="pettingzoo_envs:unlimited", env_args={"max_cycles": 3})
+    assert env.spec.episode_limit == 3, "an argument tells the limit where no attribute does"
     with pytest.raises(ConfigError, match=r"env_args: 'pettingzoo_envs:Dying' does not take them: .*'size'"):
         make_env("pettingzoo", task="pettingzoo_envs:Dying", env_args={"size": 2})
 

@@ -64,3 +64,10 @@ class Dying(ParallelEnv):
 
     def _mask(self):
         return np.array([0, 1, 1], np.int8)
+
+
+def unlimited(max_cycles):
+    """Make one that hides its limit."""
+    env = Dying(length=max_cycles)
+    env.max_cycles = None
+    return env
