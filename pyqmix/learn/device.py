@@ -15,6 +15,7 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.nn.registry import is_built_in
 from pyqmix.replay.batch import EpisodeBatch
 
 _WARM_UP, _MEASURED = 5, 11  # training steps; a GPU's first ones are not captured yet
@@ -56,7 +57,7 @@ class Trial(NamedTuple):
 
     Attributes:
         seconds: of one, with the copy of its weights to where the policy acts.
-        losses: of all of them.
+        losses: of all of them; with a user's networks, which may have dropout, only one in evaluation mode.
     """
 
     seconds: float
@@ -69,13 +70,15 @@ def try_out(config: Config, spec: EpisodeSpec, device: torch.device, limit: floa
     batch = _full_batch(spec, config.batch_size, pin_memory=device.type == "cuda")
     importance = torch.ones(config.batch_size) if config.prioritised else None
     seconds: list[float] = []
-    losses: list[Tensor] = []
+    ours = is_built_in(learner.agent) and is_built_in(learner.mixer)
+    losses = [] if ours else [learner.loss(batch, importance)[0].detach()]
     began = time.perf_counter()
     for _ in range(_WARM_UP + _MEASURED):
         start = time.perf_counter()
         if device.type == "cpu" and len(seconds) > 1 and start - began > limit:
             break
-        losses.append(learner.update(batch, importance).loss)
+        stats = learner.update(batch, importance)
+        losses += [stats.loss] if ours else []
         ActorWeights.of(learner.agent)
         if device.type == "cuda":
             torch.cuda.synchronize(device)

@@ -52,7 +52,7 @@ class Learner:
         self.flat, self.target_flat = networks.flat, networks.target_flat
         self.parameters = self.flat.parameters
         self.step = choose_step(networks, config, spec)
-        self.optimizer, self._lr = make_optimizer(config, self.flat), config.lr
+        self.optimizer, self._lr = make_optimizer(config, self.flat, isinstance(self.step, GraphStep)), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
         self.standardiser = RewardStandardiser(device=self.device)

@@ -31,15 +31,22 @@ class BlockAdam(torch.optim.Adam):
         return ops.adam(*blocks, step, group["lr"], group["betas"], group["eps"], max_norm=max_norm)
 
 
-def make_optimizer(config: Config, flat: FlatParameters) -> torch.optim.Optimizer:
-    """Build the optimizer that a run's options name."""
-    captured = flat.block.is_cuda and config.backend == "fused"  # its graph reads the learning rate from memory
-    lr = torch.tensor(config.lr, device=flat.block.device) if captured else config.lr
+def make_optimizer(config: Config, flat: FlatParameters, captured: bool = False) -> torch.optim.Optimizer:
+    """Build the optimizer that a run's options name.
+
+    Args:
+        config: the run's options.
+        flat: the parameters.
+        captured: whether a CUDA graph will take its steps, which reads the learning rate from memory.
+    """
     if config.optimizer == "rmsprop":
+        lr = torch.tensor(config.lr, device=flat.block.device) if captured else config.lr
         return torch.optim.RMSprop([flat.block], lr=lr, alpha=0.99, eps=1e-5, capturable=captured)
     if config.backend == "fused":
-        return BlockAdam([flat.block], lr=lr, capturable=captured)
-    return torch.optim.Adam([flat.block], lr=lr, fused=True)
+        on_gpu = flat.block.is_cuda  # where ops.adam reads step and learning rate from memory, captured or not
+        lr = torch.tensor(config.lr, device=flat.block.device) if on_gpu else config.lr
+        return BlockAdam([flat.block], lr=lr, capturable=on_gpu)
+    return torch.optim.Adam([flat.block], lr=config.lr, fused=True)
 
 
 def clipped_step(optimizer: torch.optim.Optimizer, flat: FlatParameters, max_norm: float) -> Tensor:

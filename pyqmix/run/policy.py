@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
@@ -13,13 +13,14 @@ from typing import Any, cast
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
+from pyqmix.config.parts import refer, require_known
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run import checkpoint
@@ -28,22 +29,25 @@ from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
 Observations = NDArray[Any] | Sequence[Any]
 
 
-def load_policy(run_dir: str | Path) -> Policy:
+def load_policy(run_dir: str | Path, agent: Callable[..., nn.Module] | None = None) -> Policy:
     """Load the agent network of a run's newest checkpoint, on the CPU.
 
     Nothing of the environment is needed: the checkpoint has the sizes, and its package may be absent.
 
     Args:
         run_dir: the run's folder.
+        agent: makes the agent network, where the name in the run's options cannot be looked up here.
 
     Raises:
         ConfigError: the folder is no run, its checkpoint is damaged, or its agent network is unknown here.
     """
     folder = checkpoint.latest(Path(run_dir))
     spec, options = checkpoint.read_spec(folder), _options(Path(run_dir) / "config.json")
-    agent = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
-    checkpoint.load_network(folder, "agent", agent)
-    return Policy(agent, spec, options)
+    options.update(refer({"agent": agent}))
+    require_known(Path(run_dir), "agent", options["agent"])
+    network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
+    checkpoint.load_network(folder, "agent", network)
+    return Policy(network, spec, options)
 
 
 @dataclass

@@ -973,4 +973,38 @@ MUTANTS = (
         "(terminated and bool(info.get(\"episode_limit\", False)))", "False", f"{T}envs/test_smac.py -k time_limit",
         "time-limit",
     ),
+    Mutant(
+        "user networks: a frozen parameter is learned", "pyqmix/nn/flat.py", "(torch.zeros_like(p) if grad is None else grad)",
+        "(torch.ones_like(p) if grad is None else grad)", f"{T}nn/test_user_networks.py -k frozen",
+    ),
+    Mutant(
+        "user networks: targets keep old statistics", "pyqmix/learn/networks.py", "of_target.copy_(buffer)", "pass",
+        f"{T}nn/test_user_networks.py -k buffers",
+    ),
+    Mutant(
+        "user networks: dropout has no seed", "pyqmix/learn/networks.py",
+        "torch.manual_seed(derive_seed(seed, Stream.PARAMETERS, 1 + update))", "pass",
+        f"{T}nn/test_user_networks.py -k dropout",
+    ),
+    Mutant(
+        "user networks: they learn in evaluation mode", "pyqmix/learn/networks.py", "network.train()", "pass",
+        f"{T}nn/test_user_networks.py -k evaluation_mode",
+    ),
+    Mutant(
+        "user networks: actors keep old statistics", "pyqmix/nn/actor_weights.py", "buffer.copy_(torch.from_numpy(value))",
+        "pass", f"{T}nn/test_user_networks.py -k buffers_reach",
+    ),
+    Mutant(
+        "user networks: a mixer derived from QMixer learns as QMixer", MIXERS,
+        "if type(self).forward is not QMixer.forward:\n            return super().loss", "if False:\n            return super().loss",
+        f"{T}nn/test_user_networks.py -k derived",
+    ),
+    Mutant(
+        "user networks: no mixer is found not to be monotone", "pyqmix/nn/trial.py", "if negative == 0:", "if True:",
+        f"{T}nn/test_user_networks.py -k monotone",
+    ),
+    Mutant(
+        "user networks: acting and unrolling may disagree", "pyqmix/nn/trial.py", "if difference > 1e-3", "if difference > 1e9",
+        f"{T}nn/test_user_networks.py -k agent_that_does_not_fit",
+    ),
 )  # fmt: skip

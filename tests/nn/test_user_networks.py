@@ -1,6 +1,7 @@
 """Networks of a user's own: what they may hold, and what is said of those that do not fit."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -9,7 +10,9 @@ from random_episodes import OBS, SPEC, A, N, S, make_batch, make_learner
 from torch import nn
 
 from pyqmix import Config, ConfigError, NetworkSpec
-from pyqmix.learn.learner import Learner
+from pyqmix.learn.autograd_step import AutogradStep
+from pyqmix.learn.device import try_out
+from pyqmix.learn.learner import Learner, choose_step
 from pyqmix.learn.native_step import NativeStep
 from pyqmix.nn import MIXERS, make_agent, make_mixer, register_mixer
 from pyqmix.nn.actor_weights import ActorWeights
@@ -236,6 +239,20 @@ def test_what_a_network_reads(agent_id):
     own = make_agent(NetworkSpec(**{**vars(spec), "agent": "user_networks:SeenWithoutId"}))
     assert own.net.given == (agent_id, (2.0,) * OBS)
     assert torch.equal(own.read(obs), obs)
+
+
+@pytest.mark.parametrize(("agent", "mixer"), [("NormAgent", "qmix"), ("mlp", "PartlyLearned")])
+def test_no_graph_captures_networks_of_a_users(agent, mixer):
+    learner = learner_of(agent, mixer)
+    on_gpu = SimpleNamespace(agent=learner.agent, mixer=learner.mixer, device=torch.device("cuda"))
+    assert type(choose_step(on_gpu, learner.config, SPEC)) is AutogradStep
+
+
+def test_devices_are_compared_without_dropout():
+    config = Config(agent="user_networks:NormAgent", hidden_dim=8, batch_size=3)
+    trials = [try_out(config, SPEC, torch.device("cpu"), limit=0.0).losses for _ in range(2)]
+    assert trials[0].shape == (1,)
+    assert torch.equal(*trials)
 
 
 def test_a_function_that_returns_one_module_gives_each_learner_its_own():

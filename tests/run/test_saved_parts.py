@@ -7,7 +7,7 @@ import pytest
 import torch
 import user_networks
 
-from pyqmix import Config, ConfigError, train
+from pyqmix import Config, ConfigError, load_policy, train
 from pyqmix.run import checkpoint
 from pyqmix.run.evaluate import evaluate_run, load_agent
 from pyqmix.run.recording import record_run
@@ -73,6 +73,10 @@ def test_an_unknown_agent_or_environment_can_be_given(run):
     rename(run, agent="mine", env="mine")
     with pytest.raises(ConfigError, match=r"its env 'mine' is not registered here; call pyqmix\.register_env"):
         load_agent(run.run_dir)
+    with pytest.raises(ConfigError, match=r"its agent 'mine' is not registered here; call pyqmix\.register_agent"):
+        load_policy(run.run_dir)
+    policy = load_policy(run.run_dir, agent=user_networks.NormAgent)
+    assert policy.act([[0.0, 1.0], [1.0, 0.0]]).shape == (2,)
     config, agent = load_agent(run.run_dir, env=own_parts.Meeting, agent=user_networks.NormAgent)
     assert config.agent == "user_networks:NormAgent"
     assert isinstance(agent.net, user_networks.NormAgent)
