@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import groupby
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pyqmix.base.errors import ConfigError, unknown
 
@@ -80,7 +80,10 @@ class Registry(Mapping[str, T], Generic[T]):
         """Return the name ``module:attribute`` of a class or function, under which it can now be looked up."""
         if not callable(given):
             raise ConfigError(f"{self.option}: expected a class or a function, got {given!r}")
-        name = f"{getattr(given, '__module__', '')}:{getattr(given, '__qualname__', type(given).__qualname__)}"
+        named, call = cast(Any, given), ""
+        if not hasattr(given, "__qualname__"):  # a partial or an object, which its class cannot stand in for
+            named, call = getattr(given, "func", cast(Any, type(given))), "(...)"
+        name = f"{named.__module__}:{named.__qualname__}{call}"
         self._bring(name, given)
         return name
 

@@ -21,8 +21,6 @@ class JointMixer(Protocol):
     def batch_loss(self, rows: StepRows, qs: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
         """Compute the loss () and, detached, the values (N,) that the targets are compared with.
 
-        Every parameter of the mixer and of the agents takes part in the loss.
-
         Args:
             rows: N steps, P points in time.
             qs: (P, n, A), the online agents' values at all points.

@@ -46,7 +46,9 @@ class _FirstLayer(Linear):
 class Agent(nn.Module):
     """The base of agent networks, which reads observations (..., O) times ``obs_scale`` (O,) where there is one.
 
-    A subclass defines :meth:`initial_hidden`, :meth:`act` and :meth:`unroll`, which must agree.
+    A subclass defines :meth:`initial_hidden`, :meth:`act` and :meth:`unroll`, which must agree. It acts in
+    evaluation mode and learns in training mode; persistent buffers go with its parameters to the target network,
+    to those who act, and to checkpoints.
 
     Args:
         obs_scale: O factors, which are in no state_dict; None: observations are read as they are.

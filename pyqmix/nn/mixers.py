@@ -17,6 +17,8 @@ from pyqmix.ops.qmixer import can_fuse
 class Mixer(Protocol):
     """The learner's side of a mixer. ``M`` is () for a team value, (n,) for one value an agent.
 
+    A mixer is a ``torch.nn.Module``. A user's gives targets in evaluation mode and learns in training mode.
+
     Where values and targets are computed at the same time, the learner asks for the values alone, and
     :func:`squared_error` is their loss.
 

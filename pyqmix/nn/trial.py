@@ -39,13 +39,13 @@ def try_agent(option: str, agent: Agent, spec: NetworkSpec) -> None:
         raise ConfigError(f"{option}: expected a module with parameters, as there is nothing to learn in it")
     counts = torch.tensor([3, 2])
     obs = torch.rand(5, spec.n_agents, spec.obs_dim, generator=torch.Generator().manual_seed(0))
-    values = _unroll(option, agent, obs, counts, spec.n_actions)
     with torch.no_grad():
         hidden = _initial_hidden(option, agent, 3)
         first, following = _act(option, agent, obs[:3], hidden, spec.n_actions)
         second, _ = _act(option, agent, obs[3:], None if following is None else following[:2], spec.n_actions)
         _act(option, agent, obs[:1], _initial_hidden(option, agent, 1), spec.n_actions)
-        difference = float((torch.cat([first, second]) - values).abs().max())
+    values = _unroll(option, agent, obs, counts, spec.n_actions)
+    difference = float((torch.cat([first, second]) - values).abs().max())
     if difference > 1e-3 * float(1 + values.abs().max()):
         raise ConfigError(
             f"{option}: unroll: expected the values that acting gives, step by step, got some that differ by "

@@ -1,5 +1,6 @@
 """Named things: registered, declared by packages, and imported by module:attribute."""
 
+import functools
 import pickle
 
 import own_parts
@@ -54,6 +55,14 @@ def test_what_a_program_brought_is_restored_elsewhere(registry):
     other = Registry("colour", registry.group, {}, lambda name, given: given)
     other.restore(name, registry.brought(name))
     assert other[name]() == 3
+
+
+def test_a_partial_is_not_taken_for_its_class(registry):
+    name = registry.refer(functools.partial(own_parts.WeightedSum, offset=2.0))
+    assert name == "own_parts:WeightedSum(...)"
+    other = Registry("colour", registry.group, {}, lambda name, given: given)
+    with pytest.raises(ConfigError, match=r"colour: cannot import 'own_parts:WeightedSum\(\.\.\.\)'"):
+        other[name]
 
 
 def test_a_config_travels_with_the_parts_that_a_program_brought():

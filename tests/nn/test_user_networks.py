@@ -159,7 +159,7 @@ def test_a_mixer_that_does_not_fit_is_named(mixer, expected):
 @pytest.mark.parametrize(
     ("agent", "expected"),
     [
-        ("TooFewActions", r"unroll|forward: expected values \(5, 2, 4\), got a tensor \(5, 2, 3\)"),
+        ("TooFewActions", r"forward: expected values \(3, 2, 4\), got a tensor \(3, 2, 3\)"),
         ("NoTuple", r"forward: expected a tuple \(values, hidden\), got a tensor"),
         ("ForgetsEpisodes", r"forward: expected a hidden state that keeps its shape, a tensor \(3, 2, 8\), got"),
         (
