@@ -260,7 +260,7 @@ def test_an_agent_that_is_unknown_here_is_named(runs):
     options = json.loads((folder / "config.json").read_text())
     for name in ("gone", "gone:Agent"):
         (folder / "config.json").write_text(json.dumps({**options, "agent": name}))
-        with pytest.raises(ConfigError, match=f"^agent: .*{name}"):
+        with pytest.raises(ConfigError, match=f"its agent '{name}' .*agent: .*{name}"):
             load_policy(folder)
 
 
