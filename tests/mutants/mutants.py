@@ -983,7 +983,7 @@ MUTANTS = (
     ),
     Mutant(
         "user networks: dropout has no seed", "pyqmix/learn/networks.py",
-        "torch.manual_seed(derive_seed(seed, Stream.PARAMETERS, 1 + update))", "pass",
+        "torch.default_generator.manual_seed(own)", "pass",
         f"{T}nn/test_user_networks.py -k dropout",
     ),
     Mutant(
