@@ -28,7 +28,7 @@ class Plantation:
         self.sources, self.package, self.build = folder / "sources", folder / "site" / "pyqmix", folder / "build"
         self.tests = folder / "tests"  # apart from the sources, which would shadow the package
         _copy(("csrc", "pyqmix", "CMakeLists.txt"), self.sources)
-        _copy(("tests", "benchmarks", "pyproject.toml"), self.tests)
+        _copy(("tests", "benchmarks", "docs", "examples", "pyproject.toml"), self.tests)
         shutil.copytree(self.sources / "pyqmix", self.package)
         found = importlib.util.find_spec("pyqmix._C")
         assert found is not None

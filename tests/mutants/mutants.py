@@ -1007,4 +1007,12 @@ MUTANTS = (
         "user networks: acting and unrolling may disagree", "pyqmix/nn/trial.py", "if difference > 1e-3", "if difference > 1e9",
         f"{T}nn/test_user_networks.py -k agent_that_does_not_fit",
     ),
+    Mutant(
+        "commands do not find modules of the current folder", "pyqmix/cli/parsing.py", "sys.path.append(here)", "pass",
+        f"{T}project/test_examples.py::test_the_commands_of_an_example_run[mixer]",
+    ),
+    Mutant(
+        "names of installed packages are unknown", "pyqmix/base/registry.py", '":" not in n), *self._installed()]',
+        '":" not in n)]', f"{T}project/test_extend.py::test_the_package_is_found_by_its_entry_points",
+    ),
 )  # fmt: skip
