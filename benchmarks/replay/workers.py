@@ -100,9 +100,7 @@ def main() -> None:
     for name, case in CASES.items():
         row, data[name] = measure(case)
         rows.append([name, *row])
-    text = (
-        f"Environment steps/s of whole episodes, {NUM_ENVS} environments in all: median (quartiles). The ratios\n"
-    )
-    text += "are medians over rounds.\n\n"
+    text = f"Environment steps/s of whole episodes, {NUM_ENVS} environments in all: median (quartiles).\n"
+    text += "The ratios are medians over rounds.\n\n"
     text += harness.table(["environment", *WAYS, "2 workers / 1 worker", "2 workers / trainer"], rows)
     harness.report("workers", text, data, "python benchmarks workers")

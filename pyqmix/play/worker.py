@@ -156,7 +156,8 @@ class _Player:
 
 
 def _failure(error: Exception) -> Failure:
-    own = error.__cause__ if isinstance(error, EnvError) else None
+    cause = error.__cause__
+    own = cause if isinstance(error, EnvError) and cause is not None and raised_outside(cause) else None
     text = "".join(traceback.format_exception(own or error))
     if type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError):
         return Failure(type(error)(*error.args), text, own is not None and raised_outside(own))

@@ -37,7 +37,7 @@ class WorkerProcess:
     def __init__(
         self, context: ForkServerContext, config: Config, num_envs: int, ring: EpisodeRing | None
     ) -> None:
-        self.heartbeat = Heartbeat(context)
+        self.num_envs, self.heartbeat = num_envs, Heartbeat(context)
         self.open: dict[int, Ticket] = {}
         self.has_weights = self.is_late = False
         self.in_series = False

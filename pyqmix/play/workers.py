@@ -32,7 +32,7 @@ class WorkerPool:
 
     Args:
         config: names the environment, and has the step_timeout.
-        num_envs: environments of all workers together; rounded up, so that all workers have the same number.
+        num_envs: environments of all workers together, at least one for each.
         ring: where episodes go, shared; None keeps none.
         num_workers: processes.
 
@@ -41,8 +41,8 @@ class WorkerPool:
     """
 
     def __init__(self, config: Config, num_envs: int, ring: EpisodeRing | None, num_workers: int) -> None:
-        self.config, self.ring, self._num_workers = config, ring, num_workers
-        self._envs_each = -(-num_envs // num_workers)
+        self.config, self.ring = config, ring
+        self._sizes = [max(1, (num_envs + k) // num_workers) for k in range(num_workers)]
         # A fork of this process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["pyqmix.play.worker"])  # torch is imported once, not by each worker
@@ -90,22 +90,20 @@ class WorkerPool:
             worker.kill()
         self._workers.clear()
 
-    def _start(self) -> WorkerProcess:
-        return WorkerProcess(self._context, self.config, self._envs_each, self.ring)
+    def _start(self, num_envs: int) -> WorkerProcess:
+        return WorkerProcess(self._context, self.config, num_envs, self.ring)
 
     def _start_missing(self) -> None:
-        while len(self._workers) < self._num_workers:
-            self._workers.append(self._start())
+        missing = Counter(self._sizes) - Counter(worker.num_envs for worker in self._workers)
+        self._workers += [self._start(num_envs) for num_envs in missing.elements()]
 
     def _hand_out(self, waiting: deque[Ticket], manner: Manner) -> None:
-        """Give each free environment the next episode, those of the workers with the fewest first."""
+        """Give each free environment the next episode, those of the workers with the most free ones first."""
         given: dict[int, list[Ticket]] = {}
-        accepting = {k: len(worker.open) for k, worker in enumerate(self._workers) if worker.accepts}
-        while waiting and accepting:
-            k = min(accepting, key=lambda worker: accepting[worker])
-            if accepting[k] >= self._envs_each:
-                break
-            accepting[k] += 1
+        free = {k: each.num_envs - len(each.open) for k, each in enumerate(self._workers) if each.accepts}
+        while waiting and max(free.values(), default=0) > 0:
+            k = max(free, key=lambda worker: free[worker])
+            free[k] -= 1
             given.setdefault(k, []).append(waiting.popleft())
         for k, worker in enumerate(self._workers):
             if k in given or (worker.in_series and not waiting):
@@ -138,7 +136,7 @@ class WorkerPool:
         if deaths[place.episode] >= DEATHS:
             raise EnvError(f"environment {self.config.task_name or self.config.env}, {place}: {self._cause(dead)}")
         waiting.extendleft(reversed(dead.open.values()))
-        self._workers[self._workers.index(dead)] = self._start()
+        self._workers[self._workers.index(dead)] = self._start(dead.num_envs)
 
     def _cause(self, dead: WorkerProcess) -> str:
         if dead.is_late:

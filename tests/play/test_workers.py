@@ -9,7 +9,7 @@ import torch
 import worker_envs
 
 from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
-from pyqmix.base.errors import WorkerTraceback
+from pyqmix.base.errors import WorkerTraceback, environment_traceback
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.learn.learner import Learner
 from pyqmix.play.ahead import training_rollout
@@ -75,7 +75,7 @@ def results(rollout, ring, cuts=((0, 5), (5, 7))):
 @pytest.mark.parametrize("kind", ["mlp", "gru"])
 def test_results_do_not_depend_on_the_number_of_workers(rollouts, kind):
     expected = results(*in_one_process(kind))
-    for num_workers in (1, 3):  # of four environments, and of two
+    for num_workers in (1, 3):  # of four environments; of two, one and one
         assert results(*rollouts(num_workers, kind)) == expected
 
 
@@ -101,7 +101,10 @@ def test_an_exception_arrives_with_its_traceback(rollouts, tmp_path):
     assert isinstance(cause, WorkerTraceback)
     assert 'worker_envs.py", line' in str(cause)
     assert "in _fail" in str(cause)
-    assert cause.of_environment
+    shown = environment_traceback(caught.value)  # by the command, above its one line
+    assert shown.startswith("Traceback")
+    assert shown.endswith("RuntimeError: the simulator fell over\n")
+    assert "EnvError" not in shown
     played = rollout.play(0, EPISODES, 0.5)
     assert played.returns.tolist() == in_one_process()[0].play(0, EPISODES, 0.5).returns.tolist()
     assert len(ring) == EPISODES
@@ -187,7 +190,7 @@ def test_closing_ends_the_workers(rollouts):
 
 
 def test_evaluation_is_played_by_the_training_s_workers_in_their_environments(tmp_path):
-    config = config_of(built=str(tmp_path)).replace(num_workers=2)
+    config = config_of(built=str(tmp_path)).replace(num_workers=2, num_envs=5)
     env = config.create_env()
     agent = Learner(env.spec, config).agent
     before = set(os.listdir(tmp_path))
@@ -200,7 +203,7 @@ def test_evaluation_is_played_by_the_training_s_workers_in_their_environments(tm
     evaluator.close()
     training.close()
     assert len(ring) == 8
-    assert len(set(os.listdir(tmp_path)) - before) == 4  # num_envs of them, in two processes
+    assert len(set(os.listdir(tmp_path)) - before) == 5  # num_envs of them, in two processes
     alone, _ = in_one_process()
     assert played.returns.tolist() == alone.play(4, 4, 0.5).returns.tolist()
     apart = alone.apart(alone.agent, 7, Stream.EVALUATION)
