@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,11 +54,13 @@ class PettingZooEnv(TeamEnv):
         self.env = env
         name = name or str(env)
         self._agents: list[Any] = list(env.possible_agents)
+        if not self._agents:
+            raise ConfigError(f"{name}: expected possible_agents, got none")
         members = [self._member(name, agent) for agent in self._agents]
         self._encoders = {agent: member.encoder for agent, member in zip(self._agents, members, strict=True)}
         notes: list[str] = []
         with first_reset(name):
-            _, infos = env.reset(seed=0)
+            _, infos = _both(env.reset(seed=0))
             state = example_state(getattr(env, "state", lambda: None), notes)
         self._has_state = state is not None
         self._mask_infos = {agent: FromInfo(MASK_KEYS, infos.get(agent, {})) for agent in self._agents}
@@ -72,31 +74,38 @@ class PettingZooEnv(TeamEnv):
 
     def _start(self, seed: int) -> Shown:
         observations, infos = self.env.reset(seed=seed)
-        self._live = set(self.env.agents)
+        self._live = self._among(self._agents)
         return self._shown(observations, infos, self._live)
 
     def _advance(self, actions: list[int]) -> Outcome:
         before = self._live
         chosen = {agent: action for agent, action in zip(self._agents, actions, strict=True) if agent in before}
         observations, rewards, terminations, truncations, infos = self.env.step(chosen)
-        terminated = {agent for agent in before if terminations[agent]}
-        truncated = {agent for agent in before if truncations[agent]} - terminated
-        self._live = set(self.env.agents) - terminated - truncated
+        terminated = {agent for agent in before if _of(agent, terminations, "terminations")}
+        truncated = {agent for agent in before if _of(agent, truncations, "truncations")} - terminated
+        self._live = self._among(before) - terminated - truncated
         ended = not self._live
         # Agents that a time limit takes out of the episode's last step are shown once more, for the bootstrap.
         shown = self._shown(observations, infos, truncated if ended else self._live)
-        earned = [float(rewards[agent]) if agent in before else 0.0 for agent in self._agents]
+        earned = [_reward(agent, rewards) if agent in before else 0.0 for agent in self._agents]
         won = won_of(infos[agent] for agent in self._agents if agent in infos)
         return Outcome(shown, earned, ended and not truncated, ended and bool(truncated), won)
 
     def _shown(self, observations: Mapping[Any, Any], infos: Mapping[Any, Any], alive: set[Any]) -> Shown:
-        obs = [observations[agent] if agent in alive else GONE for agent in self._agents]
+        obs = [_of(agent, observations, "observations") if agent in alive else GONE for agent in self._agents]
         masks = [
             self._read_mask(agent, observations[agent], infos.get(agent, {})) if agent in alive else None
             for agent in self._agents
         ]
         known = any(mask is not None for mask in masks)
         return Shown(obs, masks if known else None, self.env.state() if self._has_state else None)
+
+    def _among(self, earlier: Collection[Any]) -> set[Any]:
+        """Return the agents of the episode, each of which took part earlier."""
+        if surplus := [agent for agent in self.env.agents if agent not in earlier]:
+            known = ", ".join(str(agent) for agent in self._agents if agent in earlier)
+            raise ValueError(f"agents: expected some of {known}, got {surplus[0]} too")
+        return set(self.env.agents)
 
     def _read_mask(self, agent: Any, observation: Any, info: Mapping[str, Any]) -> object:
         mask = self._mask_infos[agent].read(info)
@@ -113,6 +122,27 @@ class PettingZooEnv(TeamEnv):
             raise ConfigError(f"{name}: expected a Discrete action space of agent {agent}, got {actions}{hint}")
         encoder = SpaceEncoder(self.env.observation_space(agent), f"{name}, agent {agent}")
         return Member(str(agent), encoder, int(actions.n), int(actions.start))
+
+
+def _both(made: Any) -> tuple[Any, Mapping[Any, Any]]:
+    if not isinstance(made, tuple) or len(made) != 2:
+        raise ValueError(f"expected (observations, infos), got {type(made).__name__}")
+    return made
+
+
+def _of(agent: Any, values: Any, what: str) -> Any:
+    if not isinstance(values, Mapping) or agent not in values:
+        got = f"entries for {', '.join(map(str, values))}" if isinstance(values, Mapping) else repr(values)
+        raise ValueError(f"{what}: expected a dictionary with an entry for agent {agent}, got {got}")
+    return values[agent]
+
+
+def _reward(agent: Any, rewards: Any) -> float:
+    reward = _of(agent, rewards, "rewards")
+    try:
+        return float(reward)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"reward of agent {agent}: expected a number, got {reward!r}") from error
 
 
 def is_parallel(env: object) -> bool:

@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from pyqmix import ConfigError, make_env
+from pyqmix import ConfigError, EnvError, make_env
 
 pytest.importorskip("pettingzoo")
 
@@ -177,3 +177,49 @@ def test_knights_die_before_the_archers():
     assert all(point.avail.any(1).all() for point in points)
     assert np.isfinite([point.obs for point in points]).all()
     env.close()
+
+
+class Careless(Dying):
+    """Gives one thing of a step wrong."""
+
+    def __init__(self, place, change):
+        super().__init__()
+        self.place, self.change = place, change
+
+    def step(self, actions):
+        outcome = super().step(actions)
+        self.change(self if self.place is None else outcome[self.place])
+        return outcome
+
+
+@pytest.mark.parametrize(
+    ("place", "change", "message"),
+    [
+        (
+            0,
+            lambda obs: obs.pop("c"),
+            "observations: expected a dictionary with an entry for agent c, got entries",
+        ),
+        (1, lambda rewards: rewards.pop("a"), "rewards: expected a dictionary with an entry for agent a"),
+        (1, lambda rewards: rewards.update(a=None), "reward of agent a: expected a number, got None"),
+        (2, lambda ended: ended.clear(), "terminations: expected a dictionary with an entry for agent [abc], got"),
+        (None, lambda env: env.agents.append("d"), "agents: expected some of a, b, c, got d too"),
+    ],
+)
+def test_a_step_that_breaks_the_interface_is_named(place, change, message):
+    env = PettingZooEnv(Careless(place, change))
+    env.reset(0)
+    with pytest.raises(ValueError, match=message):
+        env.step(np.ones(3, np.int64))
+
+
+def test_an_environment_needs_agents_and_a_reset_gives_two_things(monkeypatch):
+    monkeypatch.setattr(Dying, "reset", lambda *_, **__: {"a": 1, "b": 2})
+    with pytest.raises(
+        EnvError, match=r"first reset: raised ValueError: expected \(observations, infos\), got dict"
+    ):
+        PettingZooEnv(Dying())
+    env = Dying()
+    env.possible_agents = []
+    with pytest.raises(ConfigError, match="expected possible_agents, got none"):
+        PettingZooEnv(env)

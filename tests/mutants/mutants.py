@@ -956,7 +956,7 @@ MUTANTS = (
     ),
     Mutant(
         "adapters: an agent that has died still earns", "pyqmix/envs/pettingzoo_env.py",
-        "float(rewards[agent]) if agent in before else 0.0", "float(rewards[agent])",
+        "_reward(agent, rewards) if agent in before else 0.0", "_reward(agent, rewards)",
         f"{T}envs/test_pettingzoo_env.py -k dies",
     ),
     Mutant(
@@ -1014,5 +1014,9 @@ MUTANTS = (
     Mutant(
         "names of installed packages are unknown", "pyqmix/base/registry.py", '":" not in n), *self._installed()]',
         '":" not in n)]', f"{T}project/test_extend.py::test_the_package_is_found_by_its_entry_points",
+    ),
+    Mutant(
+        "agents that nobody announced take part", "pyqmix/envs/pettingzoo_env.py", "if agent not in earlier]", "if not agent]",
+        f"{T}envs/test_pettingzoo_env.py -k named",
     ),
 )  # fmt: skip
