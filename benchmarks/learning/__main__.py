@@ -25,10 +25,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pyqmix import from_preset
-from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.seeding import Stream
+from pyqmix.learn.learner import Learner
+from pyqmix.play.create import create_rollout
 from pyqmix.run.evaluate import evaluate_run
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # this folder is the program
@@ -130,16 +130,14 @@ def missing(
 
 def random_return(task: str, options: dict[str, Any], episodes: int) -> RandomPolicy:
     """Play the episodes that trained policies are evaluated on by available actions alone, drawn uniformly."""
-    env = from_preset(**options).create_env()
-    random, total = np.random.default_rng(0), 0.0
-    for episode in range(episodes):
-        point, ended = env.reset(derive_seed(FINAL_SEED, Stream.EVALUATION, episode)), False
-        while not ended:
-            step = env.step((random.random(point.avail.shape) * point.avail).argmax(-1))
-            point, ended = step.point, step.terminated or step.truncated
-            total += step.reward
-    env.close()
-    return RandomPolicy(task, total / episodes, episodes)
+    config = from_preset(**options)
+    world = config.create_env()
+    world.close()
+    agent = Learner(world.spec, config).agent
+    rollout = create_rollout(config, agent, FINAL_SEED, Stream.EVALUATION, config.num_envs)
+    mean = float(rollout.play(0, episodes, epsilon=1.0).returns.mean())
+    rollout.close()
+    return RandomPolicy(task, mean, episodes)
 
 
 def train_line(
