@@ -32,7 +32,7 @@ def write_tasks_report(name: str, sweep: dict[str, Any], rows: Rows, points: Row
         "worst - random",
         "steps",
         "updates",
-        "wall s",
+        "cpu s",
     ]
     text = table(header, [_row(line, groups[line], baseline[task_of(line)]) for line in lines])
     absent = [line for line in sweep["lines"] if line not in groups]
@@ -41,8 +41,8 @@ def write_tasks_report(name: str, sweep: dict[str, Any], rows: Rows, points: Row
     episodes = sweep["final_episodes"]
     (RESULTS / f"{name}.md").write_text(
         f"# {name}\n\n{sweep['about']}\n\nMean over seeds of the greedy return over {episodes} fresh episodes "
-        "after training, and the\nreturn of a policy that chooses uniformly among the available actions. Times "
-        "are medians over\nseeds, of the whole command, while other work shared the machine.\n\n"
+        "after training, and the\nreturn of a policy that chooses uniformly among the available actions. Seconds "
+        "of one core are\nmedians over seeds, of the whole command.\n\n"
         f"{text}\n![Greedy return over environment steps](results/{name}.png)\n\n"
         f"Command: `python benchmarks/learning {name}`\n"
     )
@@ -52,7 +52,7 @@ def write_tasks_report(name: str, sweep: dict[str, Any], rows: Rows, points: Row
 
 def _row(line: str, rows: Rows, random: float) -> list[str]:
     finals = numbers(rows, "final")
-    medians = [f"{np.median(numbers(rows, column)):,.0f}" for column in ("steps", "updates", "wall_seconds")]
+    medians = [f"{np.median(numbers(rows, column)):,.0f}" for column in ("steps", "updates", "cpu_seconds")]
     each = " ".join(f"{value:.2f}" for value in finals)
     return [
         *(line, str(len(rows)), f"{np.mean(finals):.2f}", each, f"{random:.2f}"),
