@@ -10,10 +10,13 @@ from multiprocessing.context import ForkServerContext
 
 from pyqmix.base.errors import ConfigError, WorkerTraceback
 from pyqmix.config import Config
+from pyqmix.config.parts import brought
 from pyqmix.play.episodes import Outcome, Ticket
 from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat, Place
 from pyqmix.play.worker import SAFE_PATH, Failure, Manner, Order, serve
 from pyqmix.replay import EpisodeRing
+
+_NOT_PICKLED = (pickle.PicklingError, AttributeError, TypeError)
 
 
 class WorkerProcess:
@@ -31,7 +34,7 @@ class WorkerProcess:
         ring: where its episodes go, shared; None keeps none.
 
     Raises:
-        ConfigError: the environment cannot be sent to a process.
+        ConfigError: the environment or the agent network cannot be sent to a process.
     """
 
     def __init__(
@@ -42,14 +45,15 @@ class WorkerProcess:
         self.has_weights = self.is_late = False
         self.in_series = False
         self.connection, theirs = context.Pipe()
-        arguments = (theirs, config, num_envs, ring, self.heartbeat)
+        acting = config.replace(mixer="vdn", mixer_args=None)  # a user's mixer need not be one that can be sent
+        arguments = (theirs, acting, num_envs, ring, self.heartbeat)
         self.process = context.Process(target=serve, args=arguments, daemon=True)
         try:
             with _current_folder_off_the_path():
                 self.process.start()
-        except (pickle.PicklingError, AttributeError, TypeError) as error:
+        except _NOT_PICKLED as error:
             raise ConfigError(
-                f"env: {config.task_name or config.env} cannot be sent to worker processes: {error}; define it at "
+                f"{_unsendable(config)} cannot be sent to worker processes: {error}; define it at "
                 "the top level of a module, or set num_workers 0"
             ) from error
         theirs.close()
@@ -100,6 +104,15 @@ class WorkerProcess:
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
+
+
+def _unsendable(config: Config) -> str:
+    """Name the environment of a run that cannot be pickled, or its agent network if that cannot be."""
+    try:
+        pickle.dumps(brought(vars(config)).get("agent"))
+    except _NOT_PICKLED:
+        return f"agent: {config.agent}"
+    return f"env: {config.task_name or config.env}"
 
 
 @contextmanager

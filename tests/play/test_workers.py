@@ -12,6 +12,7 @@ from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
 from pyqmix.base.errors import WorkerTraceback, environment_traceback
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.learn.learner import Learner
+from pyqmix.nn import MLPAgent, VDNMixer
 from pyqmix.play.ahead import training_rollout
 from pyqmix.play.create import create_rollout
 from pyqmix.play.evaluator import Evaluator
@@ -159,6 +160,15 @@ def test_an_environment_that_cannot_be_sent_to_workers_is_named():
     )
     with pytest.raises(ConfigError, match=message):
         create_rollout(config, in_one_process()[0].agent, 0, Stream.ENVIRONMENT, 1, num_workers=1)
+
+
+def test_workers_need_no_mixer_and_an_agent_that_cannot_be_sent_is_named():
+    own = config_of().with_own(mixer=lambda: VDNMixer())
+    rollout = create_rollout(own, in_one_process()[0].agent, 0, Stream.ENVIRONMENT, 1, num_workers=1)
+    rollout.close()
+    own = config_of().with_own(agent=lambda obs_dim, n_actions, n_agents: MLPAgent(obs_dim, n_actions, n_agents))
+    with pytest.raises(ConfigError, match=r"^agent: .*<lambda> cannot be sent to worker processes: "):
+        create_rollout(own, in_one_process()[0].agent, 0, Stream.ENVIRONMENT, 1, num_workers=1)
 
 
 SCRIPT = """
