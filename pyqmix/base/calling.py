@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -49,7 +50,7 @@ def call_accepted(
     Args:
         option: names it in messages, such as ``mixer mine``.
         factory: the class or function.
-        offered: keywords that it gets if its signature names them.
+        offered: keywords that it gets if its signature names them. What a ``functools.partial`` has set stays.
         given: keywords that it gets in any case.
         always: those of ``offered`` that it also gets where its signature ends in ``**kwargs``.
 
@@ -63,6 +64,7 @@ def call_accepted(
         expected = f"arguments among {', '.join(sorted(named))}" if named else "no arguments"
         raise ConfigError(f"{option}: expected {expected}, got {surplus[0]!r}")
     wanted = named | set(always) if takes_any else named
+    wanted -= getattr(factory, "keywords", {}).keys() if isinstance(factory, partial) else set()
     arguments = {**{name: offered[name] for name in wanted & offered.keys()}, **given}
     needed = {n for n in named if parameters[n].default is inspect.Parameter.empty}
     if missing := sorted(needed - arguments.keys()):
