@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from pyqmix.learn.joint import JointMixer
+from pyqmix.learn.joint import JointMixer, joint_loss
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.step import TrainingStep
 from pyqmix.learn.targets import make_targets
@@ -25,7 +25,7 @@ class AutogradStep(TrainingStep):
         targets = self.targets(rows, rewards, online_qs)
         mixer = self.networks.mixer
         if isinstance(mixer, JointMixer):
-            loss, values = mixer.batch_loss(rows, online_qs, targets, weights)
+            loss, values = joint_loss(mixer, rows, online_qs, targets, weights)
         else:
             states = rows.at_steps(rows.states)
             loss, values = mixer.loss(rows.chosen(online_qs), states, targets, weights)

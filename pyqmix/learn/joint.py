@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from pyqmix.base.errors import ConfigError
 from pyqmix.learn.rows import StepRows
 
 
@@ -43,3 +44,48 @@ class JointMixer(Protocol):
         Raises:
             NoAvailableActionError: an agent of a step that is not terminated has no available action at o'.
         """
+
+
+def joint_loss(
+    mixer: JointMixer, rows: StepRows, qs: Tensor, targets: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Call :meth:`JointMixer.batch_loss`.
+
+    Raises:
+        ConfigError: the loss or the values have another shape.
+    """
+    returned = mixer.batch_loss(rows, qs, targets, weights)
+    if not isinstance(returned, tuple) or len(returned) != 2:
+        raise _unexpected(mixer, "batch_loss", "a tuple (loss, values)", returned)
+    loss, values = returned
+    _require_shape(mixer, "the loss of batch_loss", loss, ())
+    _require_shape(mixer, "the values of batch_loss", values, targets.shape)
+    return loss, values
+
+
+def joint_targets(
+    mixer: JointMixer,
+    rows: StepRows,
+    rewards: Tensor,
+    next_qs: Tensor,
+    online_next_qs: Tensor | None,
+    gamma: float,
+) -> Tensor:
+    """Call :meth:`JointMixer.batch_targets`.
+
+    Raises:
+        ConfigError: the targets have another shape, with which values of the right shape would broadcast.
+    """
+    targets = mixer.batch_targets(rows, rewards, next_qs, online_next_qs, gamma)
+    _require_shape(mixer, "batch_targets", targets, rewards.shape)
+    return targets
+
+
+def _require_shape(mixer: JointMixer, call: str, values: object, shape: tuple[int, ...]) -> None:
+    if not isinstance(values, Tensor) or values.shape != shape:
+        raise _unexpected(mixer, call, f"a tensor {tuple(shape)}", values)
+
+
+def _unexpected(mixer: JointMixer, call: str, expected: str, got: object) -> ConfigError:
+    shown = f"a tensor {tuple(got.shape)}" if isinstance(got, Tensor) else type(got).__name__
+    return ConfigError(f"mixer {type(mixer).__name__}: {call}: expected {expected}, got {shown}")

@@ -7,6 +7,7 @@ import dataclasses
 from torch import Tensor
 
 from pyqmix import ops
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.config import Config
 from pyqmix.learn.networks import Networks
 from pyqmix.learn.rows import StepRows
@@ -24,17 +25,16 @@ class NativeStep(TrainingStep):
 
     def __init__(self, networks: Networks, config: Config) -> None:
         super().__init__(networks, config)
-        agent, mixer = networks.agent.native_kind, networks.mixer.native_kind
-        assert agent is not None
-        assert mixer is not None
-        self._spec = dataclasses.replace(networks.spec, agent=agent, mixer=mixer)
+        spec = _native_spec(networks)
+        assert spec is not None
+        self._spec = spec
 
     @staticmethod
     def computes(networks: Networks, config: Config) -> bool:
         """Whether the extension has these networks and this target."""
-        known = networks.agent.native_kind is not None and getattr(networks.mixer, "native_kind", None) is not None
         one_step = config.n_step == 1 and config.td_lambda == 0
-        return known and one_step and config.backend == "fused" and networks.device.type == "cpu"
+        here = config.backend == "fused" and networks.device.type == "cpu"
+        return one_step and here and _native_spec(networks) is not None
 
     def gradients(self, rows: StepRows, rewards: Tensor, weights: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Compute the loss (), the values and the targets (N,), and write the gradient of the loss."""
@@ -58,3 +58,27 @@ class NativeStep(TrainingStep):
                 point_counts=rows.point_counts,
                 out=flat.block.grad,
             )
+
+
+def _native_spec(networks: Networks) -> NetworkSpec | None:
+    """Return the networks' kinds and sizes as the extension has them; None: it does not have them.
+
+    The sizes need not be the options': ``mixer_args`` or a user's function may have chosen others, or parametrised
+    a layer.
+    """
+    agent, mixer, options = networks.agent, networks.mixer, networks.spec
+    kind = getattr(mixer, "native_kind", None)
+    if agent.native_kind is None or kind is None:
+        return None
+    of_mixer = ("embed_dim", "hypernet_dim", "hypernet_layers")
+    spec = dataclasses.replace(
+        options,
+        agent=agent.native_kind,
+        hidden_dims=(agent.hidden_dim, agent.hidden_dim),
+        agent_id=agent.agent_id,
+        share_parameters=agent.share_parameters,
+        mixer=kind,
+        **{name: getattr(mixer, name, getattr(options, name)) for name in of_mixer},
+    )
+    shapes = [tuple(parameter.shape) for parameter in networks.flat.parameters]
+    return spec if shapes == spec.agent_parameters() + spec.mixer_parameters() else None

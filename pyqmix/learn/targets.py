@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from pyqmix.config import Config
-from pyqmix.learn.joint import JointMixer
+from pyqmix.learn.joint import JointMixer, joint_targets
 from pyqmix.learn.rows import StepRows, as_column
 from pyqmix.nn import Agent
 from pyqmix.nn.mixers import Mixer
@@ -59,7 +59,7 @@ def one_step_targets(
     online_next_qs = None if online_qs is None else online_qs[first:]
     with naming_episodes(rows):
         if isinstance(mixer, JointMixer):
-            return mixer.batch_targets(rows, rewards, next_qs, online_next_qs, config.gamma)
+            return joint_targets(mixer, rows, rewards, next_qs, online_next_qs, config.gamma)
         return mixer.td_target(
             next_qs,
             rows.next_avail,

@@ -139,6 +139,7 @@ class QMixer(MonotoneMixer):
         if hypernet_layers not in (1, 2):
             raise ValueError(f"hypernet_layers: expected 1 or 2, got {hypernet_layers!r}")
         self.n_agents, self.state_dim, self.embed_dim = n_agents, state_dim, embed_dim
+        self.hypernet_dim, self.hypernet_layers = hypernet_dim, hypernet_layers
         self.hyper_w_1 = _hypernet(state_dim, hypernet_dim, n_agents * embed_dim, hypernet_layers)
         self.hyper_b_1 = Linear(state_dim, embed_dim)
         self.hyper_w_final = _hypernet(state_dim, hypernet_dim, embed_dim, hypernet_layers)
