@@ -25,6 +25,11 @@ _BUILT_IN = (MLPAgent, GRUAgent, QMixer, VDNMixer, IQLMixer)
 def _factory(name: str, given: object) -> Factory:
     if not callable(given):
         raise ConfigError(f"{name}: expected a class or a function that makes a network, got {given!r}")
+    if isinstance(given, nn.Module):
+        raise ConfigError(
+            f"{name}: expected a class or a function that makes a network, got a network: give its class, and its "
+            "arguments in agent_args or mixer_args"
+        )
     return cast(Factory, given)
 
 

@@ -197,3 +197,42 @@ class Lazy(nn.Module):
 
     def forward(self, agent_qs, states):
         return agent_qs.sum(-1) + self.layer(states).squeeze(-1)
+
+
+class TwoStates(nn.Module):
+    """Has the two hidden states of an LSTM."""
+
+    def __init__(self, obs_dim, n_actions):
+        super().__init__()
+        self.layer = nn.Linear(obs_dim, n_actions)
+
+    def initial_hidden(self, episodes):
+        return torch.zeros(episodes, 2, 8), torch.zeros(episodes, 2, 8)
+
+    def forward(self, obs, hidden):
+        return self.layer(obs), hidden
+
+
+class ColumnOfTargets(nn.Module):
+    """Has targets that broadcast with the values to all pairs."""
+
+    def batch_loss(self, rows, qs, targets, weights):
+        values = rows.chosen(qs).sum(-1)
+        return (values - targets).square().mean(), values.detach()
+
+    def batch_targets(self, rows, rewards, next_qs, online_next_qs, gamma):
+        return rewards.unsqueeze(-1)
+
+
+class LossAlone(ColumnOfTargets):
+    def batch_loss(self, rows, qs, targets, weights):
+        return super().batch_loss(rows, qs, targets, weights)[0]
+
+    def batch_targets(self, rows, rewards, next_qs, online_next_qs, gamma):
+        return rewards
+
+
+def WeightNormed(n_agents, state_dim):  # noqa: N802 (named as the classes are)
+    mixer = QMixer(n_agents, state_dim)
+    nn.utils.parametrizations.weight_norm(mixer.hyper_b_1)
+    return mixer

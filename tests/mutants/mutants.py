@@ -947,6 +947,27 @@ MUTANTS = (
         f"{T}base/test_calling.py",
     ),
     Mutant(
+        "the run's options override what a partial has set", "pyqmix/base/calling.py",
+        "if isinstance(factory, partial) else set()", "if False else set()", f"{T}base/test_calling.py -k partial",
+    ),
+    Mutant(
+        "whole step: networks have the options' sizes", "pyqmix/learn/native_step.py",
+        "getattr(mixer, name, getattr(options, name))", "getattr(options, name)",
+        f"{T}nn/test_user_networks.py -k other_sizes",
+    ),
+    Mutant(
+        "whole step: a parametrised layer is read as a plain one", "pyqmix/learn/native_step.py",
+        "return spec if shapes ==", "return spec if True or shapes ==", f"{T}nn/test_user_networks.py -k parametrised",
+    ),
+    Mutant(
+        "targets of another shape broadcast with the values", "pyqmix/learn/joint.py",
+        'values.shape != shape:', 'False:', f"{T}nn/test_user_networks.py -k joint_mixer",
+    ),
+    Mutant(
+        "workers get the mixer, which may be one that cannot be sent", "pyqmix/play/worker_process.py",
+        'config.replace(mixer="vdn", mixer_args=None)', "config", f"{T}play/test_workers.py -k need_no_mixer",
+    ),
+    Mutant(
         "an episode that its seed does not reproduce is only a warning", "pyqmix/envs/check.py", "if not _settles(trial, record.seed):",
         "if False:", f"{T}envs/test_check_env.py -k planted",
     ),

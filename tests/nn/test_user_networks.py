@@ -14,7 +14,7 @@ from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.device import try_out
 from pyqmix.learn.learner import Learner, choose_step
 from pyqmix.learn.native_step import NativeStep
-from pyqmix.nn import MIXERS, make_agent, make_mixer, register_mixer
+from pyqmix.nn import MIXERS, MLPAgent, QMixer, make_agent, make_mixer, register_mixer
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.buffers import persistent_buffers
 from pyqmix.nn.trial import monotony_note
@@ -168,11 +168,52 @@ def test_a_mixer_that_does_not_fit_is_named(mixer, expected):
         ),
         ("ActsOtherwise", "unroll: expected the values that acting gives"),
         ("Nothing", "expected a module with parameters"),
+        (
+            "TwoStates",
+            r"initial_hidden\(1\): expected a tensor \(1, \.\.\.\) or None, got a tuple of a tensor \(1, 2, 8\)",
+        ),
     ],
 )
 def test_an_agent_that_does_not_fit_is_named(agent, expected):
-    with pytest.raises(ConfigError, match=f"^agent user_networks:{agent}: {expected}"):
+    with pytest.raises(ConfigError, match=f"^agent user_networks:{agent}: {expected}") as raised:
         make_agent(spec_of(agent=agent))
+    assert "\n" not in str(raised.value)
+
+
+def test_a_network_is_not_taken_for_a_class():
+    with pytest.raises(
+        ConfigError, match=r"MLPAgent.*: expected a class or a function that makes a network, got a"
+    ):
+        Config().with_own(agent=MLPAgent(OBS, A, N))
+
+
+@pytest.mark.parametrize(
+    ("mixer", "expected"),
+    [
+        ("ColumnOfTargets", r"batch_targets: expected a tensor \(\d+,\), got a tensor \(\d+, 1\)"),
+        ("LossAlone", r"batch_loss: expected a tuple \(loss, values\), got a tensor \(\)"),
+    ],
+)
+def test_a_joint_mixer_that_does_not_fit_is_named(mixer, expected):
+    with pytest.raises(ConfigError, match=f"^mixer {mixer}: {expected}"):
+        learner_of(mixer=mixer).update(make_batch())
+
+
+def test_networks_of_other_sizes_than_the_options_learn_natively_the_same():
+    of_agent, of_mixer = {"hidden_dim": 16, "agent_id": False}, {"embed_dim": 4, "hypernet_layers": 1}
+    configs = Config(**of_agent, **of_mixer), Config(agent_args=of_agent, mixer_args=of_mixer)
+    learners = [Learner(SPEC, config, dtype=torch.float64) for config in configs]
+    for learner in learners:
+        assert type(learner.step) is NativeStep
+        learner.update(make_batch())
+    assert torch.equal(learners[0].flat.block, learners[1].flat.block)
+
+
+def test_a_parametrised_layer_is_not_taken_for_the_extensions():
+    learner = learner_of(mixer="WeightNormed")
+    assert isinstance(learner.mixer, QMixer)
+    assert isinstance(learner.step, AutogradStep)
+    learner.update(make_batch())
 
 
 def test_a_mixer_that_is_not_monotone_is_told_with_numbers():
