@@ -138,8 +138,10 @@ def _make(
         made = call_accepted(option, factory, offered, given, always)
     if not isinstance(made, nn.Module):
         raise ConfigError(f"{option}: expected a torch.nn.Module, got {type(made).__name__}")
-    # A function may return one module at each call; each learner has its own.
-    return made if isinstance(factory, type) else copy.deepcopy(made)
+    if isinstance(factory, type):
+        return made
+    with blamed(option, "copy.deepcopy, because a function may return one network twice,"):
+        return copy.deepcopy(made)
 
 
 def _has(made: object, *methods: str) -> bool:

@@ -116,4 +116,6 @@ class UserAgent(Agent):
 def _shown(value: object) -> str:
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {', '.join(map(_shown, value)) or 'nothing'}"
-    return f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else repr(value)
+    if isinstance(value, Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"

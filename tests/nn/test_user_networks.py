@@ -146,6 +146,7 @@ def test_the_seed_decides_dropout_and_torchs_generator_is_left_alone():
         ("Detached", "loss: expected one that depends on agent_qs"),
         ("Doubled", "expected parameters of dtype float32, got net.weights.weight: float64"),
         ("NotBuilt", "NotBuilt raised ZeroDivisionError: of layers"),
+        ("MakesUncopied", "copy.deepcopy, because a function may return one network twice, raised TypeError: "),
         ("SilentlySigned", "expected a method td_target, or batch_loss and batch_targets, because it declares"),
     ],
 )
