@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.config.options import Config
+from pyqmix.config.config import Config
 
 
 def network_spec(spec: EpisodeSpec, config: Config) -> NetworkSpec:

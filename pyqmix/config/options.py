@@ -1,31 +1,12 @@
-"""Options of a run, checked when they are set."""
+"""Options of a run: declared with their kinds, defaults and sentences."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import Annotated, Any
 
-from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import (
-    Text,
-    check_each,
-    check_json_object,
-    integer,
-    json_value,
-    name_in,
-    number,
-    one_of,
-    option_names,
-)
-from pyqmix.config.parts import brought, refer, restore
-from pyqmix.config.saved import of_environment, read_options
-from pyqmix.config.together import check_together
-from pyqmix.envs import FAMILIES, Env, EnvOptions, env_family, require_options
+from pyqmix.base.options import Text, check_json_object, integer, json_value, name_in, number, one_of
+from pyqmix.envs import FAMILIES
 from pyqmix.nn import AGENTS, MIXERS
 from pyqmix.ops.backend import BACKENDS
 
@@ -35,16 +16,8 @@ _FRACTION = number(0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class Config:
-    """Options of a training run. The defaults are the algorithm as published; presets set named options.
-
-    A Config has the options of its environment as fields, too: ``Config(env="lbf", positions="both")`` has those
-    of :class:`pyqmix.envs.LbfOptions`.
-
-    Raises:
-        ConfigError: an option has no usable value, or the environment does not have it; the message names it, the
-            expected values and the given one.
-    """
+class RunOptions:
+    """Options that every run has, whatever its environment. :class:`pyqmix.Config` checks them."""
 
     env: Annotated[str, name_in(FAMILIES)] = "lbf"
     """Environment: Level-Based Foraging, an environment of another library (--task names it), a game of the QMIX
@@ -162,154 +135,3 @@ class Config:
     threads: Annotated[int, integer(1, 1_024)] = 1
     """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
     of one where a second core is free, and nothing where other work keeps it busy."""
-
-    if TYPE_CHECKING:  # the options of the environment are known at run time only
-
-        def __init__(self, env: str = ..., **options: Any) -> None: ...
-
-        def __getattr__(self, name: str) -> Any: ...
-
-    def __new__(cls, env: object = "lbf", *_: object, **options: Any) -> Config:
-        """Make a Config of the class that has the options of its environment."""
-        if cls is not Config:
-            return object.__new__(cls)
-        require_options(env_family(env), options)
-        return object.__new__(config_class(cast(str, env)))
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (vars(self), brought(vars(self)))
-
-    def __post_init__(self) -> None:
-        if self.eps_end is None:
-            object.__setattr__(self, "eps_end", _default_eps_end(self.env))
-        check_each(self)
-        if type(self) is not config_class(self.env):
-            raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
-        check_together(self)
-
-    def replace(self, **changes: Any) -> Config:
-        """Return a copy with some options changed.
-
-        A new ``env`` keeps the options that it has too. It brings its own default of eps_end, unless the old value
-        differs from the old environment's default.
-        """
-        values = vars(self)
-        if "env" in changes:
-            if self.eps_end == _default_eps_end(self.env):
-                changes.setdefault("eps_end", None)
-            kept = option_names(config_class(env_family(changes["env"]).name))
-            values = {name: value for name, value in values.items() if name in kept}
-        return Config(**{**values, **changes})
-
-    def with_own(
-        self,
-        env: Callable[..., Any] | None = None,
-        agent: Callable[..., Any] | None = None,
-        mixer: Callable[..., Any] | None = None,
-    ) -> Config:
-        """Return a copy with classes or functions of the running program in place of names.
-
-        Raises:
-            ConfigError: one of them cannot be called.
-        """
-        changes: dict[str, Any] = refer({"env": env, "agent": agent, "mixer": mixer})
-        return self.replace(**changes, **({} if env is None else {"task": None})) if changes else self
-
-    @property
-    def label(self) -> str:
-        """Environment, task and mixer, for people to read."""
-        return "-".join(x.rpartition(":")[2] for x in (self.env, self.task_name, self.mixer) if x is not None)
-
-    @property
-    def task_name(self) -> str | None:
-        """The task; None where the environment has none, or it was not named."""
-        task: str | None = vars(self).get("task")
-        return task
-
-    def env_options(self) -> EnvOptions:
-        """Return the options that concern the environment."""
-        family = env_family(self.env)
-        return family.options(**{name: getattr(self, name) for name in family.option_names})
-
-    def create_env(self) -> Env:
-        """Build one environment.
-
-        Raises:
-            ConfigError: the task or an option does not fit.
-        """
-        return env_family(self.env).create(self.env_options())
-
-    def epsilon(self, step: int) -> float:
-        """Return the exploration after ``step`` environment steps."""
-        assert self.eps_end is not None
-        done = min(1.0, step / self.eps_steps)
-        return self.eps_start + done * (self.eps_end - self.eps_start)
-
-    def importance_exponent(self, step: int) -> float:
-        """Return the β of prioritised sampling after ``step`` environment steps."""
-        done = min(1.0, step / (self.per_beta_steps or self.total_steps))
-        return self.per_beta + done * (1.0 - self.per_beta)
-
-    def updates_due(self, episodes: int) -> float:
-        """Return the number of training steps that are due for a number of episodes."""
-        if self.episodes_per_update is not None:
-            return episodes / self.episodes_per_update
-        return episodes * self.updates_per_episode
-
-    def learning_rate(self, step: int) -> float:
-        """Return the learning rate after ``step`` environment steps."""
-        if self.lr_end is None:
-            return self.lr
-        done = min(1.0, step / self.total_steps)
-        return self.lr + done * (self.lr_end - self.lr)
-
-    def to_json(self) -> str:
-        """Write every option, in the order of this class."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
-
-    @classmethod
-    def from_json(
-        cls,
-        path: Path,
-        env: Callable[..., Any] | None = None,
-        agent: Callable[..., Any] | None = None,
-        mixer: Callable[..., Any] | None = None,
-    ) -> Config:
-        """Read what :meth:`to_json` wrote.
-
-        Args:
-            path: the file.
-            env: makes the environment, in place of the name in the file.
-            agent: makes the agent network, likewise.
-            mixer: makes the mixer, likewise.
-
-        Raises:
-            ConfigError: the file is absent, is not a JSON object, has unknown or unusable options, or names an
-                environment or a network that is unknown here.
-        """
-        values = read_options(path, {"env": env, "agent": agent, "mixer": mixer})
-        family = env_family(values.get("env", cls.env))
-        if family.native and "num_workers" in values:
-            values["num_workers"] = 0  # workers played these games in older versions; the results are the same
-        return cls(**of_environment(path, values, option_names(config_class(family.name))))
-
-
-def config_class(env: str) -> type[Config]:
-    """Return the class of Configs of an environment: with the options of a run and the environment's own."""
-    options: Any = env_family(env).options
-    return _class_with(options)
-
-
-@cache
-def _class_with(options: Any) -> type[Config]:
-    namespace = {"__module__": __name__, "__doc__": Config.__doc__, "__post_init__": Config.__post_init__}
-    return dataclasses.make_dataclass("Config", (), bases=(options, Config), frozen=True, namespace=namespace)
-
-
-def _restore(values: dict[str, Any], given: dict[str, object]) -> Config:
-    restore(values, given)
-    return Config(**values)
-
-
-def _default_eps_end(env: str) -> float:
-    return 1.0 if env_family(env).explores_fully else 0.05

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pyqmix.base.errors import unknown
-from pyqmix.config.options import Config
+from pyqmix.config.config import Config
 from pyqmix.envs import FAMILIES, env_family
 
 # Options of both presets of Level-Based Foraging, chosen by the measurements of docs/lbf.md: a recurrent agent; a

@@ -1,4 +1,4 @@
-"""The gradient step of QMIX, VDN and IQL on a batch of whole episodes."""
+"""The gradient step of a run's method on a batch of whole episodes."""
 
 from __future__ import annotations
 

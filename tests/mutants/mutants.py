@@ -272,7 +272,7 @@ MUTANTS = (
         "VDN averages", MIXERS, "return agent_qs.sum(-1)", "return agent_qs.mean(-1)", f"{T}nn/test_nn.py -k vdn",
     ),
     Mutant(
-        "epsilon does not fall", "pyqmix/config/options.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
+        "epsilon does not fall", "pyqmix/config/config.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
         f"{T}config/test_config.py",
     ),
     Mutant(
@@ -641,11 +641,11 @@ MUTANTS = (
         f"{T}replay/test_prioritised.py -k mean_absolute",
     ),
     Mutant(
-        "prioritised: beta does not rise", "pyqmix/config/options.py", "self.per_beta + done * (1.0 - self.per_beta)",
+        "prioritised: beta does not rise", "pyqmix/config/config.py", "self.per_beta + done * (1.0 - self.per_beta)",
         "self.per_beta", f"{T}config/test_config.py -k importance",
     ),
     Mutant(
-        "episodes_per_update does nothing", "pyqmix/config/options.py", "return episodes / self.episodes_per_update",
+        "episodes_per_update does nothing", "pyqmix/config/config.py", "return episodes / self.episodes_per_update",
         "return float(episodes)", f"{T}config/test_config.py -k exclude",
     ),
     Mutant(
@@ -770,7 +770,7 @@ MUTANTS = (
         "pass", f"{T}run/test_trainer.py -k learning_rate",
     ),
     Mutant(
-        "the learning rate does not fall", "pyqmix/config/options.py", "self.lr + done * (self.lr_end - self.lr)", "self.lr",
+        "the learning rate does not fall", "pyqmix/config/config.py", "self.lr + done * (self.lr_end - self.lr)", "self.lr",
         f"{T}config/test_config.py -k learning_rate",
     ),
     Mutant(
