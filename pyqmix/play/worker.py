@@ -7,15 +7,18 @@ or when the trainer's end of the pipe is gone, however that died.
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import traceback
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 import torch
 
-from pyqmix.base.errors import EnvError, raised_outside
+from pyqmix.base.errors import ConfigError, EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
@@ -85,24 +88,54 @@ class _TrainerIsGone(Exception):  # noqa: N818 (no error)
 
 
 def serve(
-    connection: Connection, config: Config, num_envs: int, ring: EpisodeRing | None, heartbeat: Heartbeat
+    connection: Connection, packed: bytes, num_envs: int, ring: EpisodeRing | None, heartbeat: Heartbeat
 ) -> None:
-    """Play the episodes that are ordered through the connection until it closes."""
+    """Play the episodes that are ordered through the connection until it closes.
+
+    Args:
+        connection: to the trainer.
+        packed: a :class:`pyqmix.Config`, pickled, so that an error of unpickling it reaches the trainer.
+        num_envs: how many environments to build.
+        ring: where episodes go; None keeps none.
+        heartbeat: tells the trainer which environment works.
+    """
     heartbeat.begin()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
     if os.environ.get(SAFE_PATH[0]) == SAFE_PATH[1]:
         del os.environ[SAFE_PATH[0]]  # it was for the server alone
     torch.set_num_threads(1)
     try:
+        config = _unpack(packed)
         heartbeat.enter(NO_EPISODE, 0)
-        worlds = create_worlds(config, num_envs)
-        heartbeat.leave()
-        agent = make_agent(network_spec(worlds.spec, config))
-        _Player(connection, worlds, agent, ring, heartbeat).serve()
+        with _closed_at_the_end(create_worlds(config, num_envs)) as worlds:
+            heartbeat.leave()
+            agent = make_agent(network_spec(worlds.spec, config))
+            _Player(connection, worlds, agent, ring, heartbeat).serve()
     except _TrainerIsGone:
         pass
     except Exception as error:
         connection.send(_failure(error))
+
+
+def _unpack(packed: bytes) -> Config:
+    try:
+        config: Config = pickle.loads(packed)
+    except (AttributeError, ImportError, pickle.UnpicklingError) as error:
+        raise ConfigError(
+            f"num_workers: worker processes cannot find what they need: {error}; define it at the top level of a "
+            'module, in the main script outside of `if __name__ == "__main__":`, or set num_workers 0'
+        ) from error
+    return config
+
+
+@contextmanager
+def _closed_at_the_end(worlds: Worlds) -> Iterator[Worlds]:
+    """Close the worlds at the end of the block, whose exception is the one that counts."""
+    try:
+        yield worlds
+    finally:
+        with suppress(Exception):
+            worlds.close()
 
 
 class _Player:

@@ -46,9 +46,9 @@ class WorkerProcess:
         self.in_series = False
         self.connection, theirs = context.Pipe()
         acting = config.replace(mixer="vdn", mixer_args=None)  # a user's mixer need not be one that can be sent
-        arguments = (theirs, acting, num_envs, ring, self.heartbeat)
-        self.process = context.Process(target=serve, args=arguments, daemon=True)
         try:
+            arguments = (theirs, pickle.dumps(acting), num_envs, ring, self.heartbeat)
+            self.process = context.Process(target=serve, args=arguments, daemon=True)
             with _current_folder_off_the_path():
                 self.process.start()
         except _NOT_PICKLED as error:

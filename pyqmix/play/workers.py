@@ -128,8 +128,8 @@ class WorkerPool:
         if not dead.heartbeat.begun and dead.process.exitcode == 1:
             raise ConfigError(
                 "num_workers: the worker processes failed before they started, with the tracebacks above; each of "
-                'them imports the main script, which must train inside of `if __name__ == "__main__":` and define '
-                "the environment outside of it; or set num_workers 0"
+                'them imports the main script, which must train inside of `if __name__ == "__main__":`; or set '
+                "num_workers 0"
             )
         place = dead.place
         deaths[place.episode] += 1
@@ -147,11 +147,11 @@ class WorkerPool:
         return f"the worker that plays it died {DEATHS} times, the last time with exit code {code}"
 
     def _stop_playing(self) -> None:
-        """End those in the middle of an episode: the ring takes their slots back."""
-        for worker in self._workers:
-            if worker.open:
-                worker.kill()
-        self._workers = [worker for worker in self._workers if not worker.open]
+        """End those in the middle of an episode or of a series: the ring takes their slots back."""
+        playing = [worker for worker in self._workers if worker.open or worker.in_series]
+        for worker in playing:
+            worker.kill()
+        self._workers = [worker for worker in self._workers if worker not in playing]
 
 
 class WorkerRollout:

@@ -20,13 +20,15 @@ class Walk(gymnasium.Env):
         marker: a file that the fault leaves behind, and that keeps it from happening again; None: it always does.
         builder: the process that may build a faulty one.
         built: a folder in which each object that is made leaves a file; None: they leave none.
+        closed: the same for each one that is closed.
     """
 
     observation_space = spaces.Tuple([spaces.Box(-1000, 1000, (3,), np.float32)] * 2)
     action_space = spaces.Tuple([spaces.Discrete(3)] * 2)
 
-    def __init__(self, fault=None, seed=None, marker=None, built=None, builder=None):
+    def __init__(self, fault=None, seed=None, marker=None, built=None, builder=None, closed=None):
         self.fault, self.faulty_seed, self.marker = fault, seed, marker and Path(marker)
+        self.closed = closed
         if built:
             (Path(built) / uuid.uuid4().hex).write_text(str(os.getpid()))
         if fault == "build" and os.getpid() != builder:
@@ -43,6 +45,10 @@ class Walk(gymnasium.Env):
             self._fail()
         reward = float(actions[0] + 3 * actions[1] + self.random.integers(10))
         return self._observe(), reward, bool(self.steps == self.length), False, {}
+
+    def close(self):
+        if self.closed:
+            (Path(self.closed) / uuid.uuid4().hex).touch()
 
     def _fail(self):
         if self.marker:

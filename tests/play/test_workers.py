@@ -191,12 +191,46 @@ def test_a_script_without_a_guard_is_told_so(tmp_path):
     assert "ConfigError: num_workers: the worker processes failed before they started" in ended.stderr
 
 
+HIDDEN = """
+import pyqmix
+import worker_envs
+if __name__ == "__main__":
+    class Hidden(worker_envs.Walk):
+        max_steps = 9
+    config = pyqmix.Config(num_envs=2, num_workers=2, run_dir={run_dir!r}, total_steps=1)
+    try:
+        pyqmix.train(config, env=Hidden, quiet=True)
+    except pyqmix.ConfigError as error:
+        print(error)
+"""
+
+
+@pytest.mark.slow
+def test_a_class_that_only_the_main_process_has_is_named_without_tracebacks(tmp_path):
+    script = tmp_path / "hidden.py"
+    script.write_text(HIDDEN.format(run_dir=str(tmp_path / "run")))
+    path = {"PYTHONPATH": os.path.dirname(worker_envs.__file__)}
+    ended = subprocess.run(
+        [sys.executable, script], env=os.environ | path, capture_output=True, text=True, cwd=tmp_path
+    )
+    assert "num_workers: worker processes cannot find what they need: Can't get attribute 'Hidden'" in ended.stdout
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_closing_ends_the_workers(rollouts):
     rollout, _ = rollouts(2)
     rollout.play(0, 2, 0.5)
     processes = [worker.process for worker in rollout.pool._workers]
     rollout.close()
     assert [process.exitcode for process in processes] == [0, 0]
+
+
+def test_workers_close_their_environments(rollouts, tmp_path):
+    rollout, _ = rollouts(2, closed=str(tmp_path))
+    rollout.play(0, 2, 0.5)
+    before = len(os.listdir(tmp_path))
+    rollout.close()
+    assert len(os.listdir(tmp_path)) == before + 4
 
 
 def test_evaluation_is_played_by_the_training_s_workers_in_their_environments(tmp_path):
