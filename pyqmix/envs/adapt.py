@@ -14,6 +14,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv
+from pyqmix.envs.importing import blamed
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.options import AdapterOptions, TeamRules
 from pyqmix.envs.pettingzoo_env import PettingZooEnv, is_parallel, to_parallel
@@ -93,8 +94,10 @@ def _make(name: str, factory: Callable[..., Any], options: AdapterOptions) -> En
         if not accepts(factory, "task"):
             raise ConfigError(f"task: {name} has no parameter of this name, got {options.task!r}")
         given["task"] = options.task
-    made = call_accepted(f"env {name}", factory, {}, given)
+    label = options.task or name.rpartition(":")[2]
+    with blamed(label, "its constructor"):
+        made = call_accepted(f"env {name}", factory, {}, given)
     if made is None:
         raise ConfigError(f"env: {name} returned None: expected an environment")
-    env = adapt(made, options, options.task or name.rpartition(":")[2])
+    env = adapt(made, options, label)
     return LastActionEnv(env) if options.last_action else env

@@ -10,11 +10,12 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_int
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.adapt import adapt
+from pyqmix.envs.importing import blamed
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.trial import Record, Trial
@@ -57,10 +58,8 @@ def check_env(env: Any, episodes: int = 5, seed: int = 0, **options: Any) -> Non
         with suppress(Exception):
             world.close()
         raise
-    try:
+    with blamed(world.name, "close"):
         world.close()
-    except Exception as error:
-        raise EnvError(f"environment {world.name}: close raised {type(error).__name__}: {error}") from error
     for each in found:
         warnings.warn(f"environment {world.name}: {each}", UserWarning, stacklevel=2)
 

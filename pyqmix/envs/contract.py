@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -23,10 +25,12 @@ class Contract:
     Args:
         name: the environment's.
         spec: the sizes of its episodes.
+        labels: the agents' names in messages; empty: their indices.
     """
 
-    def __init__(self, name: str, spec: EpisodeSpec) -> None:
+    def __init__(self, name: str, spec: EpisodeSpec, labels: Sequence[str] = ()) -> None:
         self._name, self._spec = name, spec
+        self.labels = tuple(labels) or tuple(map(str, range(spec.n_agents)))
         self._obs_shape, self._avail_shape = (spec.n_agents, spec.obs_dim), (spec.n_agents, spec.n_actions)
         self._state_shape = (spec.state_dim,)
         self._every_action = np.ones(spec.n_actions, np.bool_)
@@ -52,7 +56,7 @@ class Contract:
         self._require("avail", avail, self._avail_shape, _BOOL, episode, step)
         if b"\0" in np.isfinite(obs).tobytes():  # in a third of the time of all()
             agent = int(np.isfinite(obs).all(-1).argmin())
-            raise self.blame(f"obs of agent {agent}: {_first_odd(obs[agent])}", episode, step)
+            raise self.blame(f"obs of agent {self.labels[agent]}: {_first_odd(obs[agent])}", episode, step)
         if self._spec.concat_state:
             if state is not None:
                 what = f"state: expected None, because the spec says concat_state, got {_describe(state)}"
@@ -63,10 +67,10 @@ class Contract:
                 raise self.blame(f"state: {_first_odd(state)}", episode, step)
         if needs_action and b"\0" in avail.dot(self._every_action).tobytes():
             agent = int(avail.any(-1).argmin())
-            raise self.blame(f"agent {agent} has no available action", episode, step)
+            raise self.blame(f"agent {self.labels[agent]} has no available action", episode, step)
 
     def check_step(self, step: Step, episode: int, number: int) -> None:
-        """Check a step's reward and flags, and then its point.
+        """Check a step's reward and flags, its point, and that an episode ends at its limit.
 
         Args:
             step: what the environment has returned.
@@ -74,12 +78,12 @@ class Contract:
             number: the step's index, from 0.
 
         Raises:
-            EnvError: the reward is no finite number of float32's range, a flag is no bool, or as for
-                :meth:`check_point`.
+            EnvError: the reward is no finite number of float32's range, a flag is no bool, the episode goes on
+                after ``episode_limit`` steps, or as for :meth:`check_point`.
         """
         if not isinstance(step, Step):
             raise self.blame(f"expected a pyqmix.envs.Step, got {type(step).__name__}", episode, number)
-        point, reward, terminated, _, won = step
+        point, reward, terminated, truncated, won = step
         if not isinstance(reward, (float, int, np.floating, np.integer)):
             raise self.blame(f"reward: expected a number, got {_describe(reward)}", episode, number)
         if not abs(reward) <= _LARGEST_REWARD:  # NaN too
@@ -91,6 +95,10 @@ class Contract:
         if won is not None and type(won) not in _FLAGS:
             raise self.blame(f"won: expected a bool or None, got {_describe(won)}", episode, number)
         self.check_point(point, episode, number + 1, needs_action=not terminated)
+        limit = self._spec.episode_limit
+        if number + 1 >= limit and not (terminated or truncated):
+            what = f"it has not ended after its limit of {limit} steps (episode_limit)"
+            raise self.blame(what, episode, number + 1)
 
     def blame(self, what: str, episode: int, step: int = 0) -> EnvError:
         """Build the error that names the environment, the episode and the step."""

@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from pyqmix.base.errors import ConfigError, EnvError, near
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.importing import first_line, import_optional, make_foreign
+from pyqmix.envs.importing import blamed, first_line, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
 from pyqmix.envs.offers import (
@@ -21,7 +21,6 @@ from pyqmix.envs.offers import (
     FromInfo,
     example_state,
     find_method,
-    first_reset,
     own_limit,
     unused,
     won_of,
@@ -65,9 +64,10 @@ class GymnasiumEnv(TeamEnv):
     def __init__(self, env: gymnasium.Env[Any, Any], *, name: str | None = None, **rules: Any) -> None:
         self.env = env
         name = name or (env.spec.id if env.spec is not None else type(env.unwrapped).__name__)
-        members = self._members(name)
+        with blamed(name, "reading its spaces"):
+            members = self._members(name)
         notes: list[str] = []
-        with first_reset(name):
+        with blamed(name, "its first reset"):
             _, info = env.reset(seed=0)
         self._mask_info = FromInfo(MASK_KEYS, info)
         self._state_info = FromInfo(("state",), info)
@@ -75,7 +75,7 @@ class GymnasiumEnv(TeamEnv):
         self._state_method = None if self._state_info.key else find_method(self._attribute, STATE_METHODS, notes)
         self._encoders = [member.encoder for member in members]
         self._masks_in_obs = any(encoder.has_mask for encoder in self._encoders)
-        with first_reset(name):
+        with blamed(name, "its first reset"):
             state = example_state(lambda: self._state(info), notes)
         self._has_state = state is not None
         notes += unused(info, (self._mask_info.key, self._state_info.key))
@@ -90,11 +90,12 @@ class GymnasiumEnv(TeamEnv):
 
     def _advance(self, actions: list[int]) -> Outcome:
         observations, reward, terminated, truncated, info = self.env.step(tuple(actions))
-        shown = self._shown(observations, info, terminated=bool(terminated))
+        over = bool(terminated) and not self.limit_truncates
+        shown = self._shown(observations, info, over)
         return Outcome(shown, reward, bool(terminated), bool(truncated), won_of([info]))
 
-    def _shown(self, observations: Sequence[Any], info: dict[str, Any], terminated: bool = False) -> Shown:
-        masks = self._mask_info.read(info, optional=terminated)
+    def _shown(self, observations: Sequence[Any], info: dict[str, Any], over: bool = False) -> Shown:
+        masks = self._mask_info.read(info, optional=over)
         if masks is None and self._mask_method is not None:
             masks = self._mask_method()
         if masks is None and len(observations) == len(self._encoders):

@@ -1,9 +1,10 @@
-"""Imports optional packages and users' modules for the environments that they hold."""
+"""Imports and calls the code of optional packages and of users, and names what it raises."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -62,13 +63,30 @@ def make_foreign(task: str, make: Callable[..., Any], arguments: Mapping[str, An
         ConfigError: it has no such keyword.
         EnvError: it raised an error, which is the cause.
     """
-    try:
-        return make(**arguments)
-    except Exception as error:  # the environment's own code may raise anything
-        if isinstance(error, TypeError) and "unexpected keyword argument" in str(error):
+    with blamed(task, "its constructor"):
+        try:
+            return make(**arguments)
+        except TypeError as error:
+            if "unexpected keyword argument" not in str(error):
+                raise
             raise ConfigError(f"env_args: {task!r} does not take them: {first_line(error)}") from error
+
+
+@contextmanager
+def blamed(name: str, what: str) -> Iterator[None]:
+    """Turn an exception of an environment's own code into an EnvError, with the exception as its cause.
+
+    Args:
+        name: the environment's.
+        what: the part of it that is called, such as ``its constructor``.
+    """
+    try:
+        yield
+    except (ConfigError, EnvError):
+        raise
+    except Exception as error:  # the environment's own code may raise anything
         kind = type(error).__name__
-        raise EnvError(f"environment {task}: its constructor raised {kind}: {first_line(error)}") from error
+        raise EnvError(f"environment {name}: {what} raised {kind}: {first_line(error)}") from error
 
 
 def first_line(error: Exception) -> str:

@@ -24,7 +24,7 @@ class LastActionEnv:
 
     def __init__(self, env: Env) -> None:
         self.env, self.name, self.notes = env, env.name, tuple(getattr(env, "notes", ()))
-        self.spec = _wider(env.spec)
+        self.spec, self.agent_labels = _wider(env.spec), getattr(env, "agent_labels", ())
         self._codes = np.eye(self.spec.n_actions, dtype=np.float32)
 
     def reset(self, seed: int) -> Point:
@@ -56,6 +56,7 @@ class LastActionWorlds:
 
     def __init__(self, worlds: Worlds) -> None:
         self.worlds, self.name, self.spec = worlds, worlds.name, _wider(worlds.spec)
+        self.agent_labels = getattr(worlds, "agent_labels", ())
         self._codes = np.eye(self.spec.n_actions, dtype=np.float32)
 
     def __len__(self) -> int:

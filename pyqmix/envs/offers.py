@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyqmix.base.errors import EnvError
 from pyqmix.envs.observation import as_vector
 
 LIMIT_NAMES = ("max_episode_steps", "max_cycles", "max_steps")
@@ -85,15 +83,6 @@ class FromInfo:
         elif not optional:
             raise ValueError(f"info holds no {self.key!r}, which it held after reset")
         return None
-
-
-@contextmanager
-def first_reset(name: str) -> Iterator[None]:
-    """Name the environment where it raises in the reset that shows its sizes; the cause has its traceback."""
-    try:
-        yield
-    except Exception as error:  # the environment's own code may raise anything
-        raise EnvError(f"environment {name}, first reset: raised {type(error).__name__}: {error}") from error
 
 
 def won_of(infos: Iterable[Mapping[str, Any]]) -> bool | None:

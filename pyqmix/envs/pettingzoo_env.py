@@ -13,10 +13,10 @@ from gymnasium import spaces
 
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.importing import first_line, import_attribute, import_optional, import_task, make_foreign
+from pyqmix.envs.importing import blamed, first_line, import_attribute, import_optional, import_task, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
-from pyqmix.envs.offers import FromInfo, example_state, first_reset, own_limit, unused, won_of
+from pyqmix.envs.offers import FromInfo, example_state, own_limit, unused, won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.team import GONE, Member, Outcome, Shown, TeamEnv
@@ -53,13 +53,14 @@ class PettingZooEnv(TeamEnv):
     def __init__(self, env: Any, *, name: str | None = None, **rules: Any) -> None:
         self.env = env
         name = name or str(env)
-        self._agents: list[Any] = list(env.possible_agents)
-        if not self._agents:
-            raise ConfigError(f"{name}: expected possible_agents, got none")
-        members = [self._member(name, agent) for agent in self._agents]
+        with blamed(name, "reading its agents and spaces"):
+            self._agents: list[Any] = list(env.possible_agents)
+            if not self._agents:
+                raise ConfigError(f"{name}: expected possible_agents, got none")
+            members = [self._member(name, agent) for agent in self._agents]
         self._encoders = {agent: member.encoder for agent, member in zip(self._agents, members, strict=True)}
         notes: list[str] = []
-        with first_reset(name):
+        with blamed(name, "its first reset"):
             _, infos = _both(env.reset(seed=0))
             state = example_state(getattr(env, "state", lambda: None), notes)
         self._has_state = state is not None
@@ -83,10 +84,13 @@ class PettingZooEnv(TeamEnv):
         observations, rewards, terminations, truncations, infos = self.env.step(chosen)
         terminated = {agent for agent in before if _of(agent, terminations, "terminations")}
         truncated = {agent for agent in before if _of(agent, truncations, "truncations")} - terminated
-        self._live = self._among(before) - terminated - truncated
+        left = self._among(before)
+        self._note_vanished(before - left - terminated - truncated)
+        self._live = left - terminated - truncated
         ended = not self._live
         # Agents that a time limit takes out of the episode's last step are shown once more, for the bootstrap.
-        shown = self._shown(observations, infos, truncated if ended else self._live)
+        cut = terminated | truncated if self.limit_truncates else truncated
+        shown = self._shown(observations, infos, cut if ended else self._live)
         earned = [_reward(agent, rewards) if agent in before else 0.0 for agent in self._agents]
         won = won_of(infos[agent] for agent in self._agents if agent in infos)
         return Outcome(shown, earned, ended and not truncated, ended and bool(truncated), won)
@@ -106,6 +110,12 @@ class PettingZooEnv(TeamEnv):
             known = ", ".join(str(agent) for agent in self._agents if agent in earlier)
             raise ValueError(f"agents: expected some of {known}, got {surplus[0]} too")
         return set(self.env.agents)
+
+    def _note_vanished(self, agents: Collection[Any]) -> None:
+        if agents and not any("vanished" in note for note in self.notes):
+            names = ", ".join(str(agent) for agent in self._agents if agent in agents)
+            note = f"{names} vanished from agents without a termination or a truncation: it counts as termination"
+            self.notes = (*self.notes, note)
 
     def _read_mask(self, agent: Any, observation: Any, info: Mapping[str, Any]) -> object:
         mask = self._mask_infos[agent].read(info)

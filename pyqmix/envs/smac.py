@@ -12,7 +12,7 @@ import numpy as np
 from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
-from pyqmix.envs.importing import import_attribute, import_optional, make_foreign
+from pyqmix.envs.importing import blamed, import_attribute, import_optional, make_foreign
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.offers import won_of
@@ -54,7 +54,8 @@ class SmacEnv(TeamEnv):
 
     def __init__(self, env: Any, *, name: str | None = None, **rules: Any) -> None:
         name = name or type(env).__name__
-        info = env.get_env_info()
+        with blamed(name, "get_env_info"):
+            info = env.get_env_info()
         if missing := [size for size in _SIZES if size not in info]:
             raise ConfigError(f"{name}: get_env_info() lacks {missing[0]!r}: expected {', '.join(_SIZES)}")
         obs, state = (int(np.prod(info[size])) for size in ("obs_shape", "state_shape"))

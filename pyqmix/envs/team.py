@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import STORAGE_DTYPES, EpisodeSpec
+from pyqmix.envs.importing import blamed
 from pyqmix.envs.observation import Encoder, as_vector, scale_of
 from pyqmix.envs.options import TeamRules
 from pyqmix.envs.protocol import Point, Step
@@ -103,10 +104,11 @@ class TeamEnv:
     ) -> None:
         self.env = env
         self.name, self.members, self.notes = name, tuple(members), tuple(notes)
+        self.agent_labels = tuple(member.label for member in members)
         self._rules = TeamRules(**rules)
         limit = own_limit if self._rules.episode_limit is None else self._rules.episode_limit
         if limit is None:
-            raise ConfigError(f"{name} has no step limit of its own: set --episode-limit")
+            raise ConfigError(f"{name} has no step limit of its own: set episode_limit (--episode-limit)")
         sizes = [member.n_actions for member in members]
         self._every: NDArray[np.bool_] = np.arange(max(sizes)) < np.array(sizes)[:, None]
         self._every.setflags(write=False)
@@ -132,8 +134,19 @@ class TeamEnv:
         return self.env.render() if getattr(self.env, "render_mode", None) == "rgb_array" else None
 
     def close(self) -> None:
-        """Close the environment."""
-        self.env.close()
+        """Close the environment, if it can be closed."""
+        close = getattr(self.env, "close", None)
+        if close is not None:
+            with blamed(self.name, "close"):
+                close()
+
+    @property
+    def limit_truncates(self) -> bool:
+        """Whether a termination in the step that is being taken counts as a truncation by the step limit.
+
+        The target then bootstraps from the new point, so it must show the agents and their masks.
+        """
+        return self._rules.truncate_at_limit and self._steps + 1 >= self.spec.episode_limit
 
     def _start(self, seed: int) -> Shown:
         """Reset the library's environment."""

@@ -55,7 +55,7 @@ class Trial:
     """
 
     def __init__(self, env: Env) -> None:
-        self.env, self.contract = env, Contract(env.name, env.spec)
+        self.env, self.contract = env, Contract(env.name, env.spec, getattr(env, "agent_labels", ()))
         self.episodes = 0
         self._shown: list[_Shown] = []
 
@@ -115,9 +115,6 @@ class Trial:
         self.contract.check_step(step, self.episodes - 1, t)
         if not np.array_equal(given, actions):
             raise self._blame("step has changed the array of actions that it was given", t)
-        if not _is_last(step) and t + 1 >= self.env.spec.episode_limit:
-            limit = self.env.spec.episode_limit
-            raise self._blame(f"it has not ended after its limit of {limit} steps (episode_limit)", t + 1)
         self._keep(step.point, t + 1)
         self._require_unchanged(self._shown[-2:], t)  # the next reset looks at all of the episode
         return step
@@ -150,7 +147,7 @@ class Trial:
             lossy = (values < bounds.min) | (values > bounds.max) | (values != np.floor(values))
             if lossy.any():
                 where = np.argwhere(lossy)[0].tolist()
-                agent = f" of agent {where[0]}" if key == "obs" else ""
+                agent = f" of agent {self.contract.labels[where[0]]}" if key == "obs" else ""
                 value, storage = values[tuple(where)], f"{key}_storage {dtype}"
                 what = f"{key}{agent}: entry {where[-1]} is {value}, which {storage} cannot hold exactly"
                 raise self._blame(what, t)

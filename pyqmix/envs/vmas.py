@@ -91,6 +91,7 @@ class VmasWorlds:
             concat_state=True,
         )
         self._steps = np.zeros(size, np.int64)
+        self.agent_labels = tuple(str(agent.name) for agent in self._env.agents)
 
     def __len__(self) -> int:
         return self._count

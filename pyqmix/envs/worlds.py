@@ -51,6 +51,7 @@ class EnvWorlds:
     def __init__(self, envs: Sequence[Env]) -> None:
         self.envs = list(envs)
         self.name, self.spec = self.envs[0].name, self.envs[0].spec
+        self.agent_labels: Sequence[str] = getattr(self.envs[0], "agent_labels", ())
 
     def __len__(self) -> int:
         return len(self.envs)
@@ -78,7 +79,7 @@ class WorldEnv:
 
     def __init__(self, worlds: Worlds) -> None:
         self.worlds = worlds
-        self.name, self.spec = worlds.name, worlds.spec
+        self.name, self.spec, self.agent_labels = worlds.name, worlds.spec, getattr(worlds, "agent_labels", ())
 
     def reset(self, seed: int) -> Point:
         """Start an episode."""

@@ -99,11 +99,11 @@ class Rollout:
     ) -> None:
         self._worlds: Worlds = EnvWorlds(worlds) if isinstance(worlds, Sequence) else worlds
         self.agent, self._seed, self._stream, self._watch = agent, seed, stream, watch
-        contract = Contract(self._worlds.name, self._worlds.spec)
+        labels = getattr(self._worlds, "agent_labels", ())
+        contract = Contract(self._worlds.name, self._worlds.spec, labels)
         self._seats = [
             _Seat(contract, row, ring.writer() if ring is not None else None) for row in range(len(self._worlds))
         ]
-        self._limit = self._worlds.spec.episode_limit
         self._actor = create_actor(agent, self._worlds.spec)
 
     def play(self, first: int, count: int, epsilon: float) -> Played:
@@ -229,8 +229,6 @@ class Rollout:
         seat.steps += 1
         _write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
         seat.reward_sum += step.reward
-        if not ended and seat.steps >= self._limit:
-            raise seat.blame(f"it has not ended after its limit of {seat.steps} steps")
         seat.won = step.won
         if ended and seat.slot is not None:
             seat.slot.publish()

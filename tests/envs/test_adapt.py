@@ -5,8 +5,10 @@ import pytest
 from gymnasium_envs import Uneven
 from python_games import PythonMatrix
 
-from pyqmix import ConfigError
+from pyqmix import ConfigError, EnvError
+from pyqmix.base.errors import environment_traceback
 from pyqmix.envs import AdapterOptions, adapt
+from pyqmix.envs.adapt import user_family
 from pyqmix.envs.gymnasium_env import GymnasiumEnv
 
 LIMITED = AdapterOptions(episode_limit=5, team_reward="mean")
@@ -45,3 +47,16 @@ def test_a_pettingzoo_environment(aec):
 def test_anything_else(made, got):
     with pytest.raises(ConfigError, match=f"expected a gymnasium environment .* got {got}"):
         adapt(made, LIMITED, "mine")
+
+
+def test_an_exception_of_a_constructor_has_the_environment_s_name_and_its_traceback():
+    class Broken:
+        def __init__(self, size):
+            self.cells = 1 // size
+
+    family = user_family("my_module:Broken", Broken)
+    with pytest.raises(EnvError, match="environment Broken: its constructor raised ZeroDivisionError") as caught:
+        family.create(AdapterOptions(env_args={"size": 0}))
+    assert "self.cells = 1 // size" in environment_traceback(caught.value)
+    with pytest.raises(ConfigError, match="env my_module:Broken: its parameter 'size' has no value"):
+        family.create(AdapterOptions())

@@ -111,3 +111,15 @@ def test_numbers_and_bools_of_numpy_are_as_good_as_pythons(reward, won):
 
 def test_no_action_is_needed_after_termination():
     Contract("mine", SPEC).check_step(Step(point(avail=masked(0, 1, 2)), 1.0, True, False), 0, 0)
+
+
+def test_agents_have_the_names_of_their_library():
+    with pytest.raises(EnvError, match="step 5: agent b has no available action"):
+        Contract("mine", SPEC, ["a", "b", "c"]).check_step(Step(point(avail=masked(1)), 1.0, False, True), 0, 4)
+
+
+def test_an_episode_ends_at_its_limit():
+    last = SPEC.episode_limit - 1
+    Contract("mine", SPEC).check_step(Step(point(), 1.0, False, True), 0, last)
+    with pytest.raises(EnvError, match=f"step {last + 1}: it has not ended after its limit of {last + 1} steps"):
+        Contract("mine", SPEC).check_step(Step(point(), 1.0, False, False), 0, last)

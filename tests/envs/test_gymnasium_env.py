@@ -115,7 +115,7 @@ def test_other_action_spaces(actions):
 
 
 def test_a_limit_is_needed():
-    with pytest.raises(ConfigError, match="Counter has no step limit of its own: set --episode-limit"):
+    with pytest.raises(ConfigError, match="Counter has no step limit of its own: set episode_limit"):
         GymnasiumEnv(Counter())
 
 

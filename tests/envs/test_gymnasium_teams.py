@@ -216,7 +216,7 @@ def test_max_steps_is_a_limit_of_its_own(registered):
 def test_an_error_of_the_first_reset_names_the_environment_and_keeps_its_cause():
     world = Uneven()
     world._info = lambda: 1 / 0
-    with pytest.raises(EnvError, match="environment Uneven, first reset: raised ZeroDivisionError") as caught:
+    with pytest.raises(EnvError, match="environment Uneven: its first reset raised ZeroDivisionError") as caught:
         made(world)
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -228,3 +228,13 @@ def test_an_error_of_the_constructor_keeps_its_cause(registered):
     assert isinstance(caught.value.__cause__, ValueError)
     with pytest.raises(ConfigError, match=r"env_args: 'Uneven-v0' does not take them: .*'size'"):
         make_gymnasium_env(GymnasiumOptions(task=registered, env_args={"size": 3}))
+
+
+def test_a_limit_that_truncates_needs_the_mask():
+    world = Uneven(offers="info")
+    world._info = lambda: {"avail_actions": world._masks()} if world.steps < world.length else {}
+    for length, rules in ((2, {}), (3, {"episode_limit": 4, "truncate_at_limit": True})):
+        world.length = length
+        assert play(made(world, **rules))[1].terminated
+    with pytest.raises(ValueError, match="info holds no 'avail_actions'"):
+        play(made(world, episode_limit=3, truncate_at_limit=True))

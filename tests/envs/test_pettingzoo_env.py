@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 
 from pyqmix import ConfigError, EnvError, make_env
+from pyqmix.base.errors import environment_traceback
+from pyqmix.envs import check_env
 
 pytest.importorskip("pettingzoo")
 
@@ -71,7 +73,7 @@ def test_the_state_is_the_environments_or_the_observations():
 
 def test_the_limit_is_max_cycles_or_has_to_be_given():
     assert PettingZooEnv(Dying()).spec.episode_limit == 4
-    with pytest.raises(ConfigError, match="dying_v0 has no step limit of its own: set --episode-limit"):
+    with pytest.raises(ConfigError, match="dying_v0 has no step limit of its own: set episode_limit"):
         PettingZooEnv(Dying(max_cycles=None))
     _, steps = play(PettingZooEnv(Dying(), episode_limit=3, terminate_at_limit=True))
     assert (len(steps), steps[-1].terminated) == (3, True)
@@ -216,10 +218,53 @@ def test_a_step_that_breaks_the_interface_is_named(place, change, message):
 def test_an_environment_needs_agents_and_a_reset_gives_two_things(monkeypatch):
     monkeypatch.setattr(Dying, "reset", lambda *_, **__: {"a": 1, "b": 2})
     with pytest.raises(
-        EnvError, match=r"first reset: raised ValueError: expected \(observations, infos\), got dict"
+        EnvError, match=r"its first reset raised ValueError: expected \(observations, infos\), got dict"
     ):
         PettingZooEnv(Dying())
     env = Dying()
     env.possible_agents = []
     with pytest.raises(ConfigError, match="expected possible_agents, got none"):
         PettingZooEnv(env)
+
+
+def test_a_limit_that_truncates_shows_the_agents_for_the_bootstrap():
+    last = play(PettingZooEnv(Dying(all_die=True, masks="info"), truncate_at_limit=True))[1][-1]
+    assert (last.terminated, last.truncated) == (False, True)
+    assert last.point.obs.tolist() == [[5, 5], [0, 0], [5, 5]], "b had died before"
+    assert last.point.avail.tolist() == [[False, True, True], [True, False, False], [False, True, True]]
+
+
+class Vanishing(Dying):
+    """Agent "c" leaves in step 3 without a flag."""
+
+    def step(self, actions):
+        told = super().step(actions)
+        self.agents = [agent for agent in self.agents if agent != "c" or self.steps < 3]
+        return told
+
+
+def test_an_agent_that_vanishes_is_told_of():
+    with pytest.warns(UserWarning, match="c vanished from agents without a termination or a truncation"):
+        check_env(Vanishing())
+
+
+def test_an_environment_without_close_and_one_whose_close_fails():
+    world = Dying()
+    world.close = None
+    PettingZooEnv(world).close()
+    world.close = lambda: 1 / 0
+    with pytest.raises(EnvError, match="environment dying_v0: close raised ZeroDivisionError"):
+        PettingZooEnv(world).close()
+
+
+class Spaceless(Dying):
+    def observation_space(self, agent):
+        raise ZeroDivisionError("no space")
+
+
+def test_an_exception_while_spaces_are_read_has_the_environment_s_name():
+    with pytest.raises(
+        EnvError, match="environment dying_v0: reading its agents and spaces raised ZeroDiv"
+    ) as caught:
+        PettingZooEnv(Spaceless())
+    assert "in observation_space" in environment_traceback(caught.value)

@@ -35,7 +35,7 @@ def test_the_default_task_has_five_hundred_steps():
 
 
 def test_the_limit_can_be_missing():
-    with pytest.raises(ConfigError, match="has no step limit of its own: set --episode-limit"):
+    with pytest.raises(ConfigError, match="has no step limit of its own: set episode_limit"):
         make_env("rware", env_args={"max_steps": None})
     assert make_env("rware", env_args={"max_steps": None}, episode_limit=9).spec.episode_limit == 9
 

@@ -990,6 +990,23 @@ MUTANTS = (
         f"{T}envs/test_gymnasium_teams.py -k step_limit", "time-limit",
     ),
     Mutant(
+        "adapters: a limit that truncates bootstraps from agents that are gone", "pyqmix/envs/pettingzoo_env.py",
+        "terminated | truncated if self.limit_truncates else truncated", "truncated",
+        f"{T}envs/test_pettingzoo_env.py -k truncates", "time-limit",
+    ),
+    Mutant(
+        "adapters: a limit that truncates needs no mask", "pyqmix/envs/gymnasium_env.py", "and not self.limit_truncates", "",
+        f"{T}envs/test_gymnasium_teams.py -k needs_the_mask", "time-limit",
+    ),
+    Mutant(
+        "an episode may go on after its limit", "pyqmix/envs/contract.py", "if number + 1 >= limit and", "if number > limit and",
+        f"{T}envs/test_contract.py -k limit",
+    ),
+    Mutant(
+        "workers leave their environments open", "pyqmix/play/worker.py", "            worlds.close()", "            pass",
+        f"{T}play/test_workers.py -k close_their",
+    ),
+    Mutant(
         "adapters: SMAC's time limit terminates", "pyqmix/envs/smac.py",
         "(terminated and bool(info.get(\"episode_limit\", False)))", "False", f"{T}envs/test_smac.py -k time_limit",
         "time-limit",
