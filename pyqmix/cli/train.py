@@ -26,7 +26,7 @@ RESUMABLE = {
     "run_dir",
 }
 OWN_OPTIONS = ("--preset", "--resume", "--version")
-DESCRIPTION = f"""Train QMIX, VDN or IQL.
+DESCRIPTION = f"""Train QMIX or another value-decomposition method.
 
 Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf uses the preset lbf
 by default, none is the algorithm's own defaults); --resume RUN_DIR continues a run from its newest checkpoint
