@@ -22,6 +22,7 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import first_line, import_optional
 from pyqmix.envs.last_action import LastActionEnv, LastActionWorlds
+from pyqmix.envs.offers import own_limit
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.worlds import WorldEnv, Worlds
@@ -50,7 +51,8 @@ class VmasWorlds:
     """K worlds of a scenario in one VMAS environment on the CPU.
 
     Observations are padded with zeros to the widest one; every agent has its own discrete actions. The state is
-    the concatenated observations. The step limit truncates; VMAS has none of its own, so the default is 100.
+    the concatenated observations. The step limit truncates; it is that of ``env_args``, "max_steps", or
+    else 100.
     More worlds than K are simulated, idle, where K is no multiple of 32: an episode then has the same bits for
     every K, with one thread of torch.
 
@@ -71,7 +73,10 @@ class VmasWorlds:
             )
         size = count if alone else -(-count // _FULL_VECTORS) * _FULL_VECTORS
         self.name = options.task or DEFAULT_TASK
-        self._env = _make_env(self.name, size, options.arguments)
+        arguments = options.arguments
+        if (own := own_limit([arguments])) is not None:
+            arguments.pop("max_steps", None)  # at which VMAS would report termination
+        self._env = _make_env(self.name, size, arguments)
         self._random = list(type(self._env).vmas_random_state)
         shown = self._observe()
         if not all(isinstance(obs, torch.Tensor) for obs in shown):
@@ -87,7 +92,7 @@ class VmasWorlds:
             n_actions=max(self._actions),
             obs_dim=width,
             state_dim=len(shown) * width,
-            episode_limit=options.episode_limit or DEFAULT_LIMIT,
+            episode_limit=options.episode_limit or own or DEFAULT_LIMIT,
             concat_state=True,
         )
         self._steps = np.zeros(size, np.int64)

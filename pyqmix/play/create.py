@@ -6,12 +6,11 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
-from pyqmix.envs.worlds import EnvWorlds
 from pyqmix.nn import Agent
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
 from pyqmix.play.workers import WorkerPool, WorkerRollout
-from pyqmix.play.worlds import create_batch
+from pyqmix.play.worlds import create_batch, separate_worlds
 from pyqmix.replay import EpisodeRing
 
 AnyRollout = Rollout | NativeRollout | WorkerRollout
@@ -48,7 +47,7 @@ def create_rollout(
         env = config.create_env()
         if isinstance(env, NativeEnv) and agent.native_kind is not None:
             return NativeRollout(env, agent, seed, stream, ring, config.threads)
-        worlds = EnvWorlds([env, *(config.create_env() for _ in range(num_envs - 1))])
+        worlds = separate_worlds([env, *(config.create_env() for _ in range(num_envs - 1))])
     return Rollout(worlds, agent, seed, stream, ring)
 
 

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from pyqmix.base.errors import ConfigError
 from pyqmix.config import Config
-from pyqmix.envs import env_family
+from pyqmix.envs import Env, env_family
+from pyqmix.envs.last_action import LastActionEnv
+from pyqmix.envs.team import TeamEnv
 from pyqmix.envs.worlds import EnvWorlds, Worlds
 
 
@@ -14,10 +19,31 @@ def create_worlds(config: Config, count: int) -> Worlds:
         ConfigError: the environment cannot be built.
     """
     batch = create_batch(config, count)
-    return EnvWorlds([config.create_env() for _ in range(count)]) if batch is None else batch
+    return separate_worlds([config.create_env() for _ in range(count)]) if batch is None else batch
 
 
 def create_batch(config: Config, count: int) -> Worlds | None:
     """Build worlds that one simulator steps together; None where the environment has no such simulator."""
     make_batch = env_family(config.env).make_batch
     return None if make_batch is None else make_batch(config.env_options(), count)
+
+
+def separate_worlds(envs: Sequence[Env]) -> EnvWorlds:
+    """Let environments be stepped one after another.
+
+    Raises:
+        ConfigError: two of them are one object, in which their episodes would mix.
+    """
+    if len({id(_of_user(env)) for env in envs}) < len(envs):
+        raise ConfigError(
+            f"env: expected a new environment at each call, got the same {envs[0].name} twice: make it inside of "
+            "the function, or set num_envs 1"
+        )
+    return EnvWorlds(envs)
+
+
+def _of_user(env: object) -> object:
+    """Return the object that a user or another library has made."""
+    while isinstance(env, (LastActionEnv, TeamEnv)):
+        env = env.env
+    return env

@@ -103,6 +103,10 @@ def test_the_step_limit(options, ending):
     steps = [env.step(np.zeros(4, np.int64)) for _ in range(3)]
     assert [(step.terminated, step.truncated) for step in steps] == [(False, False)] * 2 + [ending]
     assert make_env("vmas").spec.episode_limit == 100
+    limited = make_env("vmas", env_args={"max_steps": 1})
+    limited.reset(0)
+    step = limited.step(np.zeros(limited.spec.n_agents, np.int64))
+    assert (step.terminated, step.truncated) == (False, True), "a time limit does not end the task"
 
 
 def test_the_team_s_reward_is_the_sum_or_the_mean():

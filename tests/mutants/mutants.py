@@ -1007,6 +1007,10 @@ MUTANTS = (
         f"{T}play/test_workers.py -k close_their",
     ),
     Mutant(
+        "episodes may mix in one object", "pyqmix/play/worlds.py", "if len({id(_of_user(env)) for env in envs}) < len(envs):",
+        "if False:", f"{T}play/test_rollout.py -k one_object",
+    ),
+    Mutant(
         "adapters: SMAC's time limit terminates", "pyqmix/envs/smac.py",
         "(terminated and bool(info.get(\"episode_limit\", False)))", "False", f"{T}envs/test_smac.py -k time_limit",
         "time-limit",

@@ -5,8 +5,9 @@ import copy
 import numpy as np
 import pytest
 import torch
+from gymnasium_envs import Uneven
 
-from pyqmix import EnvError, EpisodeRing
+from pyqmix import Config, ConfigError, EnvError, EpisodeRing
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs import MatrixGame
@@ -16,6 +17,7 @@ from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play import rollout
 from pyqmix.play.actor import NativeActor, TorchActor, create_actor
 from pyqmix.play.rollout import Rollout, epsilon_greedy
+from pyqmix.play.worlds import create_worlds
 from pyqmix.replay import RingBusyError
 
 
@@ -364,3 +366,11 @@ def test_a_copy_that_acts_is_brought_up_to_date():
     expected = make_rollout(Drift, agent=agent).play(0, 5, 0.0).returns
     assert not np.array_equal(make_rollout(Drift).play(0, 5, 0.0).returns, expected)
     assert np.array_equal(acting.play(0, 5, 0.0).returns, expected)
+
+
+def test_a_function_that_returns_one_object_twice_is_refused():
+    shared = Uneven()
+    config = Config(num_envs=2).with_own(env=lambda: shared).replace(episode_limit=3, last_action=True)
+    assert len(create_worlds(config, 1)) == 1
+    with pytest.raises(ConfigError, match="env: expected a new environment at each call, got the same"):
+        create_worlds(config, 2)
