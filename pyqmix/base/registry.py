@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any, Generic, TypeVar, cast
 
 from pyqmix.base.errors import ConfigError, unknown
@@ -77,13 +77,20 @@ class Registry(Mapping[str, T], Generic[T]):
         self._bring(name, given)
 
     def refer(self, given: object) -> str:
-        """Return the name ``module:attribute`` of a class or function, under which it can now be looked up."""
+        """Return the name ``module:attribute`` of a class or function, under which it can now be looked up.
+
+        Several lambdas, classes of a function, or partials may have one such name; the later ones get a number, so
+        that each run means its own.
+        """
         if not callable(given):
             raise ConfigError(f"{self.option}: expected a class or a function, got {given!r}")
         named, call = cast(Any, given), ""
         if not hasattr(given, "__qualname__"):  # a partial or an object, which its class cannot stand in for
             named, call = getattr(given, "func", cast(Any, type(given))), "(...)"
         name = f"{named.__module__}:{named.__qualname__}{call}"
+        if call or "<" in name:
+            others = (f"{name}#{k}" for k in count(2))
+            name = next(x for x in chain([name], others) if self._brought.get(x, given) is given)
         self._bring(name, given)
         return name
 

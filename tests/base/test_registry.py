@@ -57,6 +57,20 @@ def test_what_a_program_brought_is_restored_elsewhere(registry):
     assert other[name]() == 3
 
 
+def test_classes_of_one_name_are_told_apart(registry):
+    def make(text):
+        class Local:
+            answer = text
+
+        return Local
+
+    one, other = make("one"), make("other")
+    names = [registry.refer(given) for given in (one, other, one)]
+    assert names[1] == f"{names[0]}#2"
+    assert names[2] == names[0]
+    assert [registry[name].answer for name in names] == ["one", "other", "one"]
+
+
 def test_a_partial_is_not_taken_for_its_class(registry):
     name = registry.refer(functools.partial(own_parts.WeightedSum, offset=2.0))
     assert name == "own_parts:WeightedSum(...)"

@@ -947,6 +947,10 @@ MUTANTS = (
         f"{T}base/test_calling.py",
     ),
     Mutant(
+        "classes of one name replace each other", "pyqmix/base/registry.py",
+        "if self._brought.get(x, given) is given", "if True", f"{T}base/test_registry.py -k of_one_name",
+    ),
+    Mutant(
         "the run's options override what a partial has set", "pyqmix/base/calling.py",
         "if isinstance(factory, partial) else set()", "if False else set()", f"{T}base/test_calling.py -k partial",
     ),
