@@ -1,4 +1,4 @@
-"""Calls what a user wrote: with those keywords that it accepts, and naming what it raises."""
+"""Calls what a user wrote: with those keywords that it accepts, and naming what it raises or returns."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
 
@@ -73,6 +73,15 @@ def call_accepted(
             f"pyqmix offers ({', '.join(sorted(offered))}), or one in {option.split()[0]}_args"
         )
     return factory(**arguments)
+
+
+def shown(value: object) -> str:
+    """Describe in one line what a user's code returned: a tensor by its shape, others by their types."""
+    if isinstance(value, (tuple, list)):
+        return f"a {type(value).__name__} of {', '.join(map(shown, value)) or 'nothing'}"
+    if isinstance(value, Tensor):
+        return f"a tensor {tuple(value.shape)}"
+    return "None" if value is None else f"a {type(value).__name__}"
 
 
 def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:

@@ -6,6 +6,7 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from pyqmix.base.calling import shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.learn.rows import StepRows
 
@@ -87,5 +88,4 @@ def _require_shape(mixer: JointMixer, call: str, values: object, shape: tuple[in
 
 
 def _unexpected(mixer: JointMixer, call: str, expected: str, got: object) -> ConfigError:
-    shown = f"a tensor {tuple(got.shape)}" if isinstance(got, Tensor) else type(got).__name__
-    return ConfigError(f"mixer {type(mixer).__name__}: {call}: expected {expected}, got {shown}")
+    return ConfigError(f"mixer {type(mixer).__name__}: {call}: expected {expected}, got {shown(got)}")

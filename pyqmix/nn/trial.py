@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from pyqmix.base.calling import blamed
+from pyqmix.base.calling import blamed, shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.agents import Agent
@@ -127,7 +127,7 @@ def require_trainable(option: str, module: nn.Module) -> None:
     for name, value in module.state_dict().items():
         if not isinstance(value, Tensor):
             raise ConfigError(
-                f"{option}: expected tensors in its state_dict, as checkpoints hold them, got {name}: {value!r}"
+                f"{option}: expected tensors alone in its state_dict, for checkpoints, got {name}: {shown(value)}"
             )
 
 
@@ -189,7 +189,7 @@ def _try_rows(option: str, module: nn.Module, spec: NetworkSpec, rows: int, rand
 
 def _require_values(option: str, call: str, values: Any, expected: Sequence[int]) -> None:
     if not isinstance(values, Tensor) or values.shape != tuple(expected) or values.dtype != torch.float32:
-        got = f"{tuple(values.shape)} {_dtype(values)}" if isinstance(values, Tensor) else repr(values)
+        got = f"{tuple(values.shape)} {_dtype(values)}" if isinstance(values, Tensor) else shown(values)
         raise ConfigError(f"{option}: {call}: expected {tuple(expected)} float32, got {got}")
     if not values.isfinite().all():
         odd = values.detach()[~values.isfinite()].flatten()[0]

@@ -7,7 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
-from pyqmix.base.calling import blamed
+from pyqmix.base.calling import blamed, shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.nn.agents import Agent
 
@@ -53,7 +53,7 @@ class UserAgent(Agent):
         if hidden is not None and (not isinstance(hidden, Tensor) or hidden.dim() == 0 or len(hidden) != episodes):
             raise ConfigError(
                 f"agent {self.name}: initial_hidden({episodes}): expected a tensor ({episodes}, ...) or None, "
-                f"got {_shown(hidden)}"
+                f"got {shown(hidden)}"
             )
         return None if hidden is None else hidden.clone()  # not an expanded parameter, as players write into it
 
@@ -94,28 +94,19 @@ class UserAgent(Agent):
         outputs: Any = self.net(inputs, hidden)
         if not isinstance(outputs, tuple) or len(outputs) != 2:
             raise ConfigError(
-                f"agent {self.name}: forward: expected a tuple (values, hidden), got {_shown(outputs)}"
+                f"agent {self.name}: forward: expected a tuple (values, hidden), got {shown(outputs)}"
             )
         qs, following = outputs
         self._check_values(qs, inputs, "forward")
         expected = None if hidden is None else hidden.shape
         if (None if following is None else getattr(following, "shape", ())) != expected:
-            shown = "None" if expected is None else f"a tensor {tuple(expected)}"
             raise ConfigError(
-                f"agent {self.name}: forward: expected a hidden state that keeps its shape, {shown}, got "
-                f"{_shown(following)}"
+                f"agent {self.name}: forward: expected a hidden state that keeps its shape, {shown(hidden)}, "
+                f"got {shown(following)}"
             )
         return qs, following
 
     def _check_values(self, qs: Any, inputs: Tensor, of: str) -> None:
         expected = (*inputs.shape[:2], self.n_actions)
         if not isinstance(qs, Tensor) or qs.shape != expected:
-            raise ConfigError(f"agent {self.name}: {of}: expected values {expected}, got {_shown(qs)}")
-
-
-def _shown(value: object) -> str:
-    if isinstance(value, (tuple, list)):
-        return f"a {type(value).__name__} of {', '.join(map(_shown, value)) or 'nothing'}"
-    if isinstance(value, Tensor):
-        return f"a tensor {tuple(value.shape)}"
-    return "None" if value is None else f"a {type(value).__name__}"
+            raise ConfigError(f"agent {self.name}: {of}: expected values {expected}, got {shown(qs)}")

@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 
+from pyqmix.base.calling import shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.nn.mixers import MonotoneMixer
 
@@ -42,10 +43,9 @@ class UserMixer(MonotoneMixer):
         q_tot: Tensor = self.net(agent_qs, states)
         expected = agent_qs.shape[:-1]
         if not isinstance(q_tot, Tensor) or q_tot.shape != expected:
-            got = tuple(q_tot.shape) if isinstance(q_tot, Tensor) else repr(q_tot)
             raise ConfigError(
                 f"mixer {self.name}: forward: expected q_tot {tuple(expected)} for agent_qs "
-                f"{tuple(agent_qs.shape)} and states {tuple(states.shape)}, got {got}"
+                f"{tuple(agent_qs.shape)} and states {tuple(states.shape)}, got {shown(q_tot)}"
             )
         return q_tot
 
