@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from pyqmix.base.calling import blamed, shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
+from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agents import Agent
 from pyqmix.nn.mixers import Mixer, MonotoneMixer, QMixer
 from pyqmix.nn.user_agent import UserAgent
@@ -105,6 +107,33 @@ def monotony_note(option: str, mixer: nn.Module, spec: NetworkSpec) -> str | Non
         f"{option}: dq_tot/dq_i was negative in {negative} of {_CASES} random cases, as low as {lowest:.2g}: its "
         "target, each agent's own maximum, is then not the maximum over joint actions; a mixer that is not "
         "monotone defines td_target, or batch_loss and batch_targets"
+    )
+
+
+def reload_note(option: str, agent: Agent, again: Agent, spec: NetworkSpec) -> str | None:
+    """Check whether an agent network gives the same values where it is made again and given the same weights.
+
+    Args:
+        option: names it in the note.
+        agent: the network; on any device.
+        again: the same, made with other random numbers; it gets the weights.
+        spec: the sizes.
+
+    Returns:
+        A sentence with the difference; None if there is none.
+    """
+    ActorWeights.of(agent).load_into(again)
+    obs = torch.rand(3, spec.n_agents, spec.obs_dim, generator=torch.Generator().manual_seed(0))
+    here = copy.deepcopy(agent).to("cpu", torch.float32)
+    with torch.no_grad():
+        values, others = (net.act(obs, net.initial_hidden(3))[0] for net in (here, again))
+    difference = float((values - others).abs().max())
+    if difference <= 1e-3 * float(1 + values.abs().max()):
+        return None
+    return (
+        f"{option}: made again, with the same weights, it gives values that differ by {difference:.3g}: worker "
+        "processes and saved runs act otherwise than the learner; a constructor registers what it draws at random "
+        "as parameters or buffers"
     )
 
 

@@ -1,21 +1,23 @@
-"""Says at a run's start what a user's networks cost, and whether a mixer is as monotone as it is taken to be."""
+"""Tells at a run's start the price of a user's networks, and doubts about them."""
 
 from __future__ import annotations
 
 import time
 from typing import cast
 
+import torch
 from torch import nn
 
+from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
 from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.device import try_out
 from pyqmix.learn.learner import Learner
-from pyqmix.nn import Agent
+from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.registry import is_built_in
-from pyqmix.nn.trial import monotony_note
+from pyqmix.nn.trial import monotony_note, reload_note
 from pyqmix.play.create import create_rollout
 
 _SECONDS = 0.2  # of each measurement
@@ -47,9 +49,18 @@ def network_notes(config: Config, env: Env, learner: Learner) -> list[str]:
         prices.append(_price_of_learning(config, reference, learner, own))
     if "agent" in own and isinstance(env, NativeEnv):
         prices.append(_price_of_acting(config, reference, learner.agent, others.agent))
-    mixer = f"mixer {config.mixer}"
-    doubt = monotony_note(mixer, networks["mixer"], learner.networks.spec) if "mixer" in own else None
-    return [*(["; ".join(prices)] if prices else []), *([] if doubt is None else [doubt])]
+    doubts, spec = [], learner.networks.spec
+    if "agent" in own:
+        doubts.append(reload_note(f"agent {config.agent}", learner.agent, _made_again(spec), spec))
+    if "mixer" in own:
+        doubts.append(monotony_note(f"mixer {config.mixer}", networks["mixer"], spec))
+    return [*(["; ".join(prices)] if prices else []), *(doubt for doubt in doubts if doubt is not None)]
+
+
+def _made_again(spec: NetworkSpec) -> Agent:
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(0)
+        return make_agent(spec)
 
 
 def _price_of_learning(config: Config, reference: Config, learner: Learner, own: list[str]) -> str:

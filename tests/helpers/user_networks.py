@@ -213,6 +213,17 @@ class TwoStates(nn.Module):
         return self.layer(obs), hidden
 
 
+class DrawsFeatures(nn.Module):
+    """Has random features that no state_dict holds."""
+
+    def __init__(self, obs_dim, n_actions):
+        super().__init__()
+        self.features, self.layer = torch.randn(obs_dim, 8), nn.Linear(8, n_actions)
+
+    def forward(self, obs, hidden):
+        return self.layer(obs @ self.features), hidden
+
+
 class ColumnOfTargets(nn.Module):
     """Has targets that broadcast with the values to all pairs."""
 

@@ -947,6 +947,11 @@ MUTANTS = (
         f"{T}base/test_calling.py",
     ),
     Mutant(
+        "an agent that its weights do not determine is not noticed", "pyqmix/nn/trial.py",
+        "if difference <= 1e-3 * float(1 + values.abs().max()):", "if True:",
+        f"{T}run/test_network_notes.py -k determine",
+    ),
+    Mutant(
         "classes of one name replace each other", "pyqmix/base/registry.py",
         "if self._brought.get(x, given) is given", "if True", f"{T}base/test_registry.py -k of_one_name",
     ),

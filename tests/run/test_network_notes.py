@@ -49,6 +49,11 @@ def test_the_price_of_acting_by_pytorch_is_measured():
     assert line.endswith(" with gru")
 
 
+def test_an_agent_that_its_weights_do_not_determine_is_told():
+    doubt = notes(agent="user_networks:DrawsFeatures")[-1]
+    assert re.search(r"agent user_networks:DrawsFeatures: made again, .* values that differ by \d", doubt)
+
+
 def test_what_learns_by_autograd_anyway_has_no_price():
     assert notes(mixer="own_parts:WeightedSum", n_step=3) == []
 
