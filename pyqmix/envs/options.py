@@ -76,6 +76,18 @@ class TimeLimit(StepLimit):
     """Treat the step limit as termination (the target does not bootstrap) where the environment reports
     truncation."""
 
+    def ending(self, at_limit: bool, terminated: bool, truncated: bool = False) -> tuple[bool, bool]:
+        """Return whether a step terminates its episode, and whether it truncates it.
+
+        Args:
+            at_limit: the step is the last one that the limit allows.
+            terminated: the environment reports that the task has ended.
+            truncated: it reports a time limit of its own.
+        """
+        terminated = terminated and not (self.truncate_at_limit and at_limit)
+        truncated = truncated or (at_limit and not terminated)
+        return (True, False) if truncated and self.terminate_at_limit else (terminated, truncated)
+
 
 @dataclass(frozen=True)
 class TeamRules(EnvOptions, TeamReward, TimeLimit, ScaledInputs):

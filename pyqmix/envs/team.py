@@ -125,7 +125,8 @@ class TeamEnv:
         """Execute the joint action (n,)."""
         outcome = self._advance((actions + self._first_actions).tolist())
         self._steps += 1
-        terminated, truncated = self._ending(outcome.terminated, outcome.truncated)
+        at_limit = self._steps >= self.spec.episode_limit
+        terminated, truncated = self._rules.ending(at_limit, outcome.terminated, outcome.truncated)
         point = self._point(outcome.shown)
         return Step(point, self._team_reward(outcome.rewards), terminated, truncated, outcome.won)
 
@@ -184,15 +185,6 @@ class TeamEnv:
         known = isinstance(space, spaces.Box) and int(np.prod(space.shape)) == width
         bounds = np.array([space.low, space.high]).reshape(2, -1) if known else unbounded  # type: ignore[attr-defined]
         return scale_of(bounds, f"{self.name} has a state")
-
-    def _ending(self, terminated: bool, truncated: bool) -> tuple[bool, bool]:
-        """Apply the step limit, and the option that says what it means."""
-        at_limit = self._steps >= self.spec.episode_limit
-        terminated = terminated and not (self._rules.truncate_at_limit and at_limit)
-        truncated = truncated or (at_limit and not terminated)
-        if truncated and self._rules.terminate_at_limit:
-            return True, False
-        return terminated, truncated
 
     def _team_reward(self, rewards: Any) -> float:
         each = np.asarray(rewards, np.float64)

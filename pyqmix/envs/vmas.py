@@ -121,21 +121,14 @@ class VmasWorlds:
         self._steps[list(indices)] += 1
         each = np.stack([reward.numpy().reshape(-1) for reward in rewards], axis=1).astype(np.float64)
         team = each.mean(1) if self._options.team_reward == "mean" else each.sum(1)
-        points = self._points(indices, shown)
+        points, at_limit = self._points(indices, shown), self._steps >= self.spec.episode_limit
         return [
-            Step(point, float(team[k]), *self._ending(bool(done[k]), int(self._steps[k])))
+            Step(point, float(team[k]), *self._options.ending(bool(at_limit[k]), bool(done[k])))
             for k, point in zip(indices, points, strict=True)
         ]
 
     def close(self) -> None:
         """Do nothing: VMAS holds no resources."""
-
-    def _ending(self, done: bool, steps: int) -> tuple[bool, bool]:
-        """Return whether an episode terminates, and whether it is truncated."""
-        at_limit = steps >= self.spec.episode_limit
-        terminated = done and not (at_limit and self._options.truncate_at_limit)
-        truncated = at_limit and not terminated
-        return (True, False) if truncated and self._options.terminate_at_limit else (terminated, truncated)
 
     def _observe(self) -> list[torch.Tensor]:
         shown: list[torch.Tensor] = self._env.get_from_scenario(

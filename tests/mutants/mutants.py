@@ -994,8 +994,8 @@ MUTANTS = (
         "actions.tolist()", f"{T}envs/test_gymnasium_teams.py -k shifted",
     ),
     Mutant(
-        "adapters: the step limit cannot mean termination", "pyqmix/envs/team.py",
-        "if truncated and self._rules.terminate_at_limit:", "if False:",
+        "adapters: the step limit cannot mean termination", "pyqmix/envs/options.py",
+        "if truncated and self.terminate_at_limit else", "if False else",
         f"{T}envs/test_gymnasium_teams.py -k step_limit", "time-limit",
     ),
     Mutant(
