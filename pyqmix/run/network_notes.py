@@ -24,8 +24,8 @@ _SECONDS = 0.2  # of each measurement
 _ENVS = 32  # most environments that are played
 
 
-def network_notes(config: Config, env: Env, learner: Learner) -> list[str]:
-    """Return sentences about the networks of a run that are not pyqmix's own; none, if all are.
+def price_notes(config: Config, env: Env, learner: Learner) -> list[str]:
+    """Say in at most one sentence what a run's networks cost that are not pyqmix's own.
 
     What falls back from the fused path is measured on this run's sizes, in about a second: training steps, and
     acting in a native environment, each against the nearest networks of pyqmix's own. The run's random streams and
@@ -36,8 +36,7 @@ def network_notes(config: Config, env: Env, learner: Learner) -> list[str]:
         env: one of its environments.
         learner: the run's.
     """
-    networks = {"agent": cast(nn.Module, learner.agent), "mixer": cast(nn.Module, learner.mixer)}
-    own = [option for option, network in networks.items() if not is_built_in(network)]
+    own = list(_own(learner))
     if not own:
         return []
     nearest = {"agent": "gru" if learner.agent.recurrent else "mlp", "mixer": "qmix"}
@@ -49,12 +48,31 @@ def network_notes(config: Config, env: Env, learner: Learner) -> list[str]:
         prices.append(_price_of_learning(config, reference, learner, own))
     if "agent" in own and isinstance(env, NativeEnv):
         prices.append(_price_of_acting(config, reference, learner.agent, others.agent))
-    doubts, spec = [], learner.networks.spec
+    return ["; ".join(prices)] if prices else []
+
+
+def doubts(config: Config, learner: Learner) -> list[str]:
+    """Return sentences about a user's networks that a run may go wrong with.
+
+    A mixer is not as monotone as it is taken to be, or an agent acts otherwise where it is made again.
+
+    Args:
+        config: the run's options.
+        learner: the run's.
+    """
+    own, spec = _own(learner), learner.networks.spec
+    found = []
     if "agent" in own:
-        doubts.append(reload_note(f"agent {config.agent}", learner.agent, _made_again(spec), spec))
+        found.append(reload_note(f"agent {config.agent}", learner.agent, _made_again(spec), spec))
     if "mixer" in own:
-        doubts.append(monotony_note(f"mixer {config.mixer}", networks["mixer"], spec))
-    return [*(["; ".join(prices)] if prices else []), *(doubt for doubt in doubts if doubt is not None)]
+        found.append(monotony_note(f"mixer {config.mixer}", own["mixer"], spec))
+    return [each for each in found if each is not None]
+
+
+def _own(learner: Learner) -> dict[str, nn.Module]:
+    """Return the networks that are not pyqmix's own, by option."""
+    networks = {"agent": cast(nn.Module, learner.agent), "mixer": cast(nn.Module, learner.mixer)}
+    return {option: network for option, network in networks.items() if not is_built_in(network)}
 
 
 def _made_again(spec: NetworkSpec) -> Agent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,14 +13,14 @@ import torch
 from torch import nn
 
 from pyqmix.config import Config
-from pyqmix.envs import env_family
+from pyqmix.envs import Env, env_family
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.run.display import Display
 from pyqmix.run.interrupt import InterruptFlag
-from pyqmix.run.network_notes import network_notes
+from pyqmix.run.network_notes import doubts, price_notes
 from pyqmix.run.run import Run
 
 
@@ -64,7 +65,7 @@ def train(
         agent: makes an agent network, as :func:`pyqmix.register_agent` says.
         mixer: makes a mixer, as :func:`pyqmix.register_mixer` says.
         resume: go on with the newest checkpoint of the run in ``config.run_dir``.
-        quiet: print nothing.
+        quiet: print nothing; a doubt about a user's network becomes a Python warning.
 
     Returns:
         The summary and the trained networks.
@@ -86,12 +87,9 @@ def train(
         device, reason = resolve_device(config, world.spec)
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))
-        for note in getattr(world, "notes", ()):
-            display.message(f"{world.name}: {note}")
         run = Run(config, world.spec, device, display, resume)
-        for note in () if quiet else network_notes(config, world, run.learner):
-            display.message(note)
         try:
+            _say(config, world, run.learner, display, quiet)
             while run.progress.steps < config.total_steps and not interrupt.seen:
                 run.play()
                 run.learn()
@@ -102,6 +100,18 @@ def train(
             raise
         finally:
             run.close()
+
+
+def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: bool) -> None:
+    """Say what must be known of the environment and the networks; doubts are warnings where nothing is printed."""
+    found = doubts(config, learner)
+    if quiet:
+        for doubt in found:
+            warnings.warn(doubt, stacklevel=3)
+        return
+    offers = [f"{world.name}: {note}" for note in getattr(world, "notes", ())]
+    for note in [*offers, *price_notes(config, world, learner), *found]:
+        display.message(note)
 
 
 @contextmanager

@@ -15,13 +15,14 @@ COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("   
 COMMANDS += [line.strip() for line in ENVIRONMENTS.splitlines() if line.startswith("    pyqmix-")]
 SETUP = ["pip install . && pyqmix-train --env lbf", "pip install '.[test]' && pytest"]
 SHORT = "--total-steps 150 --log-every 100 --eval-episodes 2 --batch-size 4 --num-envs 2"
-PACKAGE = """
-import gymnasium, numpy as np
+MODULE = """
+import gymnasium, numpy as np, torch
 from gymnasium import spaces
 
 class MyEnv(gymnasium.Env):
     observation_space = spaces.Tuple([spaces.Box(-1, 1, (3,), np.float32)] * 2)
     action_space = spaces.Tuple([spaces.Discrete(2)] * 2)
+    max_steps = 5
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         return self.observe(), {}
@@ -30,15 +31,17 @@ class MyEnv(gymnasium.Env):
     def observe(self):
         return tuple(self.np_random.uniform(-1, 1, 3).astype(np.float32) for _ in range(2))
 
-gymnasium.register("MyEnv-v0", MyEnv, max_episode_steps=5)
+class MyMixer(torch.nn.Module):
+    def forward(self, agent_qs, states):
+        return agent_qs.mean(-1)
 """
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder in which the README's commands run one after another, with the package that one of them names."""
+    """A folder in which the README's commands run one after another, with the module that one of them names."""
     folder = tmp_path_factory.mktemp("readme")
-    (folder / "my_package.py").write_text(PACKAGE)
+    (folder / "my_module.py").write_text(MODULE)
     return folder
 
 

@@ -9,7 +9,7 @@ import torch
 from pyqmix import Config, train
 from pyqmix.learn.learner import Learner
 from pyqmix.run import network_notes
-from pyqmix.run.network_notes import network_notes as notes_of
+from pyqmix.run.network_notes import doubts, price_notes
 
 SIZES = {"env": "two_step", "hidden_dim": 8, "batch_size": 4, "device": "cpu"}
 
@@ -24,7 +24,7 @@ def notes(**options):
     world = config.create_env()
     learner = Learner(world.spec, config)
     weights, state = copy.deepcopy(learner.agent.state_dict()), torch.get_rng_state()
-    found = notes_of(config, world, learner)
+    found = [*price_notes(config, world, learner), *doubts(config, learner)]
     assert torch.equal(torch.get_rng_state(), state)
     assert all(torch.equal(value, weights[name]) for name, value in learner.agent.state_dict().items())
     assert learner.updates == 0
@@ -64,3 +64,10 @@ def test_a_run_says_once_that_a_mixer_is_not_monotone(tmp_path, capsys):
     said = capsys.readouterr().out
     assert said.count("dq_tot/dq_i was negative in ") == 1
     assert said.count("mixer user_networks:Signed learns by autograd: ") == 1
+
+
+def test_a_quiet_run_warns_that_a_mixer_is_not_monotone(tmp_path, capsys):
+    options = {**SIZES, "total_steps": 8, "eval_episodes": 1, "run_dir": str(tmp_path / "run")}
+    with pytest.warns(UserWarning, match=r"dq_tot/dq_i was negative in \d+ of 256 random cases"):
+        train(Config(**options, mixer="user_networks:Signed"), quiet=True)
+    assert capsys.readouterr().out == ""
