@@ -15,7 +15,6 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv
 from pyqmix.envs.importing import blamed
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.options import AdapterOptions, TeamRules
 from pyqmix.envs.pettingzoo_env import PettingZooEnv, is_parallel, to_parallel
 from pyqmix.envs.protocol import Env
@@ -99,5 +98,4 @@ def _make(name: str, factory: Callable[..., Any], options: AdapterOptions) -> En
         made = call_accepted(f"env {name}", factory, {}, given)
     if made is None:
         raise ConfigError(f"env: {name} returned None: expected an environment")
-    env = adapt(made, options, label)
-    return LastActionEnv(env) if options.last_action else env
+    return adapt(made, options, label)

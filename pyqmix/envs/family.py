@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyqmix.base.options import option_names
+from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.worlds import Worlds
@@ -19,7 +20,8 @@ class EnvFamily:
     Attributes:
         name: the value of ``--env``.
         options: the class of their options.
-        make: builds an environment from its options.
+        make: builds an environment from its options; of one that is stepped in Python, without the last actions,
+            which :meth:`create` adds.
         preset: the preset of a run that names none; None: the algorithm's own defaults.
         native: their worlds are :class:`pyqmix.envs.NativeEnv`, whose episodes are played without Python.
         default_task: the task of a run that names none, where there is such a task.
@@ -46,7 +48,10 @@ class EnvFamily:
         Raises:
             ConfigError: the task or an option does not fit.
         """
-        return self.make(self.options() if options is None else options)
+        options = self.options() if options is None else options
+        env = self.make(options)
+        adds = not self.native and getattr(options, "last_action", False)
+        return LastActionEnv(env) if adds else env
 
     @property
     def option_names(self) -> tuple[str, ...]:

@@ -13,7 +13,6 @@ from gymnasium import spaces
 from pyqmix.base.errors import ConfigError, EnvError, near
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import blamed, first_line, import_optional, make_foreign
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
 from pyqmix.envs.offers import (
     MASK_METHODS,
@@ -26,7 +25,6 @@ from pyqmix.envs.offers import (
     won_of,
 )
 from pyqmix.envs.options import AdapterOptions
-from pyqmix.envs.protocol import Env
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 _PACKAGES = {"Foraging": "lbforaging", "rware-": "rware"}  # whose import registers tasks of this prefix
@@ -173,9 +171,4 @@ def make_registered(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, 
         ) from cause
 
 
-def _make(options: GymnasiumOptions) -> Env:
-    env = make_gymnasium_env(options)
-    return LastActionEnv(env) if options.last_action else env
-
-
-FAMILY = EnvFamily("gymnasium", GymnasiumOptions, _make)
+FAMILY = EnvFamily("gymnasium", GymnasiumOptions, make_gymnasium_env)

@@ -12,10 +12,8 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_number
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import first_line, import_optional
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.options import AdapterOptions
-from pyqmix.envs.protocol import Env
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 DEFAULT_LAYOUT, HORIZON = "cramped_room", 400
@@ -107,9 +105,4 @@ def make_overcooked_env(options: AdapterOptions) -> OvercookedEnv:
     return OvercookedEnv(kitchen, shaped_reward=shaped_reward, name=layout, **options.rules)
 
 
-def _make(options: OvercookedOptions) -> Env:
-    env = make_overcooked_env(options)
-    return LastActionEnv(env) if options.last_action else env
-
-
-FAMILY = EnvFamily("overcooked", OvercookedOptions, _make, default_task=DEFAULT_LAYOUT)
+FAMILY = EnvFamily("overcooked", OvercookedOptions, make_overcooked_env, default_task=DEFAULT_LAYOUT)

@@ -14,11 +14,9 @@ from gymnasium import spaces
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import blamed, first_line, import_attribute, import_optional, import_task, make_foreign
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
 from pyqmix.envs.offers import FromInfo, example_state, own_limit, unused, won_of
 from pyqmix.envs.options import AdapterOptions
-from pyqmix.envs.protocol import Env
 from pyqmix.envs.team import GONE, Member, Outcome, Shown, TeamEnv
 
 _EXTRA = "'pyqmix-marl[pettingzoo]'"
@@ -238,9 +236,4 @@ def _of_package(package: str, name: str, task: str) -> Any:
         ) from error
 
 
-def _make(options: PettingZooOptions) -> Env:
-    env = make_pettingzoo_env(options)
-    return LastActionEnv(env) if options.last_action else env
-
-
-FAMILY = EnvFamily("pettingzoo", PettingZooOptions, _make)
+FAMILY = EnvFamily("pettingzoo", PettingZooOptions, make_pettingzoo_env)

@@ -105,7 +105,7 @@ def make_env(name: str, *, num_envs: int | None = None, seed: int = 0, **options
         return family.create(chosen)
     if num_envs < 1:
         raise ConfigError(f"num_envs: expected a positive integer, got {num_envs}")
-    first = family.make(chosen)
+    first = family.create(chosen)
     if isinstance(first, NativeEnv):
         return NativeVectorEnv(first, num_envs, seed, individual)
-    return SyncVectorEnv([first, *(family.make(chosen) for _ in range(num_envs - 1))], seed)
+    return SyncVectorEnv([first, *(family.create(chosen) for _ in range(num_envs - 1))], seed)

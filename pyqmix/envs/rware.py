@@ -9,9 +9,7 @@ from pyqmix.base.errors import ConfigError, unknown
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
 from pyqmix.envs.importing import import_optional
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.options import AdapterOptions
-from pyqmix.envs.protocol import Env
 
 DEFAULT_TASK = "rware-tiny-2ag-v2"
 _ENUMS = {"reward_type": "RewardType", "observation_type": "ObservationType"}
@@ -57,9 +55,4 @@ def make_rware_env(options: AdapterOptions) -> RwareEnv:
     return RwareEnv(make_registered(task, arguments), name=task, **options.rules)
 
 
-def _make(options: RwareOptions) -> Env:
-    env = make_rware_env(options)
-    return LastActionEnv(env) if options.last_action else env
-
-
-FAMILY = EnvFamily("rware", RwareOptions, _make, default_task=DEFAULT_TASK)
+FAMILY = EnvFamily("rware", RwareOptions, make_rware_env, default_task=DEFAULT_TASK)

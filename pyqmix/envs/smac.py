@@ -13,11 +13,9 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.gymnasium_env import GymnasiumEnv, make_registered
 from pyqmix.envs.importing import blamed, import_attribute, import_optional, make_foreign
-from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.offers import won_of
 from pyqmix.envs.options import AdapterOptions
-from pyqmix.envs.protocol import Env
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 INTERFACE = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
@@ -150,9 +148,4 @@ def _accepts(method: Callable[..., Any], *values: Any, **keywords: Any) -> bool:
     return True
 
 
-def _make(options: SmacOptions) -> Env:
-    env = make_smac_env(options)
-    return LastActionEnv(env) if options.last_action else env
-
-
-FAMILY = EnvFamily("smac", SmacOptions, _make)
+FAMILY = EnvFamily("smac", SmacOptions, make_smac_env)

@@ -21,7 +21,7 @@ from pyqmix.base.errors import ConfigError, unknown
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.importing import first_line, import_optional
-from pyqmix.envs.last_action import LastActionEnv, LastActionWorlds
+from pyqmix.envs.last_action import LastActionWorlds
 from pyqmix.envs.offers import own_limit
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env, Point, Step
@@ -177,8 +177,7 @@ def _make_env(task: str, size: int, arguments: dict[str, Any]) -> Any:
 
 
 def _make(options: VmasOptions) -> Env:
-    env = WorldEnv(VmasWorlds(options, 1))
-    return LastActionEnv(env) if options.last_action else env
+    return WorldEnv(VmasWorlds(options, 1))
 
 
 def _make_batch(options: VmasOptions, count: int) -> Worlds | None:
