@@ -104,3 +104,14 @@ def test_games_have_the_inputs_of_all_environments(name):
     assert not first.obs[:, plain.spec.obs_dim :].any()
     codes = env.step(np.array([1, 0])).point.obs[:, plain.spec.obs_dim :]
     np.testing.assert_array_equal(codes, np.eye(plain.spec.n_actions)[[1, 0]])
+
+
+@pytest.mark.parametrize("num_envs", [None, 2])
+@pytest.mark.parametrize(
+    ("env", "task"), [("gymnasium", "Foraging-5x5-2p-1f-v3"), ("own_parts:Meeting", None), ("lbf", None)]
+)
+def test_every_family_adds_the_last_action_once(env, task, num_envs):
+    options = {"task": task, "episode_limit": 6, "num_envs": num_envs}
+    plain, wider = (make_env(env, **options, last_action=shown) for shown in (False, True))
+    before, after = ((x.spec if num_envs is None else x.spec_of_episodes) for x in (plain, wider))
+    assert after.obs_dim == before.obs_dim + before.n_actions

@@ -1070,4 +1070,8 @@ MUTANTS = (
         "agents that nobody announced take part", "pyqmix/envs/pettingzoo_env.py", "if agent not in earlier]", "if not agent]",
         f"{T}envs/test_pettingzoo_env.py -k named",
     ),
+    Mutant(
+        "environments in Python show no last actions", "pyqmix/envs/family.py",
+        "return LastActionEnv(env) if adds else env", "return env", f"{T}envs/test_options.py -k once",
+    ),
 )  # fmt: skip
