@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import read_json
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
 from pyqmix.envs import FAMILIES
+
+LARGEST = 1 << 24  # bytes of a config.json, whose payoffs may be many
 
 
 def read_options(path: Path, parts: Mapping[str, Factory | None]) -> dict[str, Any]:
@@ -25,12 +27,7 @@ def read_options(path: Path, parts: Mapping[str, Factory | None]) -> dict[str, A
         ConfigError: the file is absent or is not a JSON object, or an environment or a network in it is unknown
             here.
     """
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: expected the options of a run, but {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
+    values = read_object(path)
     names = refer(parts)
     if "env" in names and names["env"] != values.get("env"):
         values["task"] = None
@@ -38,6 +35,18 @@ def read_options(path: Path, parts: Mapping[str, Factory | None]) -> dict[str, A
     for option in REGISTRIES:
         if isinstance(name := values.get(option), str):
             require_known(path.parent, option, name)
+    return values
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a run's config.json, of which nothing is checked yet.
+
+    Raises:
+        ConfigError: the file is absent, or is not such a file.
+    """
+    values = read_json(path, LARGEST, "the options of a run")
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
     return values
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from torch.utils.tensorboard import SummaryWriter
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import write_text
+from pyqmix.base.files import read_text, write_text
+from pyqmix.base.options import LARGEST_INT
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,10 @@ def read_metrics(run_dir: Path) -> list[Metrics]:
         ConfigError: the file is absent, or not a run's metrics.
     """
     path = run_dir / "metrics.csv"
+    lines = read_text(path, content="the metrics of a run").splitlines(keepends=True)
     try:
-        lines = path.read_text().splitlines(keepends=True)
         return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
-    except (OSError, ValueError, KeyError, TypeError, csv.Error) as error:
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConfigError(f"{path}: expected the metrics of a run, but {error}") from error
 
 
@@ -120,8 +121,15 @@ def _line(cells: Sequence[object]) -> str:
 
 def _parse(row: dict[str, str]) -> Metrics:
     values = {
-        name: int(row[name]) if name in _INTEGERS else float(row[name])
+        name: _count(row[name]) if name in _INTEGERS else float(row[name])
         for name in COLUMNS
         if row.get(name, "") != ""  # a run of an older version lacks some columns
     }
     return Metrics(**values)  # type: ignore[arg-type]
+
+
+def _count(cell: str) -> int:
+    count = int(cell)
+    if not 0 <= count <= LARGEST_INT:
+        raise ValueError(f"a count is {count}")
+    return count

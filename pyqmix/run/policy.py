@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +14,12 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.config.parts import refer, require_known
+from pyqmix.config.saved import read_object
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run import checkpoint
@@ -179,10 +178,4 @@ class Policy:
 
 def _options(path: Path) -> dict[str, Any]:
     """Read the options of a run; those that it does not name have their defaults."""
-    try:
-        values = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: expected the options of a run, but {error}") from error
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
-    return {**{field.name: field.default for field in dataclasses.fields(Config)}, **values}
+    return {**{field.name: field.default for field in dataclasses.fields(Config)}, **read_object(path)}
