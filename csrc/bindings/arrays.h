@@ -47,4 +47,10 @@ py::array_t<T> new_array(const std::vector<std::int64_t>& shape) {
     return py::array_t<T>(std::vector<py::ssize_t>(shape.begin(), shape.end()));
 }
 
+// A copy as an array of one dimension.
+template <typename T>
+py::array_t<T> to_array(const std::vector<T>& values) {
+    return py::array_t<T>(static_cast<py::ssize_t>(values.size()), values.data());
+}
+
 }  // namespace pyqmix

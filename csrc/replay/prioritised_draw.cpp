@@ -2,9 +2,19 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <stdexcept>
+#include <string>
+#include <utility>
 
 namespace pyqmix {
 namespace {
+
+[[noreturn]] void refuse(const std::string& name, std::size_t slot, const std::string& expected,
+                         double got) {
+    throw std::invalid_argument(name + ": expected " + expected + " for slot " +
+                                std::to_string(slot) + ", got " + std::to_string(got));
+}
 
 // Uniform in [0, 1), the same on every platform.
 double uniform(std::mt19937_64& random) { return static_cast<double>(random() >> 11) * 0x1.0p-53; }
@@ -19,7 +29,8 @@ std::int64_t generation_in(std::uint64_t word) {
 }  // namespace
 
 PrioritisedDraw::PrioritisedDraw(std::int64_t capacity, double alpha, std::uint64_t seed)
-    : alpha_(alpha),
+    : capacity_(capacity),
+      alpha_(alpha),
       random_(seed),
       tree_(capacity),
       generations_(static_cast<std::size_t>(capacity), 0) {}
@@ -72,6 +83,40 @@ void PrioritisedDraw::set_error(const Place& place, double error) {
     const double priority = std::isinf(error) ? largest_ : std::abs(error) + kLeast;
     largest_ = std::max(largest_, priority);
     tree_.set(place.slot, weight_of(priority > 0.0 ? priority : 1.0));
+}
+
+PrioritisedState PrioritisedDraw::state() const {
+    PrioritisedState state{random_, largest_, {}, generations_};
+    for (std::int64_t slot = 0; slot < capacity_; ++slot) state.weights.push_back(tree_[slot]);
+    return state;
+}
+
+void PrioritisedDraw::set_state(const PrioritisedState& state) {
+    const auto slots = static_cast<std::size_t>(capacity_);
+    if (state.weights.size() != slots || state.generations.size() != slots)
+        throw std::invalid_argument("weights, generations: expected " + std::to_string(slots));
+    if (!std::isfinite(state.largest) || state.largest < 0.0)
+        throw std::invalid_argument("largest: expected a finite number of at least 0, got " +
+                                    std::to_string(state.largest));
+    for (std::size_t slot = 0; slot < slots; ++slot) {
+        const double weight = state.weights[slot];
+        const std::int64_t generation = state.generations[slot];
+        if (generation < 0 || generation > std::numeric_limits<std::uint32_t>::max())
+            refuse("generations", slot, "0 to 4294967295", double(generation));
+        if (!std::isfinite(weight) || weight < 0.0 || (weight > 0.0 && generation == 0))
+            refuse("weights", slot,
+                   generation == 0 ? "0 without an episode" : "a finite number of at least 0",
+                   weight);
+    }
+    SumTree tree(capacity_);
+    for (std::int64_t slot = 0; slot < capacity_; ++slot)
+        tree.set(slot, state.weights[static_cast<std::size_t>(slot)]);
+    random_ = state.random;
+    largest_ = state.largest;
+    tree_ = std::move(tree);
+    generations_ = state.generations;
+    places_.clear();
+    probabilities_.clear();
 }
 
 double PrioritisedDraw::weight_of(double priority) const { return std::pow(priority, alpha_); }

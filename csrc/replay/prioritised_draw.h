@@ -16,6 +16,14 @@ struct Place {
     std::int64_t slot = 0, generation = 0;
 };
 
+// All that the next draws depend on, besides what the ring holds.
+struct PrioritisedState {
+    std::mt19937_64 random;
+    double largest = 0.0;
+    std::vector<double> weights;            // of each slot; 0 without an episode
+    std::vector<std::int64_t> generations;  // of the episode that each weight is of; 0: none
+};
+
 // Belongs to one sampler, one thread at a time. An episode's priority is that of its last error;
 // without an error, it is the largest priority of any error so far. A priority ends with its
 // episode: the slot's generation tells the episode from the one that overwrites it.
@@ -38,6 +46,11 @@ class PrioritisedDraw {
     // overwritten by the time of the last draw(). An infinite error counts as the largest.
     void set_error(const Place& place, double error);
 
+    PrioritisedState state() const;
+    // Takes up a state() of a ring that holds the same. Throws std::invalid_argument, and changes
+    // nothing, for one of another capacity or with values that no state has.
+    void set_state(const PrioritisedState& state);
+
    private:
     static constexpr int kAttempts = 64;
     static constexpr double kLeast = 1e-6;  // priority of an episode without error
@@ -47,6 +60,7 @@ class PrioritisedDraw {
     void look(const SlotControl& control, std::int64_t slot);
     double weight_of(double priority) const;
 
+    std::int64_t capacity_;
     double alpha_, largest_ = 0.0;  // largest_: 0 until there is an error
     std::mt19937_64 random_;
     SumTree tree_;

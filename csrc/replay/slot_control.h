@@ -40,17 +40,19 @@ class SlotControl {
 
     std::int64_t capacity() const { return capacity_; }
 
-    // Slots that have ever been claimed lie in [0, touched()).
-    std::int64_t touched() const {
-        const std::uint64_t head = shared_->head.value.load(std::memory_order_relaxed);
-        return head < static_cast<std::uint64_t>(capacity_) ? static_cast<std::int64_t>(head)
-                                                            : capacity_;
+    // Tickets given so far. A caller that sees a slot claimed also sees the claim's ticket given.
+    std::uint64_t tickets() const { return shared_->head.value.load(std::memory_order_relaxed); }
+
+    // Where a ticket points. From the next ticket's slot on, slots hold the oldest episodes first.
+    std::int64_t slot_of(std::uint64_t ticket) const {
+        return static_cast<std::int64_t>(ticket % static_cast<std::uint64_t>(capacity_));
     }
 
-    // Where the next ticket points: from there on, the slots hold the oldest episodes first.
-    std::int64_t next_slot() const {
-        return static_cast<std::int64_t>(shared_->head.value.load(std::memory_order_relaxed) %
-                                         static_cast<std::uint64_t>(capacity_));
+    // Slots that have ever been claimed lie in [0, touched()).
+    std::int64_t touched() const {
+        const std::uint64_t head = tickets();
+        return head < static_cast<std::uint64_t>(capacity_) ? static_cast<std::int64_t>(head)
+                                                            : capacity_;
     }
 
     // Published episodes that are not about to be overwritten. Momentary while others write.
@@ -82,8 +84,7 @@ class SlotControl {
     std::int64_t claim_ticket(std::uint64_t ticket, int owner, Reap&& reap) {
         for (std::int64_t attempt = 0; attempt < capacity_; ++attempt) {
             if (attempt > 0) ticket = reserve(1);
-            const auto slot =
-                static_cast<std::int64_t>(ticket % static_cast<std::uint64_t>(capacity_));
+            const std::int64_t slot = slot_of(ticket);
             if (claim_slot(slot, owner, reap)) return slot;
         }
         count(shared_->busy);
@@ -111,6 +112,18 @@ class SlotControl {
                 machine(slot).clear_pin(id);
             else if (machine(slot).revoke(id))
                 count(shared_->revoked);
+    }
+
+    // Sets a slot to READY or EMPTY with a generation; and the tickets given so far, after which
+    // the READY slots count as published. Only for a ring that nobody else uses yet.
+    void restore(std::int64_t slot, std::uint32_t generation, bool published) {
+        const SlotState state = published ? SlotState::ready : SlotState::empty;
+        words_[slot].value.store(SlotWord::make(generation, 0, state), std::memory_order_release);
+    }
+    void restore_tickets(std::uint64_t tickets) {
+        shared_->head.value.store(tickets, std::memory_order_release);
+        shared_->published.value.store(static_cast<std::uint64_t>(sampleable()),
+                                       std::memory_order_relaxed);
     }
 
     std::uint64_t word(std::int64_t slot) const {

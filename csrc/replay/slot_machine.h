@@ -47,6 +47,9 @@ struct SlotWord {
     static SlotState state(std::uint64_t word) {
         return static_cast<SlotState>((word >> kStateShift) & 3);
     }
+    static std::uint32_t generation(std::uint64_t word) {
+        return static_cast<std::uint32_t>(word >> kGenerationShift);
+    }
     static int owner(std::uint64_t word) {
         return static_cast<int>((word >> kOwnerShift) & (kMaxWriters - 1));
     }

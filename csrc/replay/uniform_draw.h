@@ -46,6 +46,10 @@ class UniformDraw {
             std::swap(order_[drawn], order_[swaps_[drawn]]);
     }
 
+    // All that the next draws depend on, besides pin.
+    const std::mt19937_64& random() const { return random_; }
+    void set_random(const std::mt19937_64& random) { random_ = random; }
+
    private:
     std::mt19937_64 random_;
     std::vector<std::uint32_t> order_;  // the identity between draws

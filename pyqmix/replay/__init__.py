@@ -3,7 +3,7 @@
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.memory import describe_memory, ring_bytes
 from pyqmix.replay.prioritised import PrioritisedSampler
-from pyqmix.replay.ring import EpisodeRing, RingFileError
+from pyqmix.replay.ring import EpisodeRing, RingFile, RingFileError
 from pyqmix.replay.sampler import EpisodeSampler
 from pyqmix.replay.slot import EpisodeSlot, EpisodeWriter, RingBusyError
 
@@ -15,6 +15,7 @@ __all__ = [
     "EpisodeWriter",
     "PrioritisedSampler",
     "RingBusyError",
+    "RingFile",
     "RingFileError",
     "describe_memory",
     "ring_bytes",

@@ -12,7 +12,9 @@ and the draws are the same on every device.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,7 +25,7 @@ from pyqmix import _C
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.ring import EpisodeRing
-from pyqmix.replay.sampler import EpisodeSampler
+from pyqmix.replay.sampler import EpisodeSampler, array_of, require_names
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,15 @@ class _Learned:
     places: NDArray[np.int64]
     errors: Tensor
     copied: torch.cuda.Event | None
+
+    def wait(self) -> None:
+        """Wait until the errors are on the CPU."""
+        if self.copied is not None:
+            self.copied.synchronize()
+
+
+_NO_PLACES = np.empty((0, 2), np.int64)
+_LEARNED = ("learned_sizes", "learned_places", "learned_errors")
 
 
 class PrioritisedSampler(EpisodeSampler):
@@ -51,7 +62,7 @@ class PrioritisedSampler(EpisodeSampler):
     def __init__(self, ring: EpisodeRing, seed: int, alpha: float, store: DeviceStore | None = None) -> None:
         self._prioritised = _C.PrioritisedSampler(ring.native, seed, alpha)
         super().__init__(ring.native, self._prioritised, store)
-        self._places = np.empty((0, 2), np.int64)
+        self._places = _NO_PLACES
         self._probabilities = np.empty(0)
         self._learned: deque[_Learned] = deque()
 
@@ -82,7 +93,12 @@ class PrioritisedSampler(EpisodeSampler):
         """Take in the mean absolute errors (B,) of the last batch's episodes, without waiting for their device.
 
         NaN leaves an episode's priority as it is.
+
+        Raises:
+            ValueError: errors is not of the last batch's shape.
         """
+        if errors.shape != (len(self._places),):
+            raise ValueError(f"errors: expected ({len(self._places)},), got {tuple(errors.shape)}")
         host = errors.detach().to("cpu", torch.float64, non_blocking=True)
         copied = None
         if errors.is_cuda:
@@ -90,7 +106,57 @@ class PrioritisedSampler(EpisodeSampler):
             copied.record(torch.cuda.current_stream(errors.device))
         self._learned.append(_Learned(self._places, host, copied))
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that the next draws depend on, besides what the ring holds: arrays by their names.
+
+        random: (313,) uint64, as of :class:`EpisodeSampler`; largest: (1,) float64, the largest priority so far;
+        weights: (capacity,) float64, p^α of each slot's episode; generations: (capacity,) int64, which of its
+        slot each episode is. For the errors that have not counted yet, waiting for their device: learned_sizes
+        (k,) int64, the episodes of each batch; learned_places (N, 2) int64, their slots and generations;
+        learned_errors (N,) float64.
+        """
+        for learned in self._learned:
+            learned.wait()
+        return super().state() | {
+            "learned_sizes": np.array([len(learned.places) for learned in self._learned], np.int64),
+            "learned_places": np.concatenate([_NO_PLACES, *(learned.places for learned in self._learned)]),
+            "learned_errors": np.concatenate(
+                [np.empty(0), *(learned.errors.numpy() for learned in self._learned)]
+            ),
+        }
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a :meth:`state`, as :meth:`EpisodeSampler.load_state` does.
+
+        The state has no last batch: :meth:`importance` and :meth:`learn` need a draw first.
+        """
+        require_names(state, {"random", "largest", "weights", "generations", *_LEARNED})
+        learned = self._learned_in(state)
+        self._sampler.load_state({name: values for name, values in state.items() if name not in _LEARNED})
+        self._learned = learned
+        self._places, self._probabilities = _NO_PLACES, np.empty(0)
+
+    def _learned_in(self, state: Mapping[str, NDArray[Any]]) -> deque[_Learned]:
+        sizes = array_of(state, "learned_sizes", np.int64, ())
+        places = array_of(state, "learned_places", np.int64, (2,)).copy()
+        errors = array_of(state, "learned_errors", np.float64, ()).copy()
+        if (sizes < 1).any() or not sizes.sum() == len(places) == len(errors):
+            raise ValueError(
+                f"learned_sizes, learned_places, learned_errors: expected positive sizes that add up to the "
+                f"places and to the errors, got {sizes.tolist()}, {len(places)} places and {len(errors)} errors"
+            )
+        beyond = (places < 0) | (places >= (self._ring.capacity, 1 << 32))
+        if beyond.any():
+            raise ValueError(
+                f"learned_places: expected slots and generations, got {places[beyond.any(1)][0].tolist()}"
+            )
+        ends = np.cumsum(sizes)[:-1]
+        return deque(
+            _Learned(its_places, torch.from_numpy(its_errors), None)
+            for its_places, its_errors in zip(np.split(places, ends), np.split(errors, ends), strict=True)
+            if len(sizes) > 0
+        )
+
     def _set_errors(self, learned: _Learned) -> None:
-        if learned.copied is not None:
-            learned.copied.synchronize()
+        learned.wait()
         self._prioritised.set_errors(learned.places, learned.errors.numpy())

@@ -18,11 +18,11 @@ with the last process that has it, unless it is saved.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pyqmix import _C
 from pyqmix.base.files import replacing
@@ -33,6 +33,25 @@ from pyqmix.replay.sampler import EpisodeSampler
 from pyqmix.replay.slot import EpisodeWriter
 
 RingFileError = _C.RingFileError
+
+
+class RingFile(NamedTuple):
+    """A file of :meth:`EpisodeRing.dump`.
+
+    Attributes:
+        episodes: how many it holds.
+        nbytes: its size.
+        checksum: of 64 bits; it depends on all of the content.
+    """
+
+    episodes: int
+    nbytes: int
+    checksum: int
+
+    @classmethod
+    def of(cls, info: _C.RingFileInfo) -> RingFile:
+        """Take the figures of what the extension wrote or verified."""
+        return cls(info.episodes, info.nbytes, info.checksum)
 
 
 class EpisodeRing:
@@ -67,35 +86,91 @@ class EpisodeRing:
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], shared: bool = False) -> EpisodeRing:
-        """Read a ring that :meth:`save` wrote: its capacity, and its episodes in their order.
+        """Read a ring that :meth:`save` wrote whole: every slot as it was, and the tickets given so far.
 
         Length and checksums are verified before anything is allocated.
 
         Raises:
-            RingFileError: the file is no saved ring, or is damaged.
+            RingFileError: the file is no saved ring, is damaged, or holds only some of the slots.
             OSError: it cannot be read.
             MemoryError: the ring does not fit in the memory that is free.
         """
-        name = os.fspath(path)
-        try:
-            info = _C.verify_ring_file(name)
-            ring = cls(spec_of(info.spec), info.capacity, shared)
-            _C.load_ring(ring.native, name, info)
-        except RingFileError as error:
-            raise RingFileError(f"{name}: {error}") from None
+        info = _C.verify_ring_file(os.fspath(path))
+        _C.require_whole_ring([info])
+        ring = cls(spec_of(info.spec), info.capacity, shared)
+        _C.restore_ring(ring.native, [info])
         return ring
 
-    def save(self, path: str | os.PathLike[str]) -> int:
-        """Write the published episodes to a file, whole or not at all; return their number.
+    @staticmethod
+    def verify(path: str | os.PathLike[str]) -> RingFile:
+        """Read a whole file of :meth:`save` or :meth:`dump`, verify it, and return its figures.
 
-        Others may use the ring meanwhile; the file then holds what each slot held when it was reached.
+        Raises:
+            RingFileError: the file is no saved ring, or is damaged.
+            OSError: it cannot be read.
+        """
+        return RingFile.of(_C.verify_ring_file(os.fspath(path)))
+
+    def save(self, path: str | os.PathLike[str], since: int = 0, until: int | None = None) -> int:
+        """Write published episodes to a file, whole or not at all, and return their number.
+
+        The file covers the slots of the tickets since, ..., until - 1, of the last ``capacity`` at most. A slot
+        that a ticket of ``until`` or later points to is left out, whether its episode is there or not: so
+        ``until`` may be the tickets before something that failed.
+
+        Others may use the ring meanwhile; the file then holds what each slot held when it was reached. A slot
+        that is being copied is pinned, and a writer whose ticket points there passes over it: where each
+        episode must lie in a certain slot, nobody writes near the range meanwhile.
+
+        Args:
+            path: the file.
+            since: the first ticket; that of the last file's ``until``, for the episodes since then.
+            until: the ticket behind the last; those given so far without it.
 
         Raises:
             OSError: the file cannot be written.
             RuntimeError: the ring has 16 samplers already.
+            ValueError: since or until is no ticket given so far, or they are in the wrong order.
         """
-        with replacing(Path(path)) as temporary:
-            return _C.save_ring(self.native, str(temporary))
+        try:
+            with replacing(Path(path)) as temporary:
+                saved = self.dump(temporary, since, until)
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+        except OSError as error:  # of a temporary name
+            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
+        return saved.episodes
+
+    def dump(self, path: str | os.PathLike[str], since: int = 0, until: int | None = None) -> RingFile:
+        """Write straight to a path, and return what the file has; otherwise like :meth:`save`.
+
+        An interruption leaves a part of the file, which no function loads; nothing is synchronised to the disk.
+        """
+        until = self.tickets if until is None else until
+        for name, ticket in (("since", since), ("until", until)):
+            if isinstance(ticket, bool) or not isinstance(ticket, int) or not 0 <= ticket <= self.tickets:
+                raise ValueError(f"{name}: expected a ticket from 0 to {self.tickets}, got {ticket!r}")
+        return RingFile.of(_C.write_ring_file(self.native, os.fspath(path), since, until))
+
+    def restore(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+        """Make this fresh ring what files of :meth:`save` or :meth:`dump` hold, which cover it together.
+
+        Afterwards each slot, with its generation, is as it was, and so are the tickets given: every later draw
+        is that of the ring that was saved. All files are verified before the first is used. Nobody else may use
+        the ring meanwhile.
+
+        Args:
+            paths: oldest first; the tickets of each follow those before it, or overlap them.
+
+        Raises:
+            RingFileError: a file is no saved ring, is damaged, is of other sizes, or leaves tickets out. The
+                ring is empty then, as it was.
+            OSError: a file cannot be read; likewise.
+            RuntimeError: tickets of this ring were given already.
+        """
+        if self.tickets > 0:
+            raise RuntimeError(f"restore: expected a fresh ring, got one with {self.tickets} tickets")
+        _C.restore_ring(self.native, [_C.verify_ring_file(os.fspath(path)) for path in paths])
 
     def fileno(self) -> int:
         """Return the descriptor by which another process attaches; it stays the ring's.
@@ -116,6 +191,11 @@ class EpisodeRing:
     def capacity(self) -> int:
         """How many slots it has."""
         return self.native.capacity
+
+    @property
+    def tickets(self) -> int:
+        """How many tickets have been given so far; the next one."""
+        return self.native.tickets
 
     @property
     def shared(self) -> bool:

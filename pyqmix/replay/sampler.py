@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +73,23 @@ class EpisodeSampler:
     def learn(self, errors: Tensor) -> None:
         """Take in the mean absolute errors (B,) of the last batch's episodes; uniform draws ignore them."""
 
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Return all that the next draws depend on, besides what the ring holds: arrays by their names.
+
+        random: (313,) uint64, the words and the position of the random engine.
+        """
+        return self._sampler.state()
+
+    def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go on from a :meth:`state`: with the ring as it was then, every draw is the one that followed.
+
+        Raises:
+            ValueError: an array is missing, unknown, or of another dtype or shape, or has values that no state
+                has; the sampler is as it was.
+        """
+        require_names(state, {"random"})
+        self._sampler.load_state(dict(state))
+
     def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
         longest = max(lengths.tolist())
         steps = longest if room is None else room
@@ -94,3 +113,21 @@ class EpisodeSampler:
         if view is None:
             view = views[batch_size, steps] = BatchView(out.fitted(self._spec, batch_size, steps))
         return view
+
+
+def require_names(state: Mapping[str, NDArray[Any]], names: set[str]) -> None:
+    """Raise a ValueError unless a sampler's state has these arrays and no others."""
+    if set(state) != names:
+        got = ", ".join(sorted(state)) or "none"
+        raise ValueError(f"state: expected {', '.join(sorted(names))}, got {got}")
+
+
+def array_of(state: Mapping[str, NDArray[Any]], name: str, dtype: type, row: tuple[int, ...]) -> NDArray[Any]:
+    """Return a state's array, or raise a ValueError unless it is (N, *row) of the dtype."""
+    array = state[name]
+    if not isinstance(array, np.ndarray) or array.dtype != dtype or array.ndim < 1 or array.shape[1:] != row:
+        raise ValueError(
+            f"{name}: expected {('N', *row)} {np.dtype(dtype)}, got {np.shape(array)} "
+            f"{getattr(array, 'dtype', type(array).__name__)}"
+        )
+    return array

@@ -58,11 +58,10 @@ void load() {
         const RingFileInfo info = verify_ring_file(kPath);
         if (EpisodeRing::bytes_for(EpisodeLayout(info.spec), info.capacity) > kMostBytes) return;
         const auto ring = std::make_shared<EpisodeRing>(info.spec, info.capacity);
-        {
-            const Member writer(ring, Role::writer);
-            load_ring(*ring, writer.id(), kPath, info);
-        }
-        if (ring->control().sampleable() != info.episodes) __builtin_trap();
+        restore_ring(*ring, {info});
+        const SlotControl& control = ring->control();
+        if (control.sampleable() != info.episodes || control.tickets() != info.end)
+            __builtin_trap();
         sample(ring);
     } catch (const RingFileError&) {
     }

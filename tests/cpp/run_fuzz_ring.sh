@@ -29,13 +29,13 @@ int main(int, char** arguments) {
         ring->finish(slot, 2);
         ring->control().publish(slot, writer.id());
     }
-    save_ring(*ring, sampler.id(), arguments[1]);
+    write_ring_file(*ring, sampler.id(), arguments[1], 0, ring->control().tickets());
 }
 SEED
 common=(-std=gnu++20 -g -pthread -DPYQMIX_SIMD_NAMESPACE=baseline)
 # shellcheck disable=SC2046
 g++ "${common[@]}" -I csrc $(ring_sources csrc) "$work/seed.cpp" -o "$work/seed"
-for episodes in 0 1 2; do
+for episodes in 0 1 2 5; do  # five: more than a lap
   "$work/seed" "$work/ring" "$episodes"
   { printf '\1'; cat "$work/ring"; } >"$work/corpus/$episodes"
 done
@@ -55,4 +55,5 @@ planted() {  # description, file, a sed expression
 fuzz csrc "$runs" || { tail -n 40 "$work/log"; echo "the fuzzer found a fault"; exit 1; }
 echo "fuzzed: $(tail -n 1 "$work/log")"
 planted "an episode's actions are not checked" replay/episode_ring.cpp 's/    if (highest >= s.n_actions)/    if (false)/'
+planted "a file may have more tickets than slots" replay/ring_file.cpp 's/head.end - head.first > static_cast.*/false)/'
 planted "sizes overflow unnoticed" episode/episode_layout.h 's/if (__builtin_mul_overflow(a, b, &out)) throw.*/out = a * b;/'

@@ -204,7 +204,30 @@ MUTANTS = (
     ),
     Mutant(
         "ring: a saved body's checksum is not compared", "csrc/replay/ring_file.cpp",
-        "if (checksum.value() != info.body_checksum)", "if (false)", f"{T}replay/test_ring_file.py -k flipped",
+        "if (checksum_.value() != info_.body_checksum)", "if (false)", f"{T}replay/test_ring_file.py -k flipped",
+    ),
+    Mutant(
+        "ring: restored episodes are the first of their slots", "csrc/replay/ring_file.cpp",
+        "control.restore(slot, saved.generation, true)", "control.restore(slot, 1, true)",
+        f"{T}replay/test_restore.py -k as_if",
+    ),
+    Mutant(
+        "ring: a restored ring gives its tickets again", "csrc/replay/ring_file.cpp",
+        "restore_tickets(files.back().end)", "restore_tickets(files.back().whole_from())",
+        f"{T}replay/test_restore.py -k as_if",
+    ),
+    Mutant(
+        "ring: a file has what followed its end", "csrc/replay/ring_file.cpp",
+        "if (ticket + static_cast<std::uint64_t>(control.capacity()) >= control.tickets())", "if (true)",
+        f"{T}replay/test_restore.py -k followed",
+    ),
+    Mutant(
+        "prioritised: a state forgets the largest priority", DRAW, "    largest_ = state.largest;\n", "",
+        f"{T}replay/test_restore.py -k as_if",
+    ),
+    Mutant(
+        "prioritised: a state forgets the errors on their way", PRIORITISED, "self._learned = learned",
+        "self._learned.clear()", f"{T}replay/test_restore.py -k 'as_if or not_counted'",
     ),
     Mutant(
         "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",

@@ -12,8 +12,6 @@ from pyqmix import EpisodeRing
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.replay import RingFileError
 
-HEAD = 88  # bytes
-
 
 @pytest.fixture
 def saved(tmp_path):
@@ -47,9 +45,9 @@ def test_what_is_saved_is_loaded(tmp_path, shared, concat):
 
 
 def test_the_same_episodes_are_the_same_bytes(tmp_path):
-    for name, before in (("one", 0), ("other", 40)):
+    for name, before in (("one", 100), ("other", 200)):
         ring = EpisodeRing(SPEC, 4)
-        write_numbers(ring, 100, before)  # what they leave behind in the slots is not saved
+        write_numbers(ring, before, 4)  # what they leave behind in the slots is not saved
         for number in range(4):
             write(ring.writer(), number_episode(number, length=2))
         ring.save(tmp_path / name)
@@ -123,8 +121,9 @@ def test_a_failed_save_leaves_the_old_file(saved):
     assert samplers
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == ["ring"]
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(FileNotFoundError) as refused:
         ring.save(saved.parent / "absent" / "ring")
+    assert refused.value.filename == str(saved.parent / "absent" / "ring")
 
 
 def test_a_ring_larger_than_memory_is_not_loaded(saved, monkeypatch):

@@ -34,6 +34,11 @@ class PinnedBatch {
 
     void release();
 
+    // All that the next draws depend on, besides what the ring holds: arrays by their names.
+    virtual py::dict state() const = 0;
+    // Takes up a state(). Throws std::invalid_argument, and changes nothing, if it is none.
+    virtual void load_state(const py::dict& state) = 0;
+
    protected:
     // Pins up to `batch` slots of the ring for this sampler and appends them.
     virtual void choose(EpisodeRing& ring, int sampler, std::int64_t batch,

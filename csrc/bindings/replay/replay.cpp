@@ -4,6 +4,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/file.h"
 #include "bindings/bindings.h"
 #include "bindings/replay/ring.h"
 #include "replay/ring_file.h"
@@ -33,23 +34,21 @@ py::dict stats_of(const EpisodeRing& ring) {
     return stats;
 }
 
-std::int64_t save(const std::shared_ptr<EpisodeRing>& ring, const std::string& path) {
+RingFileInfo write(const std::shared_ptr<EpisodeRing>& ring, const std::string& path,
+                   std::uint64_t first, std::uint64_t end) {
     const py::gil_scoped_release release_gil;
     const Member sampler(ring, Role::sampler);
-    return save_ring(*ring, sampler.id(), path);
-}
-
-void load(const std::shared_ptr<EpisodeRing>& ring, const std::string& path,
-          const RingFileInfo& info) {
-    const py::gil_scoped_release release_gil;
-    const Member writer(ring, Role::writer);
-    load_ring(*ring, writer.id(), path, info);
+    return write_ring_file(*ring, sampler.id(), path, first, end);
 }
 
 // What the kernel refuses is an OSError, with its number.
 void translate_system_error(std::exception_ptr error) {
     try {
         std::rethrow_exception(std::move(error));
+    } catch (const FileError& refused) {
+        PyErr_SetObject(
+            PyExc_OSError,
+            py::make_tuple(refused.code().value(), refused.code().message(), refused.path()).ptr());
     } catch (const std::system_error& refused) {
         PyErr_SetObject(PyExc_OSError,
                         py::make_tuple(refused.code().value(), refused.what()).ptr());
@@ -95,11 +94,16 @@ void bind_file(py::module_& module) {
     py::class_<RingFileInfo>(module, "RingFileInfo")
         .def_readonly("spec", &RingFileInfo::spec)
         .def_readonly("capacity", &RingFileInfo::capacity)
-        .def_readonly("episodes", &RingFileInfo::episodes);
+        .def_readonly("episodes", &RingFileInfo::episodes)
+        .def_readonly("nbytes", &RingFileInfo::bytes)
+        .def_readonly("checksum", &RingFileInfo::checksum);
     module.def("verify_ring_file", &verify_ring_file, py::arg("path"),
                py::call_guard<py::gil_scoped_release>());
-    module.def("save_ring", &save, py::arg("ring"), py::arg("path"));
-    module.def("load_ring", &load, py::arg("ring"), py::arg("path"), py::arg("info"));
+    module.def("write_ring_file", &write, py::arg("ring"), py::arg("path"), py::arg("first"),
+               py::arg("end"));
+    module.def("require_whole_ring", &require_whole_ring, py::arg("files"));
+    module.def("restore_ring", &restore_ring, py::arg("ring"), py::arg("files"),
+               py::call_guard<py::gil_scoped_release>());
 }
 
 }  // namespace
@@ -115,6 +119,8 @@ void bind_replay(py::module_& module) {
         .def_property_readonly("spec", [](const EpisodeRing& r) { return r.layout().spec; })
         .def_property_readonly("capacity",
                                [](const EpisodeRing& r) { return r.control().capacity(); })
+        .def_property_readonly("tickets",
+                               [](const EpisodeRing& r) { return r.control().tickets(); })
         .def_property_readonly("nbytes", &EpisodeRing::bytes)
         .def_property_readonly("fd", &EpisodeRing::fd)
         .def(

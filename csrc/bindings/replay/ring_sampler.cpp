@@ -4,6 +4,7 @@
 #include "bindings/bindings.h"
 #include "bindings/replay/pinned_batch.h"
 #include "replay/prioritised_draw.h"
+#include "replay/random_state.h"
 
 namespace pyqmix {
 
@@ -73,10 +74,32 @@ void PinnedBatch::release() {
 
 namespace {
 
+template <typename T>
+const T* array_in(const py::dict& state, const char* name, std::size_t size) {
+    if (!state.contains(name) || !py::isinstance<py::array>(state[name]))
+        throw std::invalid_argument(std::string(name) + ": expected an array, got none");
+    return data_of<const T>(name, state[name].cast<py::array>(), {static_cast<std::int64_t>(size)});
+}
+template <typename T>
+std::vector<T> vector_in(const py::dict& state, const char* name, std::int64_t size) {
+    const T* const from = array_in<T>(state, name, static_cast<std::size_t>(size));
+    return {from, from + size};
+}
+std::mt19937_64 engine_in(const py::dict& state) {
+    return random_of({array_in<std::uint64_t>(state, "random", kRandomWords), kRandomWords});
+}
+
 class UniformSampler final : public PinnedBatch {
    public:
     UniformSampler(std::shared_ptr<EpisodeRing> ring, std::uint64_t seed)
         : PinnedBatch(std::move(ring)), draw_(seed) {}
+
+    py::dict state() const override {
+        py::dict out;
+        out["random"] = to_array(state_of(draw_.random()));
+        return out;
+    }
+    void load_state(const py::dict& state) override { draw_.set_random(engine_in(state)); }
 
    private:
     void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
@@ -120,6 +143,21 @@ class PrioritisedSampler final : public PinnedBatch {
         }
     }
 
+    py::dict state() const override {
+        const PrioritisedState state = draw_.state();
+        py::dict out;
+        out["random"] = to_array(state_of(state.random));
+        out["largest"] = to_array(std::vector<double>{state.largest});
+        out["weights"] = to_array(state.weights);
+        out["generations"] = to_array(state.generations);
+        return out;
+    }
+    void load_state(const py::dict& state) override {
+        draw_.set_state({engine_in(state), *array_in<double>(state, "largest", 1),
+                         vector_in<double>(state, "weights", capacity_),
+                         vector_in<std::int64_t>(state, "generations", capacity_)});
+    }
+
    private:
     void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
                 std::vector<std::int64_t>& slots) override {
@@ -139,7 +177,9 @@ void bind_ring_sampler(py::module_& module) {
              py::arg("actions"), py::arg("rewards"), py::arg("terminated"),
              py::arg("rows") = py::none())
         .def("places", &PinnedBatch::places)
-        .def("release", &PinnedBatch::release);
+        .def("release", &PinnedBatch::release)
+        .def("state", &PinnedBatch::state)
+        .def("load_state", &PinnedBatch::load_state, py::arg("state"));
     py::class_<UniformSampler, PinnedBatch>(module, "EpisodeSampler")
         .def(py::init<std::shared_ptr<EpisodeRing>, std::uint64_t>(), py::arg("ring"),
              py::arg("seed"));
