@@ -1,7 +1,8 @@
 """Files that are written whole or not at all, and files that may come from elsewhere and are read with care.
 
-A file to be read must be a regular file of a limited size. A symbolic link could lead out of the folder in which
-it was sent, a FIFO never ends an open call, and a device never ends a read.
+A file that has been written survives a loss of power. A file to be read must be a regular file of a limited size:
+a symbolic link could lead out of the folder in which it was sent, a FIFO never ends an open call, and a device
+never ends a read.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from typing import Any
 
 from pyqmix.base.errors import ConfigError
 
+PARTIAL = ".partial"  # ends the name of a file or folder that is being written
 DEEPEST_JSON, LONGEST_NUMBER = 100, 400  # levels; characters, more than the largest float has
 _KINDS = {
     stat.S_IFREG: "a regular file",
@@ -33,27 +35,77 @@ _KINDS = {
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file in the same folder, which replaces ``path`` at the end; an exception removes it."""
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    """Give a temporary file in the same folder, which replaces ``path`` at the end; an exception removes it.
+
+    A symbolic link in the place of ``path`` is replaced, not followed.
+    """
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=PARTIAL)
     os.close(descriptor)
     try:
         yield Path(name)
         os.chmod(name, 0o644)
+        flush(Path(name))
         os.replace(name, path)
     except BaseException:
         os.unlink(name)
         raise
+    flush(path.parent)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    with replacing(path) as temporary:
+    """Write a file whole or not at all.
+
+    Raises:
+        OSError: it cannot be written; ``filename`` is the file's.
+    """
+    with replacing(path) as temporary, naming(path):
         temporary.write_text(text)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
     """Write a JSON file whole or not at all."""
     write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """Write a file that does not exist yet, without waiting for the disk.
+
+    Raises:
+        OSError: it exists, or cannot be written; ``filename`` is the file's.
+    """
+    with naming(path):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(descriptor, left) :]
+        finally:
+            os.close(descriptor)
+
+
+def flush(path: Path) -> None:
+    """Wait until a file's content, or a folder's names, are on the disk.
+
+    Raises:
+        OSError: they cannot be written; ``filename`` is the file's.
+    """
+    with naming(path):
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """Give an OSError of the block the name of the file that it is about: a full disk has none by itself."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
 
 
 def read_bytes(path: Path, most: int = 1 << 30, content: str = "data") -> bytes:
@@ -119,12 +171,25 @@ def require_folder(path: Path) -> None:
     Raises:
         ConfigError: it is absent, or something else.
     """
+    _require(path, stat.S_IFDIR, "a folder")
+
+
+def require_file(path: Path) -> None:
+    """Require a regular file that is not a symbolic link; links above it are followed.
+
+    Raises:
+        ConfigError: it is absent, or something else.
+    """
+    _require(path, stat.S_IFREG, "a regular file")
+
+
+def _require(path: Path, kind: int, expected: str) -> None:
     try:
-        _require_kind(path, os.lstat(path), stat.S_IFDIR, "a folder")
+        _require_kind(path, os.lstat(path), kind, expected)
     except ConfigError:
         raise
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: expected a folder, but {_reason(error)}") from error
+        raise ConfigError(f"{path}: expected {expected}, but {_reason(error)}") from error
 
 
 def _open_for_reading(path: Path) -> int:

@@ -14,23 +14,13 @@ from pyqmix.envs import FAMILIES, env_family
 from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
-RESUMABLE = {
-    "total_steps",
-    "eval_every",
-    "checkpoint_every",
-    "log_every",
-    "device",
-    "threads",
-    "num_workers",
-    "step_timeout",
-    "run_dir",
-}
-OWN_OPTIONS = ("--preset", "--resume", "--version")
+OWN_OPTIONS = ("--preset", "--resume", "--checkpoint", "--version")
 DESCRIPTION = f"""Train QMIX or another value-decomposition method.
 
 Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf uses the preset lbf
-by default, none is the algorithm's own defaults); --resume RUN_DIR continues a run from its newest checkpoint
-(give --total-steps to extend it); --version shows how pyqmix was built."""
+by default, none is the algorithm's own defaults); --resume RUN_DIR continues a run as if it had never been stopped
+(give --total-steps to extend it), from its newest checkpoint or, with --checkpoint STEPS, from an older one;
+--version shows how pyqmix was built."""
 
 
 def main() -> None:
@@ -38,7 +28,7 @@ def main() -> None:
     import_from_here()
     arguments = sys.argv[1:]
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--resume", "--preset", "--env"):
+    for name in ("--resume", "--checkpoint", "--preset", "--env"):
         first.add_argument(name)
     first.add_argument("--version", action="store_true")
     try:
@@ -52,20 +42,21 @@ def main() -> None:
         if known.resume is not None:
             if known.preset is not None:
                 fail(PROGRAM, "--preset: a resumed run keeps its options")
-            config = _resumed(known.resume, known.env, _without(arguments, "--resume"))
+            config = _resumed(known.resume, known.env, _without(_without(arguments, "--resume"), "--checkpoint"))
         else:
+            if known.checkpoint is not None:
+                fail(PROGRAM, "--checkpoint: expected --resume RUN_DIR with it")
             options = {} if known.env is None else {"env": known.env}
             defaults = from_preset(known.preset, **options)
             config = _parse(_without(arguments, "--preset"), defaults)
-        result = train(config, resume=known.resume is not None)
+        result = train(config, resume=known.resume is not None, checkpoint=known.checkpoint or "newest")
     except USER_ERRORS as error:
         of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
         fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]), error)
     except KeyboardInterrupt:  # before the first episode, or the second time
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         sys.exit(130)
-    if result.interrupted:
-        sys.exit(130)
+    sys.exit(result.exit_code)
 
 
 def _resumed(folder: str, env: str | None, arguments: list[str]) -> Config:
@@ -73,10 +64,6 @@ def _resumed(folder: str, env: str | None, arguments: list[str]) -> Config:
     if env is not None and env != saved.env:
         fail(PROGRAM, f"--env: a resumed run keeps its {saved.env!r}, got {env!r}")
     config = _parse(arguments, saved)
-    for name, value in vars(config).items():
-        if name not in RESUMABLE and value != getattr(saved, name):
-            option = "--" + name.replace("_", "-")
-            fail(PROGRAM, f"{option}: a resumed run keeps its {getattr(saved, name)!r}, got {value!r}")
     if config.run_dir != folder:
         fail(PROGRAM, f"--run-dir: --resume goes on in {folder}, got {config.run_dir!r}")
     return config

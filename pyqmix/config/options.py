@@ -124,6 +124,10 @@ class RunOptions:
     """Episodes of each evaluation."""
     checkpoint_every: Annotated[int, _POSITIVE] = 100_000
     """Environment steps between checkpoints; the last one is always written."""
+    checkpoint_replay: bool = True
+    """Keep the replay buffer in checkpoints, so that a resumed run goes on to the same bits."""
+    keep_checkpoints: Annotated[int, _POSITIVE] = 3
+    """Newest checkpoints that remain; the one of the best evaluation remains too."""
     log_every: Annotated[int, _POSITIVE] = 5_000
     """Environment steps between lines of metrics.csv."""
     device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"

@@ -9,12 +9,12 @@ is the faster.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from threading import Thread
+from typing import Union
 
 from pyqmix import _C
 from pyqmix.base.seeding import Stream
@@ -28,7 +28,10 @@ from pyqmix.replay import EpisodeRing, RingBusyError
 _GRACE = 5.0  # seconds that playing has to end by itself when the run is over
 
 
-def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> PlayInTurn | PlayAhead:
+TrainingRollout = Union["PlayInTurn", "PlayAhead"]
+
+
+def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> TrainingRollout:
     """Build the rollout of a run's training episodes: ahead of the training steps with ``--overlap``."""
     return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)
 
@@ -39,8 +42,16 @@ def _rollout(config: Config, agent: Agent, ring: EpisodeRing) -> AnyRollout:
 
 
 @dataclass(frozen=True)
-class _Ahead:
-    """Episodes that lie in the ring of their own."""
+class Ahead:
+    """Episodes that were played ahead and lie in a ring of their own.
+
+    Attributes:
+        first: the first one's index in the stream.
+        count: how many.
+        epsilon: exploration.
+        ticket: the first one's in that ring.
+        played: their results.
+    """
 
     first: int
     count: int
@@ -59,9 +70,11 @@ class PlayInTurn:
         """Play the episodes first, ..., first + count - 1."""
         return self._rollout.play(first, count, epsilon)
 
-    def meanwhile(self, first: int, count: int, epsilon: float) -> AbstractContextManager[None]:
-        """Play nothing while the block runs."""
-        return nullcontext()
+    def start(self, first: int, count: int, epsilon: float) -> None:
+        """Play nothing ahead."""
+
+    def wait(self) -> None:
+        """Wait for nothing."""
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
         """Return a rollout of other episodes in the same environments, which keeps none of them."""
@@ -81,16 +94,21 @@ class PlayAhead:
         config: names the environment.
         agent: whose weights play, as they are when playing begins.
         ring: where the episodes go when the caller asks for them.
+
+    Attributes:
+        ahead: the episodes that were played ahead, and that nobody has asked for yet.
+        staged: the ring that they lie in.
     """
 
     def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
         self._agent = agent
         self._actor = copy.deepcopy(agent).to("cpu").requires_grad_(False)
         # Twice as many slots, because native episodes claim half of a ring at a time.
-        self._staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
-        self._transfer = _C.EpisodeTransfer(self._staged.native, ring.native)
-        self._rollout = _rollout(config.replace(threads=1), self._actor, self._staged)
-        self._ahead: _Ahead | None = None
+        self.staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
+        self._transfer = _C.EpisodeTransfer(self.staged.native, ring.native)
+        self._rollout = _rollout(config.replace(threads=1), self._actor, self.staged)
+        self.ahead: Ahead | None = None
+        self._playing = False
         self._thread = _CallThread()
 
     def play(self, first: int, count: int, epsilon: float) -> Played:
@@ -106,7 +124,7 @@ class PlayAhead:
             RingBusyError: no slot of the ring was free.
             RuntimeError: other episodes, or other exploration, have been played ahead.
         """
-        ahead, self._ahead = self._ahead, None
+        ahead, self.ahead = self.ahead, None
         if ahead is None:
             self._take_weights()
             ahead = self._play(first, count, epsilon)
@@ -119,20 +137,23 @@ class PlayAhead:
             raise RingBusyError("no slot of the ring is free: raise its capacity")
         return ahead.played
 
-    @contextmanager
-    def meanwhile(self, first: int, count: int, epsilon: float) -> Iterator[None]:
-        """Play episodes, with the weights of now, while the block runs; its end waits for them.
+    def start(self, first: int, count: int, epsilon: float) -> None:
+        """Begin to play episodes, with the weights of now; the next :meth:`play` must ask for the same ones.
 
-        The next :meth:`play` must ask for the same ones. An exception of playing is raised at the block's end.
-        After a block that raised, only :meth:`close` may be called.
+        Nobody may play before :meth:`wait` has returned; where that raises, only :meth:`close` may be called.
         """
         self._take_weights()
         self._thread.start(partial(self._play, first, count, epsilon))
-        yield
-        self._ahead = self._thread.result()
+        self._playing = True
+
+    def wait(self) -> None:
+        """Wait for the episodes that :meth:`start` began to play; raises what playing raised."""
+        if self._playing:
+            self.ahead = self._thread.result()
+            self._playing = False
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
-        """Return a rollout of other episodes in the same environments; not to play inside of :meth:`meanwhile`."""
+        """Return a rollout of other episodes in the same environments; not to play before :meth:`wait`."""
         return self._rollout.apart(agent, seed, stream)
 
     def close(self) -> None:
@@ -143,9 +164,9 @@ class PlayAhead:
     def _take_weights(self) -> None:
         ActorWeights.of(self._agent).load_into(self._actor)
 
-    def _play(self, first: int, count: int, epsilon: float) -> _Ahead:
-        ticket = self._staged.reserve(0)
-        return _Ahead(first, count, epsilon, ticket, self._rollout.play(first, count, epsilon))
+    def _play(self, first: int, count: int, epsilon: float) -> Ahead:
+        ticket = self.staged.tickets
+        return Ahead(first, count, epsilon, ticket, self._rollout.play(first, count, epsilon))
 
 
 class _CallThread:
@@ -155,17 +176,17 @@ class _CallThread:
     """
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], _Ahead | None] | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[_Ahead | BaseException | None] = SimpleQueue()
+        self._calls: SimpleQueue[Callable[[], Ahead | None] | None] = SimpleQueue()
+        self._outcomes: SimpleQueue[Ahead | BaseException | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="pyqmix play ahead", daemon=True)
 
-    def start(self, call: Callable[[], _Ahead | None]) -> None:
+    def start(self, call: Callable[[], Ahead | None]) -> None:
         """Make a call, after those before."""
         if not self._thread.is_alive():
             self._thread.start()
         self._calls.put(call)
 
-    def result(self) -> _Ahead | None:
+    def result(self) -> Ahead | None:
         """Wait for the oldest call that nobody has waited for; return its result or raise its exception."""
         outcome = self._outcomes.get()
         if isinstance(outcome, BaseException):

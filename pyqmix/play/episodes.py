@@ -72,6 +72,16 @@ def in_order(outcomes: Iterable[Outcome], first: int) -> Played:
     )
 
 
+def joined(played: Sequence[Played]) -> Played:
+    """Join the results of several calls."""
+    won = [each.won for each in played if each.won is not None]
+    return Played(
+        returns=np.concatenate([each.returns for each in played]),
+        lengths=np.concatenate([each.lengths for each in played]),
+        won=np.concatenate(won) if len(won) == len(played) else None,
+    )
+
+
 def all_told(won: Sequence[bool | None]) -> NDArray[np.bool_] | None:
     """Return whether each of K episodes was won, (K,) bool; None unless the environment told of every one."""
     return None if None in won else np.array(won, np.bool_)

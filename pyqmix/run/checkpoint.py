@@ -1,235 +1,163 @@
-"""Checkpoints: safetensors and JSON, written whole or not at all.
+"""Checkpoints: which ones a run has, and what their networks are.
 
-``checkpoints/step_N/`` holds weights.safetensors (online and target networks), optimizer.safetensors and
-progress.json. Nothing in them depends on the clock.
+``checkpoints/step_N/`` has all that a run needs to go on from step N; ``checkpoints/best_N/`` has the networks
+alone, as they were at the best evaluation. ``progress.json`` lists the other files with their checksums:
+
+- weights.safetensors: the online and the target networks;
+- optimizer.safetensors: the optimizer's state of each parameter;
+- training.safetensors: the sampler's random stream and priorities, and averages since the last line of metrics;
+- replay_K.ring: the replay buffer, in parts, which later checkpoints share by hard links;
+- ahead.ring: with ``--overlap``, the episodes that were played ahead.
+
+Nothing in them depends on the clock. A folder without progress.json is no checkpoint.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import os
 import re
-import shutil
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import require_folder
+from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.learn.learner import Learner
-from pyqmix.learn.standardiser import RewardStandardiser
+from pyqmix.run import manifest
+from pyqmix.run.manifest import Manifest
 
-_STEP_FOLDER = re.compile(r"step_(\d+)")
+FOLDER = "checkpoints"
 NETWORKS = ("agent", "mixer", "target_agent", "target_mixer")
+WEIGHTS, OPTIMIZER, TRAINING, AHEAD = (
+    "weights.safetensors",
+    "optimizer.safetensors",
+    "training.safetensors",
+    "ahead.ring",
+)
+NEWEST, BEST = "newest", "best"
+_NAME = re.compile(r"(step|best)_(\d{1,19})")
+_OWN_FILE = re.compile(rf"{manifest.NAME}|{WEIGHTS}|{OPTIMIZER}|{TRAINING}|{AHEAD}|replay_\d+\.ring")
 
 
-@dataclass
-class Progress:
-    """How far a run has come.
+def folders(run_dir: Path, kind: str = "step") -> list[tuple[int, Path]]:
+    """Return the steps and folders of a run's checkpoints, the newest first.
 
-    Attributes:
-        steps: environment steps.
-        episodes: training episodes.
-        updates: training steps.
-        evaluated_episodes: greedy episodes played for evaluation.
-    """
-
-    steps: int = 0
-    episodes: int = 0
-    updates: int = 0
-    evaluated_episodes: int = 0
-
-
-def save(run_dir: Path, learner: Learner, progress: Progress) -> Path:
-    """Write the checkpoint of ``progress.steps`` and return its folder, which appears when it is complete."""
-    folder = run_dir / "checkpoints" / f"step_{progress.steps}"
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
-        _write(partial, learner, progress)
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.rename(folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    _flush(folder.parent)
-    return folder
-
-
-def latest(run_dir: Path) -> Path:
-    """Return the newest checkpoint, which has the most steps.
+    Args:
+        run_dir: the run's folder.
+        kind: ``step``, or ``best`` for those of the best evaluation.
 
     Raises:
-        ConfigError: the folder is no run, or the run has no checkpoint.
+        ConfigError: ``checkpoints`` is no folder.
+    """
+    return sorted(_found(run_dir, kind), reverse=True)
+
+
+def find(run_dir: Path, which: str = NEWEST) -> Path:
+    """Return the folder of one of a run's checkpoints.
+
+    Args:
+        run_dir: the run's folder.
+        which: ``newest``, ``best``, or the number of its steps.
+
+    Raises:
+        ConfigError: the folder is no run, or the run has no such checkpoint.
     """
     if not (run_dir / "config.json").is_file():
         raise ConfigError(f"{run_dir}: expected the folder of a run, but it has no config.json")
-    found = {}
-    for folder in (run_dir / "checkpoints").glob("step_*"):
-        if match := _STEP_FOLDER.fullmatch(folder.name):
-            found[int(match[1])] = folder
-    if not found:
-        raise ConfigError(f"{run_dir}: this run has no checkpoint")
-    return found[max(found)]
+    found = folders(run_dir, BEST if which == BEST else "step")
+    if which in (NEWEST, BEST):
+        if not found:
+            raise ConfigError(
+                f"{run_dir}: this run has no checkpoint" + (" of a best evaluation" * (which == BEST))
+            )
+        return found[0][1]
+    for steps, folder in found:
+        if which == str(steps):
+            return folder
+    has = ", ".join(str(steps) for steps, _ in found) or "none"
+    raise ConfigError(f"checkpoint: expected one of {NEWEST}, {BEST}, {has} of {run_dir}, got {which!r}")
 
 
-def load_weights(folder: Path, learner: Learner) -> Progress:
-    """Read the networks of a checkpoint into a learner of the same configuration.
+def whole(run_dir: Path) -> list[int]:
+    """Return the steps of the checkpoints whose files are all as they were written, the newest first."""
+    good = []
+    for steps, folder in folders(run_dir):
+        try:
+            Manifest.read(folder).verify()
+            good.append(steps)
+        except ConfigError:
+            continue
+    return good
+
+
+def remove(folder: Path) -> None:
+    """Remove a checkpoint: the files that pyqmix writes, and the folder if nothing else is in it."""
+    if not folder.is_dir() or folder.is_symlink():
+        return
+    (folder / manifest.NAME).unlink(missing_ok=True)  # first: a half-removed checkpoint is none
+    for file in folder.iterdir():
+        if _OWN_FILE.fullmatch(file.name):
+            file.unlink()
+    if not any(folder.iterdir()):
+        folder.rmdir()
+
+
+def read_spec(found: Manifest) -> EpisodeSpec:
+    """Return the sizes of the episodes that a checkpoint's networks are for.
 
     Raises:
-        ConfigError: the checkpoint is damaged, or of other networks or another environment.
+        ConfigError: they are no sizes.
     """
-    progress, _, spec = _read_state(folder)
-    if spec != _plain(learner.spec):
-        raise ConfigError(f"{folder}: the environment has changed: {spec} became {learner.spec}")
-    for name in NETWORKS:
-        load_network(folder, name, getattr(learner, name))
-    return progress
+    sizes = found.value("spec")
+    try:
+        spec = EpisodeSpec(**sizes)
+        for factor in (*(spec.obs_scale or ()), *(spec.state_scale or ())):
+            require_number("scale", factor)
+        return spec
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{found.folder}: expected the sizes of episodes, but {error}") from error
 
 
-def load_network(folder: Path, name: str, network: nn.Module) -> None:
+def read_weights(found: Manifest, name: str) -> dict[str, Tensor]:
+    """Return the tensors of one of NETWORKS by their names in its ``state_dict``.
+
+    Raises:
+        ConfigError: they are damaged, or not finite.
+    """
+    prefix, tensors = name + ".", found.tensors(WEIGHTS)
+    chosen = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+    manifest.finite(found.folder / WEIGHTS, chosen)
+    return chosen
+
+
+def load_network(found: Manifest, name: str, network: nn.Module) -> None:
     """Read one of NETWORKS from a checkpoint.
 
     Raises:
         ConfigError: the checkpoint is damaged, or its network is another one.
     """
+    tensors, own = read_weights(found, name), network.state_dict()
+    for key, tensor in own.items():
+        got = tensors.get(key)
+        if got is not None and (got.shape != tensor.shape or got.dtype != tensor.dtype):
+            raise ConfigError(
+                f"{found.folder / WEIGHTS}: {name}.{key}: expected {tuple(tensor.shape)} {tensor.dtype}, got "
+                f"{tuple(got.shape)} {got.dtype}"
+            )
     try:
-        network.load_state_dict(read_weights(folder, name))
+        network.load_state_dict(tensors)
     except RuntimeError as error:
-        raise ConfigError(f"{folder}: {' '.join(str(error).split())}") from error
+        raise ConfigError(f"{found.folder / WEIGHTS}: {' '.join(str(error).split())}") from error
 
 
-def read_weights(folder: Path, name: str) -> dict[str, Tensor]:
-    """Return the tensors of one of NETWORKS by their names in its ``state_dict``.
-
-    Raises:
-        ConfigError: the checkpoint is damaged.
-    """
-    prefix, tensors = name + ".", _read(folder / "weights.safetensors")
-    return {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
-
-
-def read_spec(folder: Path) -> EpisodeSpec:
-    """Return the sizes of the episodes that a checkpoint's networks are for.
-
-    Raises:
-        ConfigError: the checkpoint is damaged.
-    """
-    sizes = _read_state(folder)[2]
-    try:
-        return EpisodeSpec(**sizes)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{folder}: expected the sizes of episodes, but {error}") from error
-
-
-def load(folder: Path, learner: Learner) -> Progress:
-    """Read networks, optimizer and reward statistics, to go on training.
-
-    Raises:
-        ConfigError: as for :func:`load_weights`.
-    """
-    progress = load_weights(folder, learner)
-    tensors = _read(folder / "optimizer.safetensors")
-    values: dict[str, dict[str, Tensor]] = {}
-    names = _parameter_names(learner)
-    for key, tensor in tensors.items():
-        parameter, _, entry = key.rpartition(".")
-        if parameter not in names:
-            raise ConfigError(f"{folder}: the optimizer has state for an unknown parameter {parameter!r}")
-        values.setdefault(parameter, {})[entry] = tensor
-    if progress.updates and len(values) < len(names):
-        raise ConfigError(f"{folder}: the optimizer has state for {len(values)} of {len(names)} parameters")
-    state = _joined([values[name] for name in names]) if values else {}
-    learner.load_optimizer_state(state)
-    learner.standardiser.load(_read_state(folder)[1])
-    learner.updates = progress.updates
-    return progress
-
-
-def _write(folder: Path, learner: Learner, progress: Progress) -> None:
-    save_file(_weights(learner), folder / "weights.safetensors")
-    save_file(_optimizer_state(learner), folder / "optimizer.safetensors")
-    state = {
-        "progress": dataclasses.asdict(progress),
-        "standardiser": learner.standardiser.state(),
-        "spec": _plain(learner.spec),
-    }
-    (folder / "progress.json").write_text(json.dumps(state, indent=2) + "\n")
-    for file in folder.iterdir():
-        _flush(file)
-
-
-def _plain(spec: EpisodeSpec) -> dict[str, Any]:
-    """Convert a spec to the form that reading it from JSON gives."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(spec)))
-    return plain
-
-
-def _weights(learner: Learner) -> dict[str, Tensor]:
-    return {
-        f"{name}.{key}": tensor.clone()  # a copy, outside the block of all parameters
-        for name in NETWORKS
-        for key, tensor in getattr(learner, name).state_dict().items()
-    }
-
-
-def _parameter_names(learner: Learner) -> list[str]:
-    """Name the learner's parameters in the optimizer's order."""
-    return [f"{n}.{key}" for n in ("agent", "mixer") for key, _ in getattr(learner, n).named_parameters()]
-
-
-def _optimizer_state(learner: Learner) -> dict[str, Tensor]:
-    """Cut the optimizer's state of the one block into that of each parameter."""
-    names = _parameter_names(learner)
-    state: dict[int, dict[str, Tensor]] = learner.optimizer.state_dict()["state"]
-    cut: dict[str, Tensor] = {}
-    for entry, tensor in state.get(0, {}).items():
-        parts = learner.flat.views(tensor) if tensor.dim() else [tensor] * len(names)
-        cut |= {f"{name}.{entry}": part.clone() for name, part in zip(names, parts, strict=True)}
-    return cut
-
-
-def _joined(values: list[dict[str, Tensor]]) -> dict[int, dict[str, Tensor]]:
-    """Join the states that :func:`_optimizer_state` cut; the number of steps is the same for all."""
-    first = values[0]
-    return {
-        0: {
-            entry: torch.cat([value[entry].reshape(-1) for value in values]) if entry != "step" else first[entry]
-            for entry in first
-        }
-    }
-
-
-def _read(path: Path) -> dict[str, Tensor]:
-    try:
-        tensors: dict[str, Tensor] = load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise ConfigError(f"{path}: expected the tensors of a checkpoint, but {error}") from error
-    return tensors
-
-
-def _read_state(folder: Path) -> tuple[Progress, dict[str, float], dict[str, Any]]:
-    path = folder / "progress.json"
-    try:
-        state = json.loads(path.read_text())
-        standardiser = RewardStandardiser(**state["standardiser"]).state()
-        return Progress(**state["progress"]), standardiser, state["spec"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(
-            f"{path}: expected the progress of a run, but {type(error).__name__}: {error}"
-        ) from error
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _found(run_dir: Path, kind: str) -> Iterator[tuple[int, Path]]:
+    parent = run_dir / FOLDER
+    if not parent.is_symlink() and not parent.exists():
+        return
+    require_folder(parent)
+    for folder in parent.iterdir():
+        match = _NAME.fullmatch(folder.name)
+        if match and match[1] == kind and (folder / manifest.NAME).exists():
+            require_folder(folder)
+            yield int(match[2]), folder

@@ -1,4 +1,4 @@
-"""Greedy episodes with the newest checkpoint of a run."""
+"""Greedy episodes with a checkpoint of a run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
-from pyqmix.run import checkpoint
+from pyqmix.run.checkpoint import NEWEST, find
+from pyqmix.run.learner_state import load_weights
+from pyqmix.run.manifest import Manifest
 
 
 def evaluate_run(
@@ -23,8 +25,9 @@ def evaluate_run(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
+    checkpoint: str | int = NEWEST,
 ) -> Evaluation:
-    """Play greedy episodes with the newest checkpoint of a run.
+    """Play greedy episodes with a checkpoint of a run.
 
     Args:
         run_dir: the run's folder.
@@ -33,6 +36,7 @@ def evaluate_run(
         env: makes the environment, where the name in the run's options cannot be looked up here.
         agent: makes the agent network, likewise.
         mixer: makes the mixer, likewise.
+        checkpoint: ``newest``, ``best``, or the number of its steps.
 
     Raises:
         ConfigError: a number is unusable, the folder is no run, its checkpoint is damaged, or its environment or a
@@ -41,7 +45,7 @@ def evaluate_run(
     """
     require_int("episodes", episodes, 1)
     require_int("seed", seed, 0)
-    config, network = load_agent(run_dir, env, agent, mixer)
+    config, network = load_agent(run_dir, env, agent, mixer, checkpoint)
     evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)
     try:
         return evaluator.evaluate(episodes)
@@ -54,23 +58,25 @@ def load_agent(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
+    checkpoint: str | int = NEWEST,
 ) -> tuple[Config, Agent]:
-    """Return a run's options and the agent network of its newest checkpoint, on the CPU.
+    """Return a run's options and the agent network of a checkpoint, on the CPU.
 
     Args:
         run_dir: the run's folder.
         env: as for :func:`evaluate_run`.
         agent: likewise.
         mixer: likewise.
+        checkpoint: likewise.
 
     Raises:
         ConfigError: the folder is no run, its checkpoint is damaged, or its environment or a network is unknown
             here.
     """
-    newest = checkpoint.latest(run_dir)
+    found = Manifest.read(find(run_dir, str(checkpoint)))
     config = Config.from_json(run_dir / "config.json", env, agent, mixer).replace(device="cpu")
     world = config.create_env()
     learner = Learner(world.spec, config)
     world.close()
-    checkpoint.load_weights(newest, learner)
+    load_weights(found, learner)
     return config, learner.agent

@@ -1,7 +1,8 @@
-"""The folder of a run: where it may be, how it is made and removed, and its config.json."""
+"""The folder of a run: where it may be, how it is made, locked and removed, and its config.json."""
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -10,81 +11,148 @@ from itertools import count
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import write_text
+from pyqmix.base.files import PARTIAL, require_folder, write_text
 from pyqmix.config import Config
+from pyqmix.run import checkpoint
+from pyqmix.run.lock import RunLock
+from pyqmix.run.metrics import EVENTS
 
-FILES = ("config.json", "metrics.csv", "summary.json", "curve.png", "checkpoints")
-EVENTS = "events.out.tfevents.*"
+FILES = ("config.json", "metrics.csv", "summary.json", "curve.png", checkpoint.FOLDER)
 
 
-@dataclass(frozen=True)
+@dataclass
 class RunFolder:
-    """The folder of a run.
+    """The folder of a run, which this program alone writes from now until :meth:`release`.
 
     Attributes:
-        path: where it is.
+        path: where it is, absolute.
+        name: the path as the user gave it.
         made: the folders that did not exist before, of itself and its parents, innermost first.
+        lock: keeps other programs from writing it.
+        resumed: whether a run lies in it already, which goes on.
+        keep: whether it has what cannot be had again by another start.
     """
 
     path: Path
-    made: tuple[Path, ...] = ()
+    name: str
+    made: tuple[Path, ...]
+    lock: RunLock
+    resumed: bool = False
+    keep: bool = False
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the folder is still the one that was opened: nobody has removed or moved it."""
+        return self.lock.is_in_place
+
+    def require_in_place(self) -> None:
+        """Require that nobody has removed or moved the folder.
+
+        Raises:
+            OSError: somebody has.
+        """
+        if not self.is_in_place:
+            raise FileNotFoundError(errno.ENOENT, "the run's folder was removed or moved", self.name)
+
+    def make_again(self) -> None:
+        """Make the folder once more where it was, after somebody has removed or moved it.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        self.lock.release()
+        self.made = _make(self.path, exist_ok=True)
+        self.lock = RunLock(self.path)
+
+    def write_config(self, config: Config) -> None:
+        """Write config.json, in which ``run_dir`` names the folder.
+
+        Raises:
+            ConfigError: it cannot be written.
+        """
+        with _writing(self.name):
+            write_text(self.path / "config.json", config.replace(run_dir=self.name).to_json())
 
     def discard(self) -> None:
         """Remove the files of a run that never took a step; other files stay."""
-        for file in (*self.path.glob(EVENTS), self.path / "metrics.csv", self.path / "config.json"):
+        own = (self.path / name for name in ("metrics.csv", "config.json"))
+        for file in (*self.path.glob(EVENTS), *own):
             file.unlink(missing_ok=True)
+        with suppress(OSError):
+            (self.path / checkpoint.FOLDER).rmdir()
+        self.release()
         _remove_empty(self.made)
+
+    def release(self) -> None:
+        """Let others write the folder."""
+        self.lock.release()
 
 
 def create(config: Config) -> RunFolder:
-    """Make the folder of a new run and write config.json, in which ``run_dir`` names the folder.
+    """Make the folder of a new run, whose files are not there yet.
 
     Raises:
-        ConfigError: the folder holds a run already, or cannot be written; nothing is left behind.
+        ConfigError: the folder holds a run already, another program is writing it, or it cannot be written;
+            nothing is left behind.
     """
-    with _writing(config):
-        if config.run_dir is not None:
-            _refuse_used(Path(config.run_dir))
-        folder = _unused(config) if config.run_dir is None else _make(Path(config.run_dir), exist_ok=True)
+    with _writing(config.run_dir):
+        if config.run_dir is None:
+            name, path, made = _unused(config)
+        else:
+            name, path = config.run_dir, Path(config.run_dir).absolute()
+            made = _make(path, exist_ok=True)
+    try:
+        opened = RunFolder(path, name, made, RunLock(path))
         try:
-            _write_config(folder.path, config)
-        except OSError:
-            folder.discard()
+            _refuse_used(opened)
+        except BaseException:
+            opened.release()
             raise
-    return folder
+    except BaseException:
+        _remove_empty(made)
+        raise
+    return opened
 
 
-def save_config(config: Config) -> None:
-    """Write the options of a resumed run into the config.json of its ``config.run_dir``.
+def reopen(run_dir: str) -> RunFolder:
+    """Open the folder of a run that goes on.
 
     Raises:
-        ConfigError: the folder cannot be written.
+        ConfigError: it is no run's, or another program is writing it.
     """
-    with _writing(config):
-        _write_config(Path(str(config.run_dir)), config)
+    path = Path(run_dir).absolute()  # an environment may change the current folder
+    if not (path / "config.json").is_file():
+        raise ConfigError(f"run_dir: {run_dir}: expected the folder of a run, but it has no config.json")
+    opened = RunFolder(path, run_dir, (), RunLock(path), resumed=True, keep=True)
+    for file in FILES:
+        for unfinished in path.glob(f"{file}.*{PARTIAL}"):
+            unfinished.unlink(missing_ok=True)
+    if (path / checkpoint.FOLDER).is_symlink():
+        require_folder(path / checkpoint.FOLDER)
+    return opened
 
 
 @contextmanager
-def _writing(config: Config) -> Iterator[None]:
+def _writing(run_dir: str | None) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ConfigError(f"run_dir: cannot write {error.filename or config.run_dir}: {error.strerror}") from error
+        if error.errno == errno.ENOSPC:
+            raise
+        raise ConfigError(f"run_dir: cannot write {error.filename or run_dir}: {error.strerror}") from error
 
 
-def _refuse_used(folder: Path) -> None:
-    if (folder / "config.json").exists():
-        raise ConfigError(f"run_dir: {folder} holds a run already: --resume {folder} continues it")
-    used = [name for name in FILES if (folder / name).exists()] + [file.name for file in folder.glob(EVENTS)]
+def _refuse_used(folder: RunFolder) -> None:
+    path, name = folder.path, folder.name
+    if (path / "config.json").exists():
+        raise ConfigError(f"run_dir: {name} holds a run already: --resume {name} continues it")
+    used = [file for file in FILES if (path / file).exists()] + [file.name for file in path.glob(EVENTS)]
     if used:
-        raise ConfigError(f"run_dir: {folder} holds {used[0]} already: choose a folder without a run's files")
+        raise ConfigError(f"run_dir: {name} holds {used[0]} already: choose a folder without a run's files")
 
 
-def _write_config(folder: Path, config: Config) -> None:
-    write_text(folder / "config.json", config.replace(run_dir=str(folder)).to_json())
-
-
-def _make(path: Path, exist_ok: bool) -> RunFolder:
+def _make(path: Path, exist_ok: bool) -> tuple[Path, ...]:
+    """Make a folder with its parents; return those that did not exist, innermost first."""
     missing = tuple(folder for folder in (path, *path.parents) if not folder.exists())
     try:
         path.mkdir(parents=True, exist_ok=exist_ok)
@@ -93,7 +161,7 @@ def _make(path: Path, exist_ok: bool) -> RunFolder:
     except OSError:
         _remove_empty(missing)
         raise
-    return RunFolder(path, missing)
+    return missing
 
 
 def _remove_empty(folders: Iterable[Path]) -> None:
@@ -102,9 +170,10 @@ def _remove_empty(folders: Iterable[Path]) -> None:
             folder.rmdir()
 
 
-def _unused(config: Config) -> RunFolder:
+def _unused(config: Config) -> tuple[str, Path, tuple[Path, ...]]:
     name = re.sub(r"[^\w.-]", "_", f"{config.label}-seed{config.seed}")
     for number in count(1):
         with suppress(FileExistsError):
-            return _make(Path("runs") / (name if number == 1 else f"{name}-{number}"), exist_ok=False)
+            path = Path("runs") / (name if number == 1 else f"{name}-{number}")
+            return str(path), path.absolute(), _make(path.absolute(), exist_ok=False)
     raise AssertionError("unreachable")

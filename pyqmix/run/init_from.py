@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from pyqmix.base.errors import ConfigError
 from pyqmix.learn.learner import Learner
 from pyqmix.run import checkpoint
+from pyqmix.run.manifest import Manifest
 
 _NAMED = 3  # most weights that a line names
 
@@ -21,8 +22,8 @@ def init_from(learner: Learner, run_dir: Path) -> str:
     """Copy the weights of a run's newest checkpoint into a new learner, each one whose name and shape fit.
 
     The agent network and the mixer are taken from the other run's online networks; the target networks become
-    equal to them. Only the checkpoint's weights.safetensors is read, so that the other run's networks may be of
-    kinds that are unknown here. Optimizer and counters are left as they are.
+    equal to them. Only the checkpoint's weights are read, so that the other run's networks may be of kinds that
+    are unknown here. Optimizer and counters are left as they are.
 
     Args:
         learner: of the new run.
@@ -35,16 +36,16 @@ def init_from(learner: Learner, run_dir: Path) -> str:
         ConfigError: the folder is no run, its checkpoint is damaged, or no weight fits.
     """
     try:
-        folder = checkpoint.latest(run_dir)
-        fits = [_copy(folder, name, getattr(learner, name)) for name in ("agent", "mixer")]
+        found = Manifest.read(checkpoint.find(run_dir))
+        fits = [_copy(found, name, getattr(learner, name)) for name in ("agent", "mixer")]
     except ConfigError as error:
         raise ConfigError(f"init_from: {error}") from error
     said = "; ".join(map(str, fits))
     if not any(fit.copied for fit in fits):
-        raise ConfigError(f"init_from: no weight of {folder} fits: {said}")
+        raise ConfigError(f"init_from: no weight of {found.folder} fits: {said}")
     for online, target in ((learner.agent, learner.target_agent), (learner.mixer, learner.target_mixer)):
         cast(nn.Module, target).load_state_dict(cast(nn.Module, online).state_dict())
-    return f"initial weights from {folder}: {said}"
+    return f"initial weights from {found.folder}: {said}"
 
 
 @dataclass(frozen=True)
@@ -74,8 +75,8 @@ class _Fit:
 
 
 @torch.no_grad()
-def _copy(folder: Path, name: str, network: nn.Module) -> _Fit:
-    theirs, ours = checkpoint.read_weights(folder, name), network.state_dict()
+def _copy(found: Manifest, name: str, network: nn.Module) -> _Fit:
+    theirs, ours = checkpoint.read_weights(found, name), network.state_dict()
     others = tuple(filter(None, (_reason(key, value, theirs) for key, value in ours.items())))
     for key, value in ours.items():
         if not _reason(key, value, theirs):

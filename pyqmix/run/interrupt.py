@@ -1,30 +1,59 @@
-"""Lets a run end cleanly on Ctrl-C."""
+"""Lets a run end cleanly on Ctrl-C, SIGTERM, SIGHUP and SIGUSR1."""
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
-from types import FrameType, TracebackType
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import TracebackType
 from typing import Any
 
-# Handlers of a second signal, also where a shell started the process with SIGINT ignored (``command &``).
-_SECOND: dict[signal.Signals, Any] = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+from pyqmix.base.errors import EnvError
+from pyqmix.base.signals import catch, exit_code
+
+_AT_ONCE = 0.1  # seconds within which several signals are one: a terminal sends Ctrl-C, and a wrapper passes it on
 
 
-class InterruptFlag:
-    """A context manager that remembers the first SIGINT or SIGTERM; a second one acts as usual.
+class Interrupted(KeyboardInterrupt):
+    """A second signal, which does not wait for the environment.
 
-    Outside the main thread, where Python delivers no signals, it never sees any.
+    Attributes:
+        exit_code: of the command.
     """
 
-    def __init__(self) -> None:
-        self.seen = False
+    def __init__(self, exit_code: int) -> None:
+        super().__init__()
+        self.exit_code = exit_code
+
+
+class Interrupt:
+    """A context manager that remembers the signals which stop a run.
+
+    After the first one the run ends with the present round of episodes. A second one raises :class:`Interrupted`,
+    but only inside of :meth:`may_raise`, never in the middle of a training step or of a file; elsewhere it waits
+    for the next such block. Outside the main thread, where Python delivers no signals, it never sees any.
+
+    Attributes:
+        seen: whether a signal has come.
+        exit_code: of a command that it ends; 0 before.
+
+    Args:
+        quiet: do not say on stderr that the run is about to end.
+    """
+
+    def __init__(self, quiet: bool = False) -> None:
+        self.seen, self.exit_code = False, 0
+        self._quiet = quiet
+        self._last = 0.0
+        self._raises = self._is_due = False
         self._previous: dict[signal.Signals, Any] = {}
 
-    def __enter__(self) -> InterruptFlag:
+    def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            for number in _SECOND:
-                self._previous[number] = signal.signal(number, self._handle)
+            self._previous.update(catch(self._handle))
         return self
 
     def __exit__(
@@ -33,7 +62,49 @@ class InterruptFlag:
         for number, handler in self._previous.items():
             signal.signal(number, handler)
 
-    def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.seen = True
-        for each, handler in _SECOND.items():
-            signal.signal(each, handler)
+    @contextmanager
+    def may_raise(self, earlier: bool = True) -> Iterator[None]:
+        """Let a second signal raise Interrupted inside of the block.
+
+        Args:
+            earlier: also one that came before, outside of such a block.
+        """
+        before, self._raises = self._raises, True
+        try:
+            if earlier and self._is_due:
+                raise Interrupted(self.exit_code)
+            yield
+        finally:
+            self._raises = before
+
+    @contextmanager
+    def ending(self) -> Iterator[None]:
+        """Swallow Interrupted, and after a signal an EnvError: an environment's processes had the signal too."""
+        try:
+            yield
+        except (Interrupted, EnvError):
+            if not self.seen:
+                raise
+        finally:
+            self._raises = False
+
+    def _handle(self, number: int) -> None:
+        now = time.monotonic()
+        if not self.seen:
+            self.seen, self.exit_code, self._last = True, exit_code(number), now
+            self._say(signal.Signals(number).name)
+        elif now - self._last > _AT_ONCE:
+            self._last, self._is_due = now, True
+            if self._raises:
+                raise Interrupted(self.exit_code)
+
+    def _say(self, name: str) -> None:
+        """Write a line to stderr, not by Python's streams, which the interrupted code may be using."""
+        if self._quiet:
+            return
+        line = (
+            f"{name}: training ends after this round of episodes with a checkpoint; a second signal interrupts "
+            "the environment at once, also with a checkpoint\n"
+        )
+        with suppress(OSError):  # SIGHUP comes when the terminal is gone
+            os.write(2, (("\n" if os.isatty(2) else "") + line).encode())

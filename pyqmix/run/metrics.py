@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import csv
 import dataclasses
+import hashlib
 import io
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch.utils.tensorboard import SummaryWriter
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import read_text, write_text
+from pyqmix.base.files import flush, naming, read_text, write_text
 from pyqmix.base.options import LARGEST_INT
 
 
@@ -54,6 +57,7 @@ class Metrics:
     wall_seconds: float = 0.0
 
 
+EVENTS = "events.out.tfevents.*"
 COLUMNS = [field.name for field in dataclasses.fields(Metrics)]
 _INTEGERS = ("steps", "episodes", "updates")
 
@@ -63,15 +67,25 @@ class MetricsLog:
 
     Args:
         run_dir: the run's folder.
-        up_to_step: of a resumed run, its step: earlier lines are kept, later ones dropped.
+        history: the lines that a resumed run has already; others in the folder are dropped.
+        resumed: whether earlier events of TensorBoard, behind the last of these lines, are to be dropped too.
     """
 
-    def __init__(self, run_dir: Path, up_to_step: int = -1) -> None:
-        path = run_dir / "metrics.csv"
-        self.history = [m for m in read_metrics(run_dir) if m.steps <= up_to_step] if path.exists() else []
-        write_text(path, "".join([_line(COLUMNS), *(_line(_cells(m)) for m in self.history)]))
-        self._file = path.open("a", newline="")
-        self._board = SummaryWriter(str(run_dir), purge_step=up_to_step + 1 if self.history else None)
+    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), resumed: bool = False) -> None:
+        self.path, self.history = run_dir / "metrics.csv", list(history)
+        self._board_path, self._checksum = run_dir, hashlib.sha256()
+        lines = [_line(COLUMNS), *(_line(_cells(m)) for m in self.history)]
+        for line in lines:
+            self._checksum.update(line.encode())
+        write_text(self.path, "".join(lines))
+        self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "w")
+        first = self.history[-1].steps + 1 if self.history else 0
+        self._board = SummaryWriter(str(run_dir), purge_step=first if resumed else None)
+
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the lines so far, as they lie in the file."""
+        return self._checksum.hexdigest()
 
     @property
     def wall_seconds(self) -> float:
@@ -79,19 +93,59 @@ class MetricsLog:
         return self.history[-1].wall_seconds if self.history else 0.0
 
     def write(self, metrics: Metrics) -> None:
-        """Append one line."""
+        """Append one line.
+
+        Raises:
+            OSError: it cannot be written; ``filename`` is the file's.
+        """
+        line = _line(_cells(metrics))
+        with naming(self.path):
+            self._file.write(line)
+            self._file.flush()
         self.history.append(metrics)
-        self._file.write(_line(_cells(metrics)))
-        self._file.flush()
+        self._checksum.update(line.encode())
         for name in COLUMNS:
             value = getattr(metrics, name)
             if name != "steps" and value is not None:
                 self._board.add_scalar(name, value, metrics.steps)
 
+    def flush(self) -> None:
+        """Wait until both files are on the disk.
+
+        Raises:
+            OSError: they cannot be written; ``filename`` is the file's.
+        """
+        self._board.flush()
+        for path in (self.path, *self._board_path.glob(EVENTS)):
+            if not path.is_symlink():
+                flush(path)
+
     def close(self) -> None:
         """Flush and close both files."""
-        self._file.close()
+        with suppress(OSError):  # of what a full disk did not take, which has been told
+            self._file.close()
         self._board.close()
+
+
+def first_lines(run_dir: Path, count: int, checksum: str) -> list[Metrics]:
+    """Return the first lines of a run's metrics.csv, which a checkpoint knows.
+
+    Args:
+        run_dir: the run's folder.
+        count: how many.
+        checksum: SHA-256 of them with the line of the columns' names.
+
+    Raises:
+        ConfigError: the file is absent or damaged.
+    """
+    path = run_dir / "metrics.csv"
+    kept = read_text(path, content="the metrics of a run").splitlines(keepends=True)[: count + 1]
+    if hashlib.sha256("".join(kept).encode()).hexdigest() != checksum:
+        raise ConfigError(
+            f"{path}: expected the {count} lines that the run had written by its checkpoint, got others: the file "
+            "is damaged or was changed"
+        )
+    return _parsed(path, kept)
 
 
 def read_metrics(run_dir: Path) -> list[Metrics]:
@@ -101,7 +155,10 @@ def read_metrics(run_dir: Path) -> list[Metrics]:
         ConfigError: the file is absent, or not a run's metrics.
     """
     path = run_dir / "metrics.csv"
-    lines = read_text(path, content="the metrics of a run").splitlines(keepends=True)
+    return _parsed(path, read_text(path, content="the metrics of a run").splitlines(keepends=True))
+
+
+def _parsed(path: Path, lines: Sequence[str]) -> list[Metrics]:
     try:
         return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
     except (ValueError, KeyError, TypeError, csv.Error) as error:

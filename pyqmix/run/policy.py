@@ -22,30 +22,35 @@ from pyqmix.config.parts import refer, require_known
 from pyqmix.config.saved import read_object
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
-from pyqmix.run import checkpoint
+from pyqmix.run.checkpoint import NEWEST, find, load_network, read_spec
+from pyqmix.run.manifest import Manifest
 from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
 
 Observations = NDArray[Any] | Sequence[Any]
 
 
-def load_policy(run_dir: str | Path, agent: Callable[..., nn.Module] | None = None) -> Policy:
-    """Load the agent network of a run's newest checkpoint, on the CPU.
+def load_policy(
+    run_dir: str | Path, agent: Callable[..., nn.Module] | None = None, checkpoint: str | int = NEWEST
+) -> Policy:
+    """Load the agent network of a run's checkpoint, on the CPU.
 
     Nothing of the environment is needed: the checkpoint has the sizes, and its package may be absent.
 
     Args:
         run_dir: the run's folder.
         agent: makes the agent network, where the name in the run's options cannot be looked up here.
+        checkpoint: ``newest``, ``best``, or the number of its steps.
 
     Raises:
-        ConfigError: the folder is no run, its checkpoint is damaged, or its agent network is unknown here.
+        ConfigError: the folder is no run, its checkpoint is absent or damaged, or its agent network is unknown
+            here.
     """
-    folder = checkpoint.latest(Path(run_dir))
-    spec, options = checkpoint.read_spec(folder), _options(Path(run_dir) / "config.json")
+    found = Manifest.read(find(Path(run_dir), str(checkpoint)))
+    spec, options = read_spec(found), _options(Path(run_dir) / "config.json")
     options.update(refer({"agent": agent}))
     require_known(Path(run_dir), "agent", options["agent"])
     network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
-    checkpoint.load_network(folder, "agent", network)
+    load_network(found, "agent", network)
     return Policy(network, spec, options)
 
 

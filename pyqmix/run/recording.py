@@ -17,6 +17,7 @@ from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.envs import Env
 from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
+from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import load_agent
 
 EPISODES = 3
@@ -29,6 +30,7 @@ def record_run(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
+    checkpoint: str | int = NEWEST,
 ) -> None:
     """Write a GIF of the first greedy episodes that ``pyqmix-eval`` of this seed plays.
 
@@ -39,6 +41,7 @@ def record_run(
         env: as for :func:`pyqmix.run.evaluate.evaluate_run`.
         agent: likewise.
         mixer: likewise.
+        checkpoint: likewise.
 
     Raises:
         ConfigError: the folder is no run, its environment cannot be drawn, the file cannot be written, or the
@@ -46,7 +49,7 @@ def record_run(
     """
     if path.suffix.lower() != ".gif" or not path.parent.is_dir():
         raise ConfigError(f"gif: expected the name of a .gif file in a folder that exists, got {path}")
-    config, network = load_agent(run_dir, env, agent, mixer)
+    config, network = load_agent(run_dir, env, agent, mixer, checkpoint)
     world = config.create_env()
     try:
         save_gif(path, (frame for k in range(EPISODES) for frame in _episode(world, network, seed, k)))

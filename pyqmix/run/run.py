@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from pyqmix import ops
-from pyqmix.base.errors import ConfigError, DivergenceError
+from pyqmix.base.errors import DivergenceError
 from pyqmix.base.files import write_json
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
@@ -25,14 +25,18 @@ from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.replay import EpisodeBatch, EpisodeRing, EpisodeSampler
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.prioritised import PrioritisedSampler
-from pyqmix.run import checkpoint, folder
-from pyqmix.run.checkpoint import Progress
+from pyqmix.run import resume, state
 from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.init_from import init_from
+from pyqmix.run.interrupt import Interrupt
+from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics, MetricsLog
 from pyqmix.run.plots import plot_curves
+from pyqmix.run.ring_parts import RingParts
+from pyqmix.run.saver import Saver
 from pyqmix.run.schedule import Schedule
+from pyqmix.run.state import Parts, Progress
 from pyqmix.run.summary import goodbye, summarise
 from pyqmix.run.window import Window
 
@@ -45,105 +49,167 @@ class Run:
         spec: the sizes of its environment's episodes.
         device: where the networks live.
         display: shows progress.
-        resume: go on with the newest checkpoint of the run in ``config.run_dir``.
+        run_folder: the run's folder, which this program alone writes.
+        interrupt: tells that the run is to end; cuts off what may be cut off.
+        found: of a run that goes on, the checkpoint from which; None for a run from its first step.
 
     Raises:
-        ConfigError: the run directory cannot be used, or holds no run to resume.
+        ConfigError: the checkpoint is damaged, or another run's.
         MemoryError: the replay buffer does not fit in the free memory.
     """
 
     def __init__(
-        self, config: Config, spec: EpisodeSpec, device: torch.device, display: Display, resume: bool
+        self,
+        config: Config,
+        spec: EpisodeSpec,
+        device: torch.device,
+        display: Display,
+        run_folder: RunFolder,
+        interrupt: Interrupt,
+        found: Manifest | None = None,
     ) -> None:
-        self.config, self.display, self.resumed = config, display, resume
-        self.learner = Learner(spec, config, device)
-        self.progress = _resume(self.learner, config) if resume else Progress()
-        if config.init_from is not None and not resume:
-            display.message(init_from(self.learner, Path(config.init_from)))
+        self.config, self.display, self.folder, self.interrupt = config, display, run_folder, interrupt
+        self.learner = learner = Learner(spec, config, device)
+        progress = Progress() if found is None else state.read_learner(found, learner)
+        if config.init_from is not None and found is None:
+            display.message(init_from(learner, Path(config.init_from)))
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
-        self.sampler = _sampler(config, spec, device, self.ring, self.progress.updates)
         self._memory = _batch_memory(config, spec, device)
-        self.rollout = training_rollout(config, self.learner.agent, self.ring)
-        self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
-        self.evaluator.skip(self.progress.evaluated_episodes)
+        with interrupt.may_raise():
+            self.rollout = training_rollout(config, learner.agent, self.ring)
+        self.sampler = _sampler(config, spec, device, self.ring, progress.updates)
+        window = Window(progress.steps)
+        self.parts = Parts(progress, learner, self.ring, self.sampler, self.rollout, window)
+        self._ring_parts = RingParts(self.ring) if config.checkpoint_replay else None
+        history: list[Metrics] = []
+        pending: list[str] = []
+        if found is not None:
+            history, pending = resume.history(found), resume.pending(found)
+            display.message(resume.restore(found, self.parts, self._ring_parts))
+        self._schedule = Schedule(config, progress.steps, pending)
+        self.evaluator = Evaluator(config, learner.agent, config.seed, self.rollout)
+        self.evaluator.skip(progress.evaluated_episodes)
         self.evaluation: Evaluation | None = None
-        self.run_folder, self.log = _files(config, resume, self.progress.steps)
-        self.folder = self.run_folder.path
-        self.checkpointed = self.progress.steps if resume else -1
-        self._schedule = Schedule(config, self.progress.steps)
-        self._window, self._first_steps = Window(self.progress.steps), self.progress.steps
-        self._due_updates = 0.0
+        run_folder.write_config(config)
+        self._open_files(history)
+        self.checkpointed = -1 if found is None else progress.steps
+        self._first_steps = progress.steps
         self._began = time.monotonic() - self.log.wall_seconds
-        display.message(f"run directory: {self.folder}")
-        if resume:
-            display.message(
-                f"resumed at step {self.progress.steps:,} with networks, targets, optimizer and counters; not "
-                "restored: the replay buffer, which fills again, and the sampler's place in its stream"
-            )
+        display.message(f"run directory: {run_folder.name}")
+
+    @property
+    def progress(self) -> Progress:
+        """How far the run has come."""
+        return self.parts.progress
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the step budget is spent."""
+        return self.progress.steps >= self.config.total_steps
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the step budget is spent, and the last evaluation has been made."""
+        return self.is_complete and self._last_evaluated() == self.progress.steps
+
+    def goes_on(self) -> bool:
+        """Do all that is due at this step; return whether there is a further round to :meth:`play`."""
+        self._learn()
+        self._report()
+        return not (self.is_complete or self.interrupt.seen)
 
     def play(self) -> None:
         """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
         start = time.monotonic()
-        played = self.rollout.play(*self._next_episodes())
-        self._window.working_seconds += time.monotonic() - start
+        with self.interrupt.may_raise():
+            played = self.rollout.play(*self._next_episodes())
+        self.parts.window.working_seconds += time.monotonic() - start
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
-        self._due_updates += self.config.updates_due(self.config.num_envs)
-        self._window.played.append(played)
+        self.progress.due_updates += self.config.updates_due(self.config.num_envs)
+        self.parts.window.played.append(played)
+        self.parts.tickets = self.ring.tickets
+        self.folder.keep = True
 
-    def learn(self) -> None:
-        """Take the training steps that are due, once the ring holds a batch."""
+    def _learn(self) -> None:
+        """Take the training steps that are due, once the ring holds a batch, and play ahead meanwhile."""
         start = time.monotonic()
         if len(self.ring) < self.config.batch_size:
-            self._due_updates = 0.0
+            self.progress.due_updates = 0.0
+            return
+        if not self._is_update_due():
             return
         self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
-        with self._playing_ahead():
-            while self._is_update_due():
-                self._due_updates -= 1.0
-                self._window.updates.append(self._update())
-                self.progress.updates = self.learner.updates
-        self._window.working_seconds += time.monotonic() - start
+        if not self.is_complete:
+            self.rollout.start(*self._next_episodes())
+        while self._is_update_due():
+            self.parts.window.updates.append(self._update())
+            self.progress.updates = self.learner.updates
+            self.progress.due_updates -= 1.0
+        with self.interrupt.may_raise():
+            self.rollout.wait()
+        self.parts.window.working_seconds += time.monotonic() - start
 
-    def report(self) -> None:
-        """Log, evaluate and checkpoint where their time has come."""
-        steps = self.progress.steps
+    def _report(self) -> None:
+        """Log, evaluate and write checkpoints where their time has come."""
+        steps, schedule = self.progress.steps, self._schedule
         self.display.steps(steps)
-        evaluate = self._schedule.is_due("eval", steps) or steps >= self.config.total_steps
+        evaluate = (self.is_complete and not self.is_done) or schedule.is_due("eval", steps)
         if evaluate:
-            self._evaluate()
-        if self._schedule.is_due("log", steps) or evaluate:
+            with self.interrupt.may_raise():
+                self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
+        if evaluate or schedule.is_due("log", steps):
+            best = self._best()
             self._write_metrics(self.evaluation if evaluate else None)
-        if self._schedule.is_due("checkpoint", steps):
+            if evaluate:
+                self.progress.evaluated_episodes += self.config.eval_episodes
+                schedule.done("eval", steps)
+            schedule.done("log", steps)
+            if evaluate and self.evaluation is not None and self.evaluation.mean > best:
+                self._save_best()
+        if schedule.is_due("checkpoint", steps):
+            schedule.done("checkpoint", steps)
             self._checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
-        """Write a run's last evaluation, checkpoint, summary and curve."""
-        if not interrupted and (not self.log.history or self._last_evaluated() != self.progress.steps):
-            self._evaluate()
-            self._write_metrics(self.evaluation)
+        """Write a run's last checkpoint, its summary and its curve."""
         self._checkpoint()
-        wall = time.monotonic() - self._began
+        self.folder.keep = True
+        self.saver.wait()
+        wall, path = time.monotonic() - self._began, self.folder.path
         summary = summarise(self.config, self.learner.device, self.progress, self.log.history, wall, interrupted)
-        write_json(self.folder / "summary.json", summary)
+        write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        plot_curves([(self.folder.name, self.log.history)], self.folder / "curve.png", title)
-        for line in goodbye(summary, self.evaluation, self.folder):
+        plot_curves([(path.name, self.log.history)], path / "curve.png", title)
+        self.display.message(self.saver.describe(wall))
+        for line in goodbye(summary, self.evaluation, self.folder.name):
             self.display.message(line)
         return summary
 
     def rescue(self, error: BaseException) -> None:
-        """Write a checkpoint when something fails; a run without a step leaves nothing behind."""
+        """Write a checkpoint when something fails; a run without a step leaves nothing behind.
+
+        Raises:
+            OSError: the run's folder was removed or moved; its new one is named.
+        """
         if isinstance(error, DivergenceError):
             return  # no later checkpoint than the last would be worth keeping
-        if self.progress.steps > self._first_steps:
+        if self.progress.steps == self._first_steps:
+            return
+        if not self.folder.is_in_place:
+            self._write_all_again()
+            name = self.folder.name
+            raise OSError(
+                f"{name} was removed or moved during training: what was learned lies in a new folder of that "
+                f"name; continue with: pyqmix-train --resume {name}"
+            ) from error
+        with suppress(OSError):  # of the same full disk, for example, which is told
             self._checkpoint()
-        elif not self.resumed:
-            self.log.close()
-            self.run_folder.discard()
+            self.saver.wait()
 
     def close(self) -> None:
         """Close files and environments."""
+        self.saver.close()
         self.log.close()
         self.rollout.close()
         self.evaluator.close()
@@ -163,27 +229,22 @@ class Run:
         return self.progress.episodes, self.config.num_envs, epsilon
 
     def _is_update_due(self) -> bool:
-        return self._due_updates >= 1.0 - 1e-9
+        return self.progress.due_updates >= 1.0 - 1e-9
 
-    def _playing_ahead(self) -> AbstractContextManager[None]:
-        """With --overlap, play the next episodes while training steps are taken, if there are both."""
-        more = self.progress.steps < self.config.total_steps
-        if more and self._is_update_due():
-            return self.rollout.meanwhile(*self._next_episodes())
-        return nullcontext()
-
-    def _evaluate(self) -> None:
-        self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
-        self.progress.evaluated_episodes += self.config.eval_episodes
+    def _best(self) -> float:
+        """The best mean return of an evaluation so far."""
+        return max(
+            (m.eval_return_mean for m in self.log.history if m.eval_return_mean is not None), default=-math.inf
+        )
 
     def _last_evaluated(self) -> int | None:
         return next((m.steps for m in reversed(self.log.history) if m.eval_return_mean is not None), None)
 
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         ops.raise_late_errors()
-        window, self._window = self._window, Window(self.progress.steps)
+        window = self.parts.window
         working = window.working_seconds
-        steps = self.progress.steps - window.first_step
+        steps, timed = (self.progress.steps - first for first in (window.first_step, window.timed_from))
         metrics = Metrics(
             steps=self.progress.steps,
             episodes=self.progress.episodes,
@@ -193,22 +254,57 @@ class Run:
             eval_return_mean=evaluation.mean if evaluation else None,
             eval_return_std=evaluation.std if evaluation else None,
             eval_win_rate=evaluation.win_rate if evaluation else None,
-            env_steps_per_second=steps / working if working else None,
+            env_steps_per_second=timed / working if working else None,
             updates_per_env_step=len(window.updates) / steps if steps else None,
             wall_seconds=time.monotonic() - self._began,
         )
+        self.folder.require_in_place()
         self.log.write(metrics)
+        self.parts.window = Window(self.progress.steps)
         self.display.metrics(metrics)
         if metrics.loss is not None and not math.isfinite(metrics.loss):
             raise DivergenceError(f"the loss became {metrics.loss} by update {metrics.updates}")
 
     def _checkpoint(self) -> None:
-        if self.checkpointed != self.progress.steps:
-            ops.raise_late_errors()
-            if not self.learner.networks.is_finite():
-                raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
-            checkpoint.save(self.folder, self.learner, self.progress)
-            self.checkpointed = self.progress.steps
+        self.folder.require_in_place()
+        if self.checkpointed == self.progress.steps:
+            return
+        self._require_finite()
+        more = {
+            "metrics": {"lines": len(self.log.history), "checksum": self.log.checksum},
+            "pending": self._schedule.pending(self.progress.steps),
+        }
+        with self.saver.writing("step", self.progress.steps) as draft:
+            state.write(draft, self.parts, self._ring_parts, more)
+        self.checkpointed = self.progress.steps
+
+    def _save_best(self) -> None:
+        self._require_finite()
+        with self.saver.writing("best", self.progress.steps) as draft:
+            state.write_networks(draft, self.progress, self.learner, {})
+
+    def _require_finite(self) -> None:
+        ops.raise_late_errors()
+        if not self.learner.networks.is_finite():
+            raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
+
+    def _write_all_again(self) -> None:
+        """Write the run to a new folder in the place of the one that was removed or moved."""
+        history = self.log.history
+        self.saver.close()
+        self.log.close()
+        self.folder.make_again()
+        self.folder.write_config(self.config)
+        self._open_files(history)
+        self._ring_parts = RingParts(self.ring) if self.config.checkpoint_replay else None
+        self.checkpointed = -1
+        self._checkpoint()
+        self.saver.wait()
+
+    def _open_files(self, history: Sequence[Metrics]) -> None:
+        path = self.folder.path
+        self.log = MetricsLog(path, history, resumed=self.folder.resumed)
+        self.saver = Saver(path, self.config.keep_checkpoints, self.log.flush)
 
 
 def _sampler(
@@ -227,20 +323,3 @@ def _batch_memory(config: Config, spec: EpisodeSpec, device: torch.device) -> It
     page_locked = device.type == "cuda"
     count = 2 if page_locked else 1
     return cycle([EpisodeBatch.empty(spec, config.batch_size, pin_memory=page_locked) for _ in range(count)])
-
-
-def _files(config: Config, resume: bool, steps: int) -> tuple[RunFolder, MetricsLog]:
-    """Open the folder of a new run, or that of one which goes on at ``steps`` with other options."""
-    if not resume:
-        made = folder.create(config)
-        return made, MetricsLog(made.path)
-    resumed = RunFolder(Path(str(config.run_dir)))
-    log = MetricsLog(resumed.path, steps)
-    folder.save_config(config)
-    return resumed, log
-
-
-def _resume(learner: Learner, config: Config) -> Progress:
-    if config.run_dir is None:
-        raise ConfigError("resume: expected the folder of a run in run_dir, got None")
-    return checkpoint.load(checkpoint.latest(Path(config.run_dir)), learner)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,8 +10,8 @@ import torch
 from pyqmix.base.build import build_info, versions
 from pyqmix.config import Config
 from pyqmix.play.evaluator import Evaluation
-from pyqmix.run.checkpoint import Progress
 from pyqmix.run.metrics import Metrics
+from pyqmix.run.state import Progress
 
 
 def summarise(
@@ -51,7 +50,7 @@ def summarise(
     }
 
 
-def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: Path) -> Iterator[str]:
+def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: str) -> Iterator[str]:
     """Write the last lines, with the interval of ``evaluation``, which this process made."""
     how = "interrupted" if summary["interrupted"] else "done"
     yield (

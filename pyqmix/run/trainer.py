@@ -12,15 +12,20 @@ from typing import Any
 import torch
 from torch import nn
 
+from pyqmix.base.errors import ConfigError
 from pyqmix.config import Config
 from pyqmix.envs import Env, env_family
+from pyqmix.envs.importing import blamed
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
+from pyqmix.run import folder
 from pyqmix.run.display import Display
-from pyqmix.run.interrupt import InterruptFlag
+from pyqmix.run.folder import RunFolder
+from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.network_notes import doubts, price_notes
+from pyqmix.run.resume import choose, start_notes
 from pyqmix.run.run import Run
 
 
@@ -32,15 +37,17 @@ class Result:
         run_dir: its folder.
         summary: the content of summary.json.
         learner: the trained networks.
+        exit_code: of the command: 130 where Ctrl-C has ended the run early, 143 where another signal has.
     """
 
     run_dir: Path
     summary: dict[str, Any]
     learner: Learner
+    exit_code: int = 0
 
     @property
     def interrupted(self) -> bool:
-        """Whether Ctrl-C ended it before its step budget was spent."""
+        """Whether a signal ended it before its step budget was spent."""
         return bool(self.summary["interrupted"])
 
 
@@ -51,6 +58,7 @@ def train(
     mixer: Callable[..., nn.Module] | None = None,
     *,
     resume: bool = False,
+    checkpoint: str | int = "newest",
     quiet: bool = False,
 ) -> Result:
     """Train as ``config`` says and leave a run directory behind.
@@ -58,48 +66,73 @@ def train(
     A class or function of your own stands in for the option of its name, and config.json records it as
     ``module:name``. A resumed run is given it again, unless ``module`` can be imported.
 
+    A resumed run goes on as if it had never been stopped, to the same bits; only the columns of time differ.
+
     Args:
         config: the run's options.
         env: makes an environment that :func:`pyqmix.envs.adapt` takes, in place of ``config.env`` and
             ``config.task``. Worker processes need one at the top level of a module.
         agent: makes an agent network, as :func:`pyqmix.register_agent` says.
         mixer: makes a mixer, as :func:`pyqmix.register_mixer` says.
-        resume: go on with the newest checkpoint of the run in ``config.run_dir``.
+        resume: go on with the run in ``config.run_dir``; one that was killed before its first checkpoint starts
+            over.
+        checkpoint: of a resumed run, the steps of an older checkpoint to go on from; later ones are removed.
         quiet: print nothing; a doubt about a user's network becomes a Python warning.
 
     Returns:
         The summary and the trained networks.
 
     Raises:
-        ConfigError: an option cannot be used here; nothing was written.
+        ConfigError: an option cannot be used here, or another program is writing the folder; nothing was written.
         EnvError: an environment failed; a checkpoint holds the networks as they were then.
         MemoryError: the replay buffer does not fit in the free memory.
         DivergenceError: the loss became NaN or infinite.
+        OSError: a file cannot be written.
     """
     config = config.with_own(env=env, agent=agent, mixer=mixer)
-    world = config.create_env()
-    world.close()
-    require_workers_are_of_use(config, world)
-    if config.task_name is None and env_family(config.env).default_task is not None:
-        config = config.replace(task=env_family(config.env).default_task)
-    threads = _torch_threads(config.threads)
-    with threads, Display(config.total_steps, quiet=quiet) as display, InterruptFlag() as interrupt:
+    if resume and config.run_dir is None:
+        raise ConfigError("resume: expected the folder of a run in run_dir, got None")
+    with _torch_threads(config.threads), Interrupt(quiet) as interrupt:
+        opened = folder.reopen(str(config.run_dir)) if resume else folder.create(config)
+        try:
+            return _train(config, opened, str(checkpoint), quiet, interrupt)
+        except BaseException:
+            if not opened.keep:
+                opened.discard()
+            raise
+        finally:
+            opened.release()
+
+
+def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt: Interrupt) -> Result:
+    with Display(config.total_steps, quiet=quiet) as display:
+        found = choose(config, opened.path, which) if opened.resumed else None
+        with interrupt.may_raise():
+            world = config.create_env()
+            with blamed(world.name, "close"):
+                world.close()
+        require_workers_are_of_use(config, world)
+        if config.task_name is None and env_family(config.env).default_task is not None:
+            config = config.replace(task=env_family(config.env).default_task)
         device, reason = resolve_device(config, world.spec)
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))
-        run = Run(config, world.spec, device, display, resume)
+        for line in start_notes(config, opened, found):
+            display.message(line)
+        run = Run(config, world.spec, device, display, opened, interrupt, found)
         try:
             _say(config, world, run.learner, display, quiet)
-            while run.progress.steps < config.total_steps and not interrupt.seen:
-                run.play()
-                run.learn()
-                run.report()
-            return Result(run.folder, run.finish(interrupted=interrupt.seen), run.learner)
+            with interrupt.ending():
+                while run.goes_on():
+                    run.play()
+            summary = run.finish(interrupted=interrupt.seen and not run.is_done)
+            return Result(opened.path, summary, run.learner, interrupt.exit_code if summary["interrupted"] else 0)
         except BaseException as error:
             run.rescue(error)
             raise
         finally:
-            run.close()
+            with interrupt.may_raise(earlier=False):
+                run.close()
 
 
 def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: bool) -> None:

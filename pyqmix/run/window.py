@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from pyqmix.learn.step import UpdateStats
-from pyqmix.play.episodes import Played
+from pyqmix.play.episodes import Played, joined
 
 
 class Window:
     """Episodes and updates since the last line of metrics, from ``first_step`` on.
 
     Attributes:
-        working_seconds: spent on them, without evaluations and checkpoints.
+        timed_from: the step from which on their time is known: a resumed run's first, or ``first_step``.
+        working_seconds: spent on them since, without evaluations and checkpoints.
     """
 
-    def __init__(self, first_step: int) -> None:
+    def __init__(self, first_step: int, timed_from: int | None = None) -> None:
         self.first_step, self.working_seconds = first_step, 0.0
+        self.timed_from = first_step if timed_from is None else timed_from
         self.played: list[Played] = []
         self.updates: list[UpdateStats] = []
 
@@ -33,6 +36,34 @@ class Window:
         told = [p.won for p in self.played if p.won is not None]
         means["train_win_rate"] = _mean(told) if len(told) == len(self.played) else None
         return means
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return all that the averages are made of: updates (U, 4); returns, lengths and won (K,)."""
+        tensors = {"updates": torch.empty(0, 4)}
+        if self.updates:
+            tensors["updates"] = torch.stack([update.scalars for update in self.updates]).cpu()
+        if self.played:
+            played = joined(self.played)
+            tensors |= {"returns": torch.from_numpy(played.returns), "lengths": torch.from_numpy(played.lengths)}
+            if played.won is not None:
+                tensors["won"] = torch.from_numpy(played.won)
+        return tensors
+
+    def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Take over what :meth:`tensors` returned.
+
+        Raises:
+            ValueError: it cannot have returned that.
+        """
+        expected = {"updates": torch.float32, "returns": torch.float64, "lengths": torch.int64, "won": torch.bool}
+        for name, tensor in tensors.items():
+            if tensor.dtype != expected.get(name) or tensor.dim() != (2 if name == "updates" else 1):
+                raise ValueError(f"{name} of {tuple(tensor.shape)} {tensor.dtype}")
+        if tensors["updates"].shape[1] != 4:
+            raise ValueError(f"updates of {tuple(tensors['updates'].shape)}")
+        self.updates = [UpdateStats(scalars) for scalars in tensors["updates"].to(device).unbind()]
+        if "returns" in tensors:
+            self.played = [Played(**{name: tensors[name].numpy() for name in tensors if name != "updates"})]
 
     def _mean_of(self, name: str) -> float | None:
         if not self.updates:

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from run_files import save_networks, seal
 from torch import nn
 
 from pyqmix import Config, ConfigError, EpisodeRing, load_policy, make_env
@@ -33,7 +34,7 @@ def runs(tiny_config, tmp_path_factory):
         env.close()
         with torch.no_grad():
             learner.flat.block.mul_(3.0)  # so that actions differ from step to step
-        checkpoint.save(folder, learner, checkpoint.Progress(steps=10))
+        save_networks(folder, learner, 10)
         return folder
 
     return make
@@ -268,10 +269,12 @@ def test_what_cannot_be_loaded_is_named(tiny_run, tmp_path):
     with pytest.raises(ConfigError, match="expected the folder of a run"):
         load_policy(tmp_path)
     folder = shutil.copytree(tiny_run, tmp_path / "run")
-    newest = checkpoint.latest(folder)
+    newest = checkpoint.find(folder)
     state = json.loads((newest / "progress.json").read_text())
-    for change, message in (({"obs_dim": 4}, "size mismatch"), ({"obs_dim": 0}, "sizes of episodes")):
-        changed = {**state, "spec": {**state["spec"], **change}}
-        (newest / "progress.json").write_text(json.dumps(changed))
+    for change, message in (
+        ({"obs_dim": 4}, r"fc1.weight: expected \(8, 6\)"),
+        ({"obs_dim": 0}, "sizes of episodes"),
+    ):
+        seal(newest, {**state, "spec": {**state["spec"], **change}})
         with pytest.raises(ConfigError, match=message):
             load_policy(folder)

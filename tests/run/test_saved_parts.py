@@ -40,7 +40,7 @@ def test_buffers_are_in_checkpoints(run):
     again = Config.from_json(run.run_dir / "config.json").replace(total_steps=48)
     resumed = train(again, resume=True, quiet=True)
     assert resumed.learner.agent.net.norm.num_batches_tracked == resumed.summary["updates"]
-    assert checkpoint.latest(run.run_dir).name == f"step_{resumed.summary['total_steps']}"
+    assert checkpoint.find(run.run_dir).name == f"step_{resumed.summary['total_steps']}"
 
 
 @pytest.mark.parametrize(

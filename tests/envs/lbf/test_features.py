@@ -13,8 +13,10 @@ from pyqmix.learn.learner import Learner
 from pyqmix.nn import GRUAgent, MLPAgent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.actor import native_policy
-from pyqmix.run.checkpoint import latest, load_weights
+from pyqmix.run.checkpoint import find
 from pyqmix.run.evaluate import evaluate_run, load_agent
+from pyqmix.run.learner_state import load_weights
+from pyqmix.run.manifest import Manifest
 
 TASKS = ["Foraging-5x5-3p-2f-v3", "Foraging-2s-9x6-4p-3f-v3", "Foraging-1s-5x8-1p-1f-v3"]
 LEVELS = [{}, {"observe_agent_levels": False}]
@@ -210,7 +212,7 @@ def test_a_trained_policy_is_evaluated_as_it_was_trained(tiny_config, tmp_path):
     assert evaluate_run(tmp_path / "run", 5, 1).returns.shape == (5,)
     other = Learner(LbfEnv(TASKS[0], positions="both").spec, Config(hidden_dim=8, embed_dim=4, hypernet_dim=8))
     with pytest.raises(ConfigError, match="the environment has changed"):
-        load_weights(latest(tmp_path / "run"), other)
+        load_weights(Manifest.read(find(tmp_path / "run")), other)
 
 
 @pytest.mark.parametrize("option", [{"positions": "relative"}, {"global_state": True}])

@@ -1,0 +1,164 @@
+"""How a run goes on from a checkpoint, and which of its options may change then."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import read_json
+from pyqmix.config import Config
+from pyqmix.run import checkpoint, metrics, state
+from pyqmix.run.folder import RunFolder
+from pyqmix.run.manifest import Manifest
+from pyqmix.run.metrics import Metrics
+from pyqmix.run.ring_parts import RingParts
+from pyqmix.run.schedule import NAMES
+from pyqmix.run.state import Parts
+
+MAY_CHANGE = {
+    "total_steps",
+    "eval_every",
+    "checkpoint_every",
+    "checkpoint_replay",
+    "keep_checkpoints",
+    "log_every",
+    "device",
+    "threads",
+    "num_workers",
+    "step_timeout",
+    "run_dir",
+}
+
+
+def choose(config: Config, run_dir: Path, which: str = checkpoint.NEWEST) -> Manifest | None:
+    """Return the checkpoint that a run goes on from; None where it has none yet and starts over.
+
+    Args:
+        config: its options from now on.
+        run_dir: the run's folder.
+        which: ``newest``, or the number of a checkpoint's steps; later ones are removed then.
+
+    Raises:
+        ConfigError: an option has changed that a run keeps; or the checkpoint is absent or damaged.
+    """
+    _require_same(config, run_dir)
+    if which == checkpoint.NEWEST and not checkpoint.folders(run_dir):
+        return None
+    if which == checkpoint.BEST:
+        raise ConfigError("checkpoint: the one of the best evaluation has the networks alone: a run cannot go on")
+    folder = checkpoint.find(run_dir, which)
+    try:
+        found = Manifest.read(folder)
+        found.verify()
+    except ConfigError as error:
+        older = checkpoint.whole(run_dir)  # not this one, which is damaged
+        if not older:
+            raise
+        raise ConfigError(f"{error}; --checkpoint {older[0]} goes on from an older one, which is whole") from error
+    _require_steps_left(config, found, run_dir)
+    for _, later in checkpoint.folders(run_dir):
+        if later == folder:
+            break
+        checkpoint.remove(later)
+    return found
+
+
+def history(found: Manifest) -> list[Metrics]:
+    """Return the lines of metrics.csv that a run had written by its checkpoint.
+
+    Raises:
+        ConfigError: they are damaged.
+    """
+    lines, checksum = found.integer("metrics", "lines"), found.value("metrics", "checksum")
+    return metrics.first_lines(found.folder.parent.parent, lines, checksum)
+
+
+def pending(found: Manifest) -> list[str]:
+    """Return what was due at a checkpoint and had not been done.
+
+    Raises:
+        ConfigError: it is nothing that a run does.
+    """
+    names = found.value("pending")
+    if not isinstance(names, list) or not all(name in NAMES for name in names):
+        raise ConfigError(f"{found.folder}: expected some of {', '.join(NAMES)} as pending, got {names!r}")
+    return names
+
+
+def restore(found: Manifest, parts: Parts, ring_parts: RingParts | None) -> str:
+    """Read the state of a run, but for its learner; say what has been restored.
+
+    Raises:
+        ConfigError: the checkpoint is damaged.
+    """
+    replay = state.read_training(found, parts)
+    if replay and ring_parts is not None:
+        ring_parts.resume(found)
+    begins = f"resumed at step {parts.progress.steps:,} "
+    if replay:
+        return begins + "with networks, optimizer, replay buffer, random streams and counters"
+    return begins + (
+        "with networks, optimizer and counters; not restored, as the checkpoint does not have them "
+        "(--no-checkpoint-replay): the replay buffer, which fills again, and the sampler's place in its stream"
+    )
+
+
+def start_notes(config: Config, folder: RunFolder, found: Manifest | None) -> Iterator[str]:
+    """Say what is special at a run's start.
+
+    Args:
+        config: its options from now on.
+        folder: the run's, whose config.json has the options so far, if it is resumed.
+        found: the checkpoint that it goes on from.
+
+    Raises:
+        ConfigError: config.json or the checkpoint is damaged.
+    """
+    if not folder.lock.works:
+        yield f"the file system of {folder.name} has no locks: let no other program write this folder"
+    if folder.resumed and found is None:
+        yield "this run was stopped before its first checkpoint: it starts over"
+    if found is not None:
+        yield from _extension(config, _saved(folder.path).get("total_steps"), state.read_progress(found).steps)
+
+
+def _extension(config: Config, before: object, steps: int) -> Iterator[str]:
+    """Say what another ``total_steps`` does to the schedules that end with the run."""
+    if before == config.total_steps or not isinstance(before, int):
+        return
+    earlier = config.replace(total_steps=before)
+    schedules = [("learning rate", Config.learning_rate, "--lr-end")]
+    if config.prioritised:
+        schedules.append(("exponent of the importance weights", Config.importance_exponent, "--per-beta-steps"))
+    for name, schedule, option in schedules:
+        old, new = schedule(earlier, steps), schedule(config, steps)
+        if old != new:
+            yield (
+                f"--total-steps {before:,} became {config.total_steps:,}: the {name}, whose schedule ends with "
+                f"the run ({option}), goes from {old:.4g} to {new:.4g} at this step"
+            )
+
+
+def _require_same(config: Config, run_dir: Path) -> None:
+    saved = _saved(run_dir)
+    for name, value in json.loads(config.to_json()).items():
+        if name not in MAY_CHANGE and name in saved and saved[name] != value:
+            raise ConfigError(f"{name}: a resumed run keeps its {saved[name]!r}, got {value!r}")
+
+
+def _require_steps_left(config: Config, found: Manifest, run_dir: Path) -> None:
+    steps = state.read_progress(found).steps
+    if config.total_steps < steps and config.total_steps != _saved(run_dir).get("total_steps"):
+        raise ConfigError(
+            f"total_steps: expected at least the {steps:,} steps that the run has taken, got "
+            f"{config.total_steps:,}"
+        )
+
+
+def _saved(run_dir: Path) -> dict[str, object]:
+    saved = read_json(run_dir / "config.json", content="the options of a run")
+    if not isinstance(saved, dict):
+        raise ConfigError(f"{run_dir / 'config.json'}: expected the options of a run, got {type(saved).__name__}")
+    return saved

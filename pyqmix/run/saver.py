@@ -1,0 +1,97 @@
+"""Writes the checkpoints of a run, and keeps the newest ones."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+from pyqmix.base.files import PARTIAL
+from pyqmix.replay.memory import MiB
+from pyqmix.run import checkpoint
+from pyqmix.run.draft import Draft
+
+
+class Saver:
+    """Writes checkpoints while training stands still, and waits for the disk on a thread while it goes on.
+
+    One thread at a time may use it.
+
+    Args:
+        run_dir: the run's folder.
+        keep: how many checkpoints remain; older ones are removed when a new one is complete.
+        first: is called before a checkpoint's files are waited for, on the thread: what must be on the disk then.
+
+    Attributes:
+        count: checkpoints written so far.
+        bytes: of the last one of the run's state, without the parts that it shares with earlier ones.
+        seconds: that training stood still for them.
+    """
+
+    def __init__(self, run_dir: Path, keep: int, first: Callable[[], None] = lambda: None) -> None:
+        self._folder, self._run_dir, self._keep, self._first = run_dir / checkpoint.FOLDER, run_dir, keep, first
+        self._folder.mkdir(exist_ok=True)
+        checkpoint.folders(run_dir)  # refuses a symbolic link
+        for unfinished in self._folder.glob(f"*_*{PARTIAL}"):
+            checkpoint.remove(unfinished)
+        self._thread = ThreadPoolExecutor(1, "pyqmix checkpoints")
+        self._commits: list[Future[None]] = []
+        self.count, self.bytes, self.seconds = 0, 0, 0.0
+
+    @contextmanager
+    def writing(self, kind: str, steps: int) -> Iterator[Draft]:
+        """Give a draft of the checkpoint of a step, which is complete some time after the block.
+
+        Args:
+            kind: ``step`` or ``best``.
+            steps: environment steps so far.
+
+        Raises:
+            OSError: this or an earlier checkpoint cannot be written; ``filename`` is the file's.
+        """
+        began = time.monotonic()
+        self.wait()
+        draft = Draft(self._folder / f"{kind}_{steps}")
+        try:
+            yield draft
+        except BaseException:
+            draft.drop()
+            raise
+        self._commits.append(self._thread.submit(self._commit, draft, kind))
+        self.count += 1
+        if kind == "step":
+            self.bytes = draft.written
+        self.seconds += time.monotonic() - began
+
+    def describe(self, wall_seconds: float) -> str:
+        """Say what the checkpoints have cost a run of so many seconds."""
+        return (
+            f"checkpoints: {self.count} written, the last of {self.bytes / MiB:,.1f} MiB; training stood still "
+            f"for {self.seconds:.2f} s for them ({100 * self.seconds / max(wall_seconds, 1e-9):.2f} %)"
+        )
+
+    def wait(self) -> None:
+        """Wait until every checkpoint is complete.
+
+        Raises:
+            OSError: one cannot be written.
+        """
+        while self._commits:
+            self._commits.pop(0).result()
+
+    def close(self) -> None:
+        """Wait for the checkpoints, whether or not they can be written."""
+        self._thread.shutdown()
+
+    def _commit(self, draft: Draft, kind: str) -> None:
+        try:
+            self._first()
+            draft.commit()
+        except BaseException:
+            draft.drop()
+            raise
+        keep = self._keep if kind == "step" else 1
+        for _, old in checkpoint.folders(self._run_dir, kind)[keep:]:
+            checkpoint.remove(old)

@@ -1,0 +1,77 @@
+"""Reads the folders of runs, compares what does not depend on the clock, and forges checkpoints."""
+
+import csv
+import json
+
+from safetensors.torch import save
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pyqmix.run import checkpoint, manifest, state
+from pyqmix.run.draft import Draft
+
+OF_THE_CLOCK = ("env_steps_per_second", "wall_seconds")
+
+
+def metrics(folder):
+    """The lines of metrics.csv without the columns of time."""
+    with (folder / "metrics.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k not in OF_THE_CLOCK} for row in csv.DictReader(file)]
+
+
+def scalars(folder):
+    """TensorBoard's values by tag, without those of time."""
+    events = EventAccumulator(str(folder), size_guidance={"scalars": 0}).Reload()
+    return {
+        tag: [(event.step, event.value) for event in events.Scalars(tag)]
+        for tag in events.Tags()["scalars"]
+        if tag not in OF_THE_CLOCK
+    }
+
+
+def summary(folder):
+    """summary.json without times."""
+    values = json.loads((folder / "summary.json").read_text())
+    return {k: v for k, v in values.items() if k not in OF_THE_CLOCK}
+
+
+def checkpoint_files(folder):
+    """The content of all files of checkpoints; of progress.json without the checksum of metrics.csv's times."""
+    files = {path.relative_to(folder): path.read_bytes() for path in folder.glob("checkpoints/*/*")}
+    return {name: _without_clock(data) if name.suffix == ".json" else data for name, data in files.items()}
+
+
+def results(folder):
+    """All results of a run that do not depend on the clock, nor on how its replay buffer lies in files."""
+    last = max(folder.glob("checkpoints/step_*"), key=lambda path: int(path.name.partition("_")[2]))
+    tensors = {path.name: path.read_bytes() for path in last.glob("*.safetensors")}
+    return metrics(folder), scalars(folder), summary(folder), last.name, tensors
+
+
+def save_networks(folder, learner, steps):
+    """Write a checkpoint that has the networks alone."""
+    (folder / checkpoint.FOLDER).mkdir()
+    draft = Draft(folder / f"{checkpoint.FOLDER}/step_{steps}")
+    state.write_networks(draft, state.Progress(steps=steps), learner, {})
+    draft.commit()
+
+
+def forge(folder, file, change):
+    """Change tensors of a checkpoint, and its checksums with them."""
+    data = save(change(manifest.Manifest.read(folder).tensors(file)))
+    (folder / file).write_bytes(data)
+    content = json.loads((folder / manifest.NAME).read_text())
+    content["files"][file] = manifest.entry_of(data)
+    seal(folder, content)
+
+
+def seal(folder, content):
+    """Write a checkpoint's progress.json with the checksum of its content."""
+    content.pop("checksum")
+    (folder / manifest.NAME).write_bytes(manifest.pack(content))
+
+
+def _without_clock(data):
+    values = json.loads(data)
+    values.pop("checksum")
+    values.get("metrics", {}).pop("checksum", None)
+    return values
