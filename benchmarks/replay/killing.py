@@ -27,7 +27,7 @@ from pyqmix.replay import EpisodeBatch
 
 # Every process begins clean and at once: the server's fork has no threads, and has imported all of this.
 CONTEXT = multiprocessing.get_context("forkserver")
-IMPORTED = ["pyqmix", "matplotlib.figure", "cpprb"]
+IMPORTED = ["pyqmix.replay", "matplotlib.figure", "cpprb"]
 CONTEXT.set_forkserver_preload(IMPORTED)
 
 WRITERS, CAPACITY, BATCH = 4, 5_000, 32

@@ -27,7 +27,7 @@ def blamed(option: str, call: str) -> Iterator[None]:
         yield
     except ConfigError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         reason = " ".join([f"{type(error).__name__}:", *str(error).strip().splitlines()[:1]])
         raise ConfigError(f"{option}: {call} raised {reason}") from error
 

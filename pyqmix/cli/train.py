@@ -11,6 +11,7 @@ from pyqmix.base.build import build_info
 from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.envs import FAMILIES, env_family
+from pyqmix.run.interrupt import Interrupted
 from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
@@ -53,10 +54,11 @@ def main() -> None:
     except USER_ERRORS as error:
         of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
         fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]), error)
-    except KeyboardInterrupt:  # before the first episode, or the second time
+    except KeyboardInterrupt as error:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
-        sys.exit(130)
-    sys.exit(result.exit_code)
+        sys.exit(error.exit_code if isinstance(error, Interrupted) else 130)
+    if result.interrupted:
+        sys.exit(result.exit_code)
 
 
 def _resumed(folder: str, env: str | None, arguments: list[str]) -> Config:

@@ -55,7 +55,7 @@ def check_env(env: Any, episodes: int = 5, seed: int = 0, **options: Any) -> Non
     try:
         found = list(_findings(world, episodes, seed))
     except BaseException:
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             world.close()
         raise
     with blamed(world.name, "close"):
@@ -135,7 +135,7 @@ def _settles(trial: Trial, seed: int) -> bool:
 def _goes_on(trial: Trial, record: Record) -> Iterator[str]:
     """Step once more after an end; an environment may refuse."""
     trial.play(record.seed, np.random.default_rng(0))
-    with warnings.catch_warnings(), suppress(Exception):
+    with warnings.catch_warnings(), suppress(Exception, SystemExit):
         warnings.simplefilter("ignore")
         step = trial.env.step(record.actions[0].copy())
         if not (step.terminated or step.truncated):

@@ -39,7 +39,7 @@ def import_task(module: str, task: str) -> ModuleType:
     """
     try:
         return importlib.import_module(module)
-    except Exception as error:  # the module's own code may raise anything
+    except (Exception, SystemExit) as error:  # the module's own code may raise anything
         raise ConfigError(f"task: {task!r} cannot be imported: {first_line(error)}") from error
 
 
@@ -84,11 +84,11 @@ def blamed(name: str, what: str) -> Iterator[None]:
         yield
     except (ConfigError, EnvError):
         raise
-    except Exception as error:  # the environment's own code may raise anything
+    except (Exception, SystemExit) as error:  # the environment's own code may raise anything
         kind = type(error).__name__
         raise EnvError(f"environment {name}: {what} raised {kind}: {first_line(error)}") from error
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """Return the first line of an exception's text, or the name of its type where it has none."""
     return " ".join(str(error).splitlines()[:1]) or type(error).__name__

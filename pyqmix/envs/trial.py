@@ -98,7 +98,7 @@ class Trial:
         self.episodes += 1
         try:
             point = self.env.reset(seed)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._blame(f"reset raised {type(error).__name__}: {error}", 0) from error
         self.contract.check_point(point, self.episodes - 1, 0)
         self._require_unchanged(self._shown, 0)
@@ -110,7 +110,7 @@ class Trial:
         given = actions.copy()
         try:
             step = self.env.step(given)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise self._blame(f"step raised {type(error).__name__}: {error}", t) from error
         self.contract.check_step(step, self.episodes - 1, t)
         if not np.array_equal(given, actions):

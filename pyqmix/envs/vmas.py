@@ -168,7 +168,7 @@ def _make_env(task: str, size: int, arguments: dict[str, Any]) -> Any:
         warnings.simplefilter("always")
         try:
             env = vmas.make_env(task, size, device="cpu", continuous_actions=False, seed=0, **arguments)
-        except Exception as error:  # the scenario's own code may raise anything
+        except (Exception, SystemExit) as error:  # the scenario's own code may raise anything
             raise ConfigError(f"env_args: vmas cannot make {task}: {first_line(error)}") from error
     for warning in given:
         if "not used by the scenario" in str(warning.message):

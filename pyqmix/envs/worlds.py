@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix.base.spec import EpisodeSpec
+from pyqmix.envs.importing import blamed
 from pyqmix.envs.protocol import Env, Point, Step
 
 
@@ -67,7 +68,8 @@ class EnvWorlds:
     def close(self) -> None:
         """Close every environment."""
         for env in self.envs:
-            env.close()
+            with blamed(env.name, "close"):
+                env.close()
 
 
 class WorldEnv:

@@ -216,7 +216,7 @@ class Rollout:
             try:
                 shown = iter(call()) if shown is None else shown
                 each = next(shown)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 raise seat.blame(f"{verb} raised {type(error).__name__}: {error}") from error
             yield seat, each
         if self._watch is not None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import signal
 import traceback
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +19,7 @@ import torch
 
 from pyqmix.base.errors import ConfigError, EnvError, raised_outside
 from pyqmix.base.seeding import Stream
+from pyqmix.base.signals import survive
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.envs.worlds import Worlds
@@ -100,7 +100,7 @@ def serve(
         heartbeat: tells the trainer which environment works.
     """
     heartbeat.begin()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the trainer, which ends its workers
+    survive()  # signals are for the trainer, which ends its workers
     if os.environ.get(SAFE_PATH[0]) == SAFE_PATH[1]:
         del os.environ[SAFE_PATH[0]]  # it was for the server alone
     torch.set_num_threads(1)
@@ -113,7 +113,7 @@ def serve(
             _Player(connection, worlds, agent, ring, heartbeat).serve()
     except _TrainerIsGone:
         pass
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         connection.send(_failure(error))
 
 
@@ -134,7 +134,7 @@ def _closed_at_the_end(worlds: Worlds) -> Iterator[Worlds]:
     try:
         yield worlds
     finally:
-        with suppress(Exception):
+        with suppress(Exception, SystemExit):
             worlds.close()
 
 
@@ -188,10 +188,11 @@ class _Player:
         return order.manner
 
 
-def _failure(error: Exception) -> Failure:
+def _failure(error: Exception | SystemExit) -> Failure:
     cause = error.__cause__
     own = cause if isinstance(error, EnvError) and cause is not None and raised_outside(cause) else None
     text = "".join(traceback.format_exception(own or error))
-    if type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError):
+    passed = type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError)
+    if passed and isinstance(error, Exception):
         return Failure(type(error)(*error.args), text, own is not None and raised_outside(own))
     return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text, False)

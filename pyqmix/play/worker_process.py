@@ -6,9 +6,12 @@ import os
 import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
+from multiprocessing.util import Finalize
 
 from pyqmix.base.errors import ConfigError, WorkerTraceback
+from pyqmix.base.signals import blocked
 from pyqmix.config import Config
 from pyqmix.config.parts import brought
 from pyqmix.play.episodes import Outcome, Ticket
@@ -49,7 +52,7 @@ class WorkerProcess:
         try:
             arguments = (theirs, pickle.dumps(acting), num_envs, ring, self.heartbeat)
             self.process = context.Process(target=serve, args=arguments, daemon=True)
-            with _current_folder_off_the_path():
+            with _current_folder_off_the_path(), _server_survives_signals():
                 self.process.start()
         except _NOT_PICKLED as error:
             raise ConfigError(
@@ -57,6 +60,8 @@ class WorkerProcess:
                 "the top level of a module, or set num_workers 0"
             ) from error
         theirs.close()
+        # At the trainer's end multiprocessing sends SIGTERM, which a worker survives, and waits.
+        Finalize(self, self.process.kill, exitpriority=1)
 
     @property
     def accepts(self) -> bool:
@@ -113,6 +118,16 @@ def _unsendable(config: Config) -> str:
     except _NOT_PICKLED:
         return f"agent: {config.agent}"
     return f"env: {config.task_name or config.env}"
+
+
+@contextmanager
+def _server_survives_signals() -> Iterator[None]:
+    """Hold signals back from the server that forks the workers until :mod:`.worker_server` handles them."""
+    with blocked():
+        # Before the server, because it unblocks SIGINT and SIGTERM, which it handles itself.
+        resource_tracker.ensure_running()
+        with blocked():
+            yield
 
 
 @contextmanager

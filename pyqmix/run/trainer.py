@@ -90,6 +90,8 @@ def train(
         OSError: a file cannot be written.
     """
     config = config.with_own(env=env, agent=agent, mixer=mixer)
+    if config.task_name is None and env_family(config.env).default_task is not None:
+        config = config.replace(task=env_family(config.env).default_task)
     if resume and config.run_dir is None:
         raise ConfigError("resume: expected the folder of a run in run_dir, got None")
     with _torch_threads(config.threads), Interrupt(quiet) as interrupt:
@@ -112,8 +114,6 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
             with blamed(world.name, "close"):
                 world.close()
         require_workers_are_of_use(config, world)
-        if config.task_name is None and env_family(config.env).default_task is not None:
-            config = config.replace(task=env_family(config.env).default_task)
         device, reason = resolve_device(config, world.spec)
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))

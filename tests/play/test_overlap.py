@@ -189,7 +189,7 @@ def endless(monkeypatch, tmp_path, tiny_config):
     def run(beginning):
         nonlocal begin
         begin = beginning
-        train(tiny_config(overlap=True, run_dir=str(tmp_path / "run")), quiet=True)
+        return train(tiny_config(overlap=True, run_dir=str(tmp_path / "run")), quiet=True)
 
     begin = None
     monkeypatch.setattr(PlayAhead, "_play", play_long)
@@ -216,7 +216,7 @@ def test_a_second_interrupt_does_not_wait_for_the_episodes(endless, tmp_path):
             time.sleep(0.2)
             os.kill(os.getpid(), signal.SIGINT)
 
-    endless(interrupt)
+    assert endless(interrupt).exit_code == 130
     saved = json.loads((checkpoint.find(tmp_path / "run") / "progress.json").read_text())["progress"]
     assert (saved["episodes"], saved["updates"]) == (8, 1)
 

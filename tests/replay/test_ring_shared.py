@@ -14,7 +14,7 @@ from ring_episodes import SPEC, number_episode, numbers, write, write_numbers
 from pyqmix import EpisodeRing
 from pyqmix.replay import RingBusyError
 
-multiprocessing.get_context("forkserver").set_forkserver_preload(["pyqmix"])  # imports torch once
+multiprocessing.get_context("forkserver").set_forkserver_preload(["pyqmix.replay"])  # imports torch once
 
 
 @pytest.fixture
