@@ -192,6 +192,16 @@ def _require(path: Path, kind: int, expected: str) -> None:
         raise ConfigError(f"{path}: expected {expected}, but {_reason(error)}") from error
 
 
+def require_replaceable(path: Path) -> None:
+    """Require that a file can be written whole at a path that the user named: nothing but a file is replaced.
+
+    Raises:
+        ConfigError: something else is there, such as a symbolic link or a device.
+    """
+    if os.path.lexists(path):
+        _require_kind(path, os.lstat(path), stat.S_IFREG, "a regular file or none")
+
+
 def _open_for_reading(path: Path) -> int:
     try:
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

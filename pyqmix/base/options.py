@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any, get_args, get_type_hints
@@ -114,12 +114,27 @@ def check_each(options: object) -> None:
     Raises:
         ConfigError: one has no usable value; the message names it, the expected values and the given one.
     """
-    for name, kind in kinds_of(type(options)).items():  # type: ignore[arg-type]
-        value = getattr(options, name)
+    check_values(type(options), vars(options))
+
+
+def check_values(options: type[Any], values: Mapping[str, Any], but: Collection[str] = ()) -> None:
+    """Check values of a dataclass's options as :func:`check_each` does, without an object of the class.
+
+    Args:
+        options: the dataclass.
+        values: all of its options, by name; others are left out.
+        but: options that are not checked.
+
+    Raises:
+        ConfigError: one has no usable value.
+    """
+    for name, kind in kinds_of(options).items():  # type: ignore[arg-type]
+        if name in but:
+            continue
         if kind is not None:
-            kind.check(name, value)
-        elif not isinstance(value, bool):
-            raise ConfigError(f"{name}: expected true or false, got {value!r}")
+            kind.check(name, values[name])
+        elif not isinstance(values[name], bool):
+            raise ConfigError(f"{name}: expected true or false, got {values[name]!r}")
 
 
 def require_int(name: str, value: object, low: int, high: int = LARGEST_INT) -> None:

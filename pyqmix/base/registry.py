@@ -68,6 +68,11 @@ class Registry(Mapping[str, T], Generic[T]):
         if len(homes) > 1:
             raise ConfigError(f"{option}: the name {name!r} is declared by several packages: {', '.join(homes)}")
 
+    def imports(self, name: str) -> str | None:
+        """Return the module that looking a name up would import by that name; None where the name is known."""
+        known = name in self._entries or name in self._installed()
+        return None if known or not _is_reference(name) else name.partition(":")[0]
+
     def register(self, name: str, given: object) -> None:
         """Add a thing under a name of its own; the same class or function may be registered again."""
         if not isinstance(name, str) or not _NAME.fullmatch(name):

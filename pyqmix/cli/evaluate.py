@@ -11,11 +11,13 @@ import tyro
 
 from pyqmix.base.options import integer
 from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
+from pyqmix.config.saved import require_same
 from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run
 
 PROGRAM = "pyqmix-eval"
+Name = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
 
 
 @dataclass(frozen=True)
@@ -32,22 +34,42 @@ class Options:
     """Checkpoint that plays: the newest one, that of the best evaluation, or one by its number of steps."""
     gif: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """GIF file to draw the first three of the episodes into. Default: none."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Import the modules that the run's config.json names; without it, nothing is imported by a name in that
+    file."""
+    env: Name = None
+    """The run's environment module:name, to be imported; likewise the others. Default: not imported."""
+    task: Name = None
+    """The run's task, where it names a module."""
+    agent: Name = None
+    """The run's agent network module:name."""
+    mixer: Name = None
+    """The run's mixer module:name."""
+
+    @property
+    def named(self) -> dict[str, str]:
+        """The names that may be imported, by option."""
+        names = {option: getattr(self, option) for option in ("env", "task", "agent", "mixer")}
+        return {option: name for option, name in names.items() if name is not None}
 
 
 def main() -> None:
     """Evaluate as the command line says."""
-    import_from_here()
     options = parse(Options, PROGRAM, sys.argv[1:])
-    run_dir = Path(options.run_dir)
+    import_from_here(options.named.values(), options.trust)
+    run_dir, trust = Path(options.run_dir), options.trust or frozenset(options.named.values())
     try:
-        evaluation = evaluate_run(run_dir, options.episodes, options.seed, checkpoint=options.checkpoint)
+        require_same(run_dir / "config.json", options.named)
+        evaluation = evaluate_run(
+            run_dir, options.episodes, options.seed, checkpoint=options.checkpoint, trust=trust
+        )
         low, high = evaluation.interval()
         print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
         print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
         if evaluation.win_rate is not None:
             print(f"won {100 * evaluation.win_rate:.1f} %")
         if options.gif is not None:
-            record_run(run_dir, Path(options.gif), options.seed, checkpoint=options.checkpoint)
+            record_run(run_dir, Path(options.gif), options.seed, checkpoint=options.checkpoint, trust=trust)
     except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Options), error)
 

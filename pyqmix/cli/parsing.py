@@ -6,7 +6,7 @@ import dataclasses
 import io
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -20,8 +20,18 @@ USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
 
 
-def import_from_here() -> None:
-    """Let ``module:name`` mean a module in the current folder, behind all those that are installed."""
+def import_from_here(names: Iterable[str | None], trust: bool) -> None:
+    """Let a module that the user named lie in the current folder, behind all those that are installed.
+
+    The folder is not searched otherwise: it may be somebody else's run, and hold modules with the names of
+    optional packages that are not installed here.
+
+    Args:
+        names: of environment, task and networks, as the command line has them.
+        trust: whether it trusts the names in a run's folder.
+    """
+    if not trust and not any(name and re.search("[:.]", name) for name in names):
+        return
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.append(here)

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import tyro
 
+from pyqmix.base.files import require_replaceable
 from pyqmix.cli.parsing import USER_ERRORS, fail, parse
 from pyqmix.run.metrics import read_metrics
 from pyqmix.run.plots import plot_curves
@@ -33,6 +34,7 @@ def main() -> None:
         fail(PROGRAM, "expected at least one run directory")
     try:
         curves = [(Path(name).name, read_metrics(Path(name))) for name in options.run_dirs]
+        require_replaceable(Path(options.out))
         plot_curves(curves, Path(options.out))
     except USER_ERRORS as error:
         fail(PROGRAM, error)

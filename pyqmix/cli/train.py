@@ -10,28 +10,33 @@ from pyqmix import __version__
 from pyqmix.base.build import build_info
 from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
+from pyqmix.config.trust import Trust
 from pyqmix.envs import FAMILIES, env_family
 from pyqmix.run.interrupt import Interrupted
 from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
-OWN_OPTIONS = ("--preset", "--resume", "--checkpoint", "--version")
+NAMES = ("--env", "--task", "--agent", "--mixer")  # options whose values may name a module
+FLAGS = ("--trust", "--version")
+OF_RESUME = ("--resume", "--checkpoint", "--trust")
+OWN_OPTIONS = ("--preset", *OF_RESUME, "--version")
 DESCRIPTION = f"""Train QMIX or another value-decomposition method.
 
 Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf uses the preset lbf
 by default, none is the algorithm's own defaults); --resume RUN_DIR continues a run as if it had never been stopped
 (give --total-steps to extend it), from its newest checkpoint or, with --checkpoint STEPS, from an older one;
---version shows how pyqmix was built."""
+--trust lets it import the modules that the run's config.json names, which otherwise must be named again (--env,
+--task, --agent, --mixer); --version shows how pyqmix was built."""
 
 
 def main() -> None:
     """Train as the command line says."""
-    import_from_here()
     arguments = sys.argv[1:]
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--resume", "--checkpoint", "--preset", "--env"):
+    for name in ("--resume", "--checkpoint", "--preset", *NAMES):
         first.add_argument(name)
-    first.add_argument("--version", action="store_true")
+    for name in FLAGS:
+        first.add_argument(name, action="store_true")
     try:
         known, _ = first.parse_known_args(arguments)
     except argparse.ArgumentError as error:
@@ -39,11 +44,16 @@ def main() -> None:
     if known.version:
         print(_version())
         return
+    names = {name: getattr(known, name[2:]) for name in NAMES}
+    import_from_here(names.values(), known.trust)
     try:
         if known.resume is not None:
             if known.preset is not None:
                 fail(PROGRAM, "--preset: a resumed run keeps its options")
-            config = _resumed(known.resume, known.env, _without(_without(arguments, "--resume"), "--checkpoint"))
+            trust = known.trust or frozenset(filter(None, names.values()))
+            config = _resumed(known.resume, known.env, _without(arguments, *OF_RESUME), trust)
+        elif known.trust:
+            fail(PROGRAM, "--trust: expected --resume RUN_DIR with it")
         else:
             if known.checkpoint is not None:
                 fail(PROGRAM, "--checkpoint: expected --resume RUN_DIR with it")
@@ -61,8 +71,8 @@ def main() -> None:
         sys.exit(result.exit_code)
 
 
-def _resumed(folder: str, env: str | None, arguments: list[str]) -> Config:
-    saved = Config.from_json(Path(folder) / "config.json").replace(run_dir=folder)
+def _resumed(folder: str, env: str | None, arguments: list[str], trust: Trust) -> Config:
+    saved = Config.from_json(Path(folder) / "config.json", trust=trust).replace(run_dir=folder)
     if env is not None and env != saved.env:
         fail(PROGRAM, f"--env: a resumed run keeps its {saved.env!r}, got {env!r}")
     config = _parse(arguments, saved)
@@ -92,14 +102,14 @@ def _families_with(option: str) -> list[str]:
     return [family.name for family in FAMILIES.values() if option in family.option_names]
 
 
-def _without(arguments: list[str], option: str) -> list[str]:
+def _without(arguments: list[str], *options: str) -> list[str]:
     kept, skip = [], False
     for argument in arguments:
         if skip:
             skip = False
-        elif argument == option:
-            skip = True
-        elif not argument.startswith(option + "="):
+        elif argument in options:
+            skip = argument not in FLAGS
+        elif argument.partition("=")[0] not in options:
             kept.append(argument)
     return kept
 

@@ -16,6 +16,7 @@ from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import brought, refer, restore
 from pyqmix.config.saved import of_environment, read_options
 from pyqmix.config.together import check_together
+from pyqmix.config.trust import Trust
 from pyqmix.envs import Env, EnvOptions, env_family, require_options
 
 
@@ -142,20 +143,26 @@ class Config(RunOptions):
         env: Callable[..., Any] | None = None,
         agent: Callable[..., Any] | None = None,
         mixer: Callable[..., Any] | None = None,
+        *,
+        trust: Trust = False,
     ) -> Config:
-        """Read what :meth:`to_json` wrote.
+        """Read what :meth:`to_json` wrote, with the folder of the file as run_dir.
+
+        The file may come from anyone: nothing is imported by a name that it contains, unless that is trusted.
 
         Args:
             path: the file.
             env: makes the environment, in place of the name in the file.
             agent: makes the agent network, likewise.
             mixer: makes the mixer, likewise.
+            trust: True if every name in the file may be imported, such as an environment ``module:name`` or a task
+                ``module:ID``; or the names that may be.
 
         Raises:
             ConfigError: the file is absent, is not a JSON object, has unknown or unusable options, or names an
-                environment or a network that is unknown here.
+                environment, a task or a network that is unknown here or would be imported without trust.
         """
-        values = read_options(path, {"env": env, "agent": agent, "mixer": mixer})
+        values = read_options(path, {"env": env, "agent": agent, "mixer": mixer}, trust)
         family = env_family(values.get("env", cls.env))
         if family.native and "num_workers" in values:
             values["num_workers"] = 0  # workers played these games in older versions; the results are the same

@@ -11,30 +11,38 @@ from typing import Any
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import read_json
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
+from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values, texts_in
 from pyqmix.envs import FAMILIES
 
 LARGEST = 1 << 24  # bytes of a config.json, whose payoffs may be many
+LONGEST_TEXT = 4_096  # as long as a path can be
 
 
-def read_options(path: Path, parts: Mapping[str, Factory | None]) -> dict[str, Any]:
-    """Return the options in a run's config.json.
+def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) -> dict[str, Any]:
+    """Return the options in a run's config.json. Their run_dir is the folder that the file lies in.
 
     Args:
         path: the file.
         parts: classes or functions in place of the names that it has, by option.
+        trust: the names in it by which something may be imported: :mod:`pyqmix.config.trust`.
 
     Raises:
         ConfigError: the file is absent or is not a JSON object, or an environment or a network in it is unknown
-            here.
+            here, or is not trusted. Nothing was imported for one that is not trusted.
     """
     values = read_object(path)
     names = refer(parts)
     if "env" in names and names["env"] != values.get("env"):
         values["task"] = None
     values.update(names)
-    for option in REGISTRIES:
-        if isinstance(name := values.get(option), str):
-            require_known(path.parent, option, name)
+    if isinstance(values.get("run_dir"), str):  # not where the file says: the run may have been moved, or sent
+        values["run_dir"] = str(path.parent)
+    named = {option: name for option in REGISTRIES if isinstance(name := values.get(option), str)}
+    for option, name in named.items():
+        require_trusted_name(path.parent, option, name, trust)
+    for option, name in named.items():
+        require_known(path.parent, option, name)
+    require_trusted_values(path.parent, values, trust)
     return values
 
 
@@ -47,7 +55,21 @@ def read_object(path: Path) -> dict[str, Any]:
     values = read_json(path, LARGEST, "the options of a run")
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
+    if any(len(text) > LONGEST_TEXT for text in texts_in(values)):
+        raise ConfigError(f"{path}: expected text of at most {LONGEST_TEXT:,} characters in the options of a run")
     return values
+
+
+def require_same(path: Path, given: Mapping[str, str]) -> None:
+    """Require that a run's config.json has the names that were given, by option.
+
+    Raises:
+        ConfigError: it has others, or is no such file.
+    """
+    saved = read_object(path) if given else {}
+    for option, name in given.items():
+        if saved.get(option) != name:
+            raise ConfigError(f"{option}: expected that of the run, {saved.get(option)!r}, got {name!r}")
 
 
 def of_environment(path: Path, values: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
@@ -64,7 +86,7 @@ def of_environment(path: Path, values: Mapping[str, Any], own: tuple[str, ...]) 
     defaults = _defaults_of_others(own)
     kept = {name: value for name, value in values.items() if name in own or defaults.get(name, ...) != value}
     if surplus := sorted(kept.keys() - {*own, *defaults}):
-        raise ConfigError(f"{path}: expected the options of a run, got {surplus}")
+        raise ConfigError(f"{path}: expected the options of a run, got {surplus[:3]}")
     return kept
 
 

@@ -12,6 +12,8 @@ from pyqmix.envs.options import EnvOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.worlds import Worlds
 
+PLAIN = r"[\w +-]*"  # neither a dotted module, nor module:attribute, nor a path with folders
+
 
 @dataclass(frozen=True)
 class EnvFamily:
@@ -28,6 +30,8 @@ class EnvFamily:
         make_batch: builds a number of worlds that one simulator steps together, or returns None where the options
             do not allow it; environments of ``make`` are then stepped one after another, as without this function.
         explores_fully: training explores with ε = 1 throughout unless told otherwise.
+        safe_tasks: matches the tasks whose names cannot make the environment import or open anything that no
+            installed package brings: a saved run may name them without the user's trust.
     """
 
     name: str
@@ -37,6 +41,7 @@ class EnvFamily:
     native: bool = False
     default_task: str | None = None
     explores_fully: bool = False
+    safe_tasks: str = PLAIN
     make_batch: Callable[[Any, int], Worlds | None] | None = None
 
     def create(self, options: EnvOptions | None = None) -> Env:

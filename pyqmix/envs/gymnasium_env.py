@@ -171,4 +171,5 @@ def make_registered(task: str, arguments: dict[str, Any]) -> gymnasium.Env[Any, 
         ) from cause
 
 
-FAMILY = EnvFamily("gymnasium", GymnasiumOptions, make_gymnasium_env)
+# An id that gymnasium's registry has; a module before ":" would be imported.
+FAMILY = EnvFamily("gymnasium", GymnasiumOptions, make_gymnasium_env, safe_tasks=r"[\w/.-]+")

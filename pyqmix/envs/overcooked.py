@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
 
 DEFAULT_LAYOUT, HORIZON = "cramped_room", 400
+LAYOUTS = r"\w+"  # names without folders: the package evaluates the file of that name as Python
 _INSTALL = "'pyqmix-marl[overcooked]'"
 
 
@@ -95,6 +97,8 @@ def make_overcooked_env(options: AdapterOptions) -> OvercookedEnv:
         ConfigError: overcooked-ai is not installed, or has no such layout or parameter.
     """
     layout, arguments = options.task or DEFAULT_LAYOUT, options.arguments
+    if not re.fullmatch(LAYOUTS, layout):
+        raise ConfigError(f"task: expected the name of a layout of overcooked-ai, got {layout!r}")
     shaped_reward = arguments.pop("shaped_reward", 0.0)
     require_number("env_args: shaped_reward", shaped_reward, low=0.0)
     module = import_optional("overcooked_ai_py.mdp.overcooked_mdp", "task: the layouts of Overcooked", _INSTALL)
@@ -105,4 +109,10 @@ def make_overcooked_env(options: AdapterOptions) -> OvercookedEnv:
     return OvercookedEnv(kitchen, shaped_reward=shaped_reward, name=layout, **options.rules)
 
 
-FAMILY = EnvFamily("overcooked", OvercookedOptions, make_overcooked_env, default_task=DEFAULT_LAYOUT)
+FAMILY = EnvFamily(
+    "overcooked",
+    OvercookedOptions,
+    make_overcooked_env,
+    default_task=DEFAULT_LAYOUT,
+    safe_tasks=LAYOUTS,
+)

@@ -236,4 +236,9 @@ def _of_package(package: str, name: str, task: str) -> Any:
         ) from error
 
 
-FAMILY = EnvFamily("pettingzoo", PettingZooOptions, make_pettingzoo_env)
+FAMILY = EnvFamily(
+    "pettingzoo",
+    PettingZooOptions,
+    make_pettingzoo_env,
+    safe_tasks=rf"({'|'.join(('mpe2?', *_FAMILIES))})\.\w+",  # modules of two packages; any other name is imported
+)

@@ -55,4 +55,10 @@ def make_rware_env(options: AdapterOptions) -> RwareEnv:
     return RwareEnv(make_registered(task, arguments), name=task, **options.rules)
 
 
-FAMILY = EnvFamily("rware", RwareOptions, make_rware_env, default_task=DEFAULT_TASK)
+FAMILY = EnvFamily(
+    "rware",
+    RwareOptions,
+    make_rware_env,
+    default_task=DEFAULT_TASK,
+    safe_tasks=r"rware-[\w-]+",  # ids of gymnasium's registry
+)

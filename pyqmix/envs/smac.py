@@ -148,4 +148,5 @@ def _accepts(method: Callable[..., Any], *values: Any, **keywords: Any) -> bool:
     return True
 
 
-FAMILY = EnvFamily("smac", SmacOptions, make_smac_env)
+# A map; a module before ":" would be imported.
+FAMILY = EnvFamily("smac", SmacOptions, make_smac_env, safe_tasks=r"((smacv2|smaclite)/)?[\w-]+")

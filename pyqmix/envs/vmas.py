@@ -187,4 +187,11 @@ def _make_batch(options: VmasOptions, count: int) -> Worlds | None:
     return LastActionWorlds(worlds) if options.last_action else worlds
 
 
-FAMILY = EnvFamily("vmas", VmasOptions, _make, default_task=DEFAULT_TASK, make_batch=_make_batch)
+FAMILY = EnvFamily(
+    "vmas",
+    VmasOptions,
+    _make,
+    default_task=DEFAULT_TASK,
+    make_batch=_make_batch,
+    safe_tasks=r"\w+",  # scenarios that the package lists; any other name is refused before it is opened
+)

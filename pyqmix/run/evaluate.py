@@ -10,6 +10,7 @@ from torch import nn
 
 from pyqmix.base.options import require_int
 from pyqmix.config import Config
+from pyqmix.config.trust import Trust
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
@@ -26,6 +27,8 @@ def evaluate_run(
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
     checkpoint: str | int = NEWEST,
+    *,
+    trust: Trust = False,
 ) -> Evaluation:
     """Play greedy episodes with a checkpoint of a run.
 
@@ -37,15 +40,16 @@ def evaluate_run(
         agent: makes the agent network, likewise.
         mixer: makes the mixer, likewise.
         checkpoint: ``newest``, ``best``, or the number of its steps.
+        trust: the names in the run's options that may be imported, as for :meth:`pyqmix.Config.from_json`.
 
     Raises:
         ConfigError: a number is unusable, the folder is no run, its checkpoint is damaged, or its environment or a
-            network is unknown here.
+            network is unknown here or not trusted.
         EnvError: an environment raised or gave something unusable.
     """
     require_int("episodes", episodes, 1)
     require_int("seed", seed, 0)
-    config, network = load_agent(run_dir, env, agent, mixer, checkpoint)
+    config, network = load_agent(run_dir, env, agent, mixer, checkpoint, trust=trust)
     evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)
     try:
         return evaluator.evaluate(episodes)
@@ -59,6 +63,8 @@ def load_agent(
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
     checkpoint: str | int = NEWEST,
+    *,
+    trust: Trust = False,
 ) -> tuple[Config, Agent]:
     """Return a run's options and the agent network of a checkpoint, on the CPU.
 
@@ -68,13 +74,14 @@ def load_agent(
         agent: likewise.
         mixer: likewise.
         checkpoint: likewise.
+        trust: likewise.
 
     Raises:
         ConfigError: the folder is no run, its checkpoint is damaged, or its environment or a network is unknown
-            here.
+            here or not trusted.
     """
     found = Manifest.read(find(run_dir, str(checkpoint)))
-    config = Config.from_json(run_dir / "config.json", env, agent, mixer).replace(device="cpu")
+    config = Config.from_json(run_dir / "config.json", env, agent, mixer, trust=trust).replace(device="cpu")
     world = config.create_env()
     learner = Learner(world.spec, config)
     world.close()

@@ -11,6 +11,7 @@ matplotlib.use("Agg")
 import numpy as np
 from matplotlib.figure import Figure
 
+from pyqmix.base.files import replacing
 from pyqmix.run.metrics import Metrics
 
 
@@ -22,6 +23,11 @@ def plot_curves(curves: Sequence[tuple[str, Sequence[Metrics]]], path: Path, tit
         path: the PNG file to write.
         title: above the plot.
     """
+    with matplotlib.rc_context({"text.usetex": False, "text.parse_math": False}):  # names may have a $
+        _draw(curves, path, title)
+
+
+def _draw(curves: Sequence[tuple[str, Sequence[Metrics]]], path: Path, title: str) -> None:
     figure = Figure(figsize=(7, 4.2), dpi=140, layout="constrained")
     axes = figure.subplots()
     for label, history in curves:
@@ -37,4 +43,5 @@ def plot_curves(curves: Sequence[tuple[str, Sequence[Metrics]]], path: Path, tit
     if len(axes.lines) > 1:
         axes.legend(frameon=False, fontsize=8)
     axes.xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
-    figure.savefig(path, format="png")
+    with replacing(path) as temporary:  # a link in its place is not followed
+        figure.savefig(temporary, format="png")

@@ -14,12 +14,15 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from pyqmix.base.options import require_number
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.options import check_values, require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
+from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import refer, require_known
 from pyqmix.config.saved import read_object
+from pyqmix.config.trust import Trust, require_plain, require_trusted_name
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run.checkpoint import NEWEST, find, load_network, read_spec
@@ -30,7 +33,11 @@ Observations = NDArray[Any] | Sequence[Any]
 
 
 def load_policy(
-    run_dir: str | Path, agent: Callable[..., nn.Module] | None = None, checkpoint: str | int = NEWEST
+    run_dir: str | Path,
+    agent: Callable[..., nn.Module] | None = None,
+    checkpoint: str | int = NEWEST,
+    *,
+    trust: Trust = False,
 ) -> Policy:
     """Load the agent network of a run's checkpoint, on the CPU.
 
@@ -40,15 +47,15 @@ def load_policy(
         run_dir: the run's folder.
         agent: makes the agent network, where the name in the run's options cannot be looked up here.
         checkpoint: ``newest``, ``best``, or the number of its steps.
+        trust: whether an agent network ``module:name`` in the run's options may be imported, as for
+            :meth:`pyqmix.Config.from_json`.
 
     Raises:
-        ConfigError: the folder is no run, its checkpoint is absent or damaged, or its agent network is unknown
-            here.
+        ConfigError: the folder is no run, its checkpoint is absent or damaged, an option of its network is
+            unusable, or its agent network is unknown here or not trusted.
     """
     found = Manifest.read(find(Path(run_dir), str(checkpoint)))
-    spec, options = read_spec(found), _options(Path(run_dir) / "config.json")
-    options.update(refer({"agent": agent}))
-    require_known(Path(run_dir), "agent", options["agent"])
+    spec, options = read_spec(found), _options(Path(run_dir), agent, trust)
     network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
     load_network(found, "agent", network)
     return Policy(network, spec, options)
@@ -83,7 +90,7 @@ class Policy:
 
     def __init__(self, agent: Agent, spec: EpisodeSpec, config: Mapping[str, Any]) -> None:
         self.n_agents, self.n_actions, self.config = spec.n_agents, spec.n_actions, MappingProxyType(dict(config))
-        self._codes_dim = spec.n_actions if config.get("last_action", False) else 0
+        self._codes_dim = spec.n_actions if config["last_action"] else 0
         self.obs_dim = spec.obs_dim - self._codes_dim
         self._agent = agent
         self._memory: _Memory | None = None
@@ -181,6 +188,19 @@ class Policy:
         return qs.numpy(), following
 
 
-def _options(path: Path) -> dict[str, Any]:
-    """Read the options of a run; those that it does not name have their defaults."""
-    return {**{field.name: field.default for field in dataclasses.fields(Config)}, **read_object(path)}
+def _options(run: Path, agent: Callable[..., nn.Module] | None, trust: Trust) -> dict[str, Any]:
+    """Read the options of a run, and check those of its agent network.
+
+    An option that the file does not name has its default.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    options = {**defaults, **read_object(run / "config.json"), **refer({"agent": agent})}
+    if isinstance(options["agent"], str):
+        require_trusted_name(run, "agent", options["agent"], trust)
+        require_known(run, "agent", options["agent"])
+    if trust is not True:
+        require_plain(run, "agent_args", options["agent_args"])
+    check_values(RunOptions, options, but=("env", "mixer"))
+    if not isinstance(options.setdefault("last_action", False), bool):
+        raise ConfigError(f"last_action: expected true or false, got {options['last_action']!r}")
+    return options

@@ -13,7 +13,9 @@ from PIL import Image
 from torch import nn
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import replacing, require_replaceable
 from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.config.trust import Trust
 from pyqmix.envs import Env
 from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
@@ -31,6 +33,8 @@ def record_run(
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
     checkpoint: str | int = NEWEST,
+    *,
+    trust: Trust = False,
 ) -> None:
     """Write a GIF of the first greedy episodes that ``pyqmix-eval`` of this seed plays.
 
@@ -42,14 +46,16 @@ def record_run(
         agent: likewise.
         mixer: likewise.
         checkpoint: likewise.
+        trust: likewise.
 
     Raises:
         ConfigError: the folder is no run, its environment cannot be drawn, the file cannot be written, or the
-            environment or a network is unknown here.
+            environment or a network is unknown here or not trusted.
     """
     if path.suffix.lower() != ".gif" or not path.parent.is_dir():
         raise ConfigError(f"gif: expected the name of a .gif file in a folder that exists, got {path}")
-    config, network = load_agent(run_dir, env, agent, mixer, checkpoint)
+    require_replaceable(path)
+    config, network = load_agent(run_dir, env, agent, mixer, checkpoint, trust=trust)
     world = config.create_env()
     try:
         save_gif(path, (frame for k in range(EPISODES) for frame in _episode(world, network, seed, k)))
@@ -94,6 +100,6 @@ def save_gif(path: Path, frames: Iterable[NDArray[np.uint8]], fps: float = 5.0) 
         palette = images[0] if images else image.quantize(256, dither=Image.Dither.NONE)
         images.append(image.quantize(palette=palette, dither=Image.Dither.NONE))
     durations = [round(1000 / fps)] * (len(images) - 1) + [1000]
-    images[0].save(
-        path, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0, disposal=1
-    )
+    with replacing(path) as temporary:  # a link in its place is not followed
+        timing: dict[str, Any] = {"duration": durations, "loop": 0, "disposal": 1}
+        images[0].save(temporary, format="GIF", save_all=True, append_images=images[1:], **timing)

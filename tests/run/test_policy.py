@@ -262,7 +262,31 @@ def test_an_agent_that_is_unknown_here_is_named(runs):
     for name in ("gone", "gone:Agent"):
         (folder / "config.json").write_text(json.dumps({**options, "agent": name}))
         with pytest.raises(ConfigError, match=f"its agent '{name}' .*agent: .*{name}"):
-            load_policy(folder)
+            load_policy(folder, trust=True)
+    with pytest.raises(ConfigError, match="its agent 'gone:Agent' would import gone: pass --trust"):
+        load_policy(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hidden_dim": "64"}, "hidden_dim: expected an integer"),
+        ({"hidden_dim": 10**9}, "hidden_dim: expected an integer of at most"),
+        ({"agent": ["mlp"]}, "agent: expected one of"),
+        ({"agent_args": 3}, "agent_args: expected a JSON object"),
+        ({"agent_args": {"net": ["a.b"]}}, "its agent_args has 'a.b', which can name a module or a file"),
+        ({"agent_id": None}, "agent_id: expected true or false"),
+        ({"share_parameters": 1}, "share_parameters: expected true or false"),
+        ({"last_action": "yes"}, "last_action: expected true or false"),
+        ({"lr": "x" * 5_000}, "expected text of at most 4,096 characters"),
+    ],
+)
+def test_options_that_cannot_be_used_are_named(runs, changes, message):
+    folder = runs(env="two_step")
+    options = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**options, **changes}))
+    with pytest.raises(ConfigError, match=message):
+        load_policy(folder)
 
 
 def test_what_cannot_be_loaded_is_named(tiny_run, tmp_path):

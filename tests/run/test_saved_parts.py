@@ -56,7 +56,7 @@ def test_buffers_are_in_checkpoints(run):
         ),
         (
             "gone_away:Mixer",
-            r"cannot be imported here; give it as mixer=\.\.\.: .*No module",
+            r"would import gone_away: pass --trust .*trust=True.*--mixer gone_away:Mixer, in Python mixer=\.\.\.",
         ),
     ],
 )
@@ -65,6 +65,10 @@ def test_an_unknown_mixer_is_named_and_can_be_given(run, name, expected):
     rename(run, mixer=name)
     with pytest.raises(ConfigError, match=f"^{run.run_dir}: its mixer '{name}' {expected}"):
         evaluate_run(run.run_dir, 3, 0)
+    if name == "gone_away:Mixer":
+        expected = r"cannot be imported here; give it as mixer=\.\.\.: .*No module"
+        with pytest.raises(ConfigError, match=f"^{run.run_dir}: its mixer '{name}' {expected}"):
+            evaluate_run(run.run_dir, 3, 0, trust=True)
     given = evaluate_run(run.run_dir, 3, 0, mixer=own_parts.WeightedSum).returns
     assert (given == known).all()
 
