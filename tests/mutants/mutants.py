@@ -935,6 +935,26 @@ MUTANTS = (
         "dtype=np.float32)[actions] * 0 if", f"{T}run/test_policy.py -k eval",
     ),
     Mutant(
+        "a saved run imports a network that only its folder names", "pyqmix/config/trust.py",
+        "if module is None or _trusts(trust, name):", "if module is not name:", f"{T}run/test_hostile.py -k names",
+    ),
+    Mutant(
+        "a saved run's task of gymnasium may name a module", "pyqmix/envs/gymnasium_env.py",
+        'safe_tasks=r"[\\w/.-]+"', 'safe_tasks=r"[\\w/.:-]+"', f"{T}run/test_hostile.py -k names",
+    ),
+    Mutant(
+        "a saved run's options say where it goes on", "pyqmix/config/saved.py",
+        'values["run_dir"] = str(path.parent)', "pass", f"{T}run/test_hostile.py -k goes_on",
+    ),
+    Mutant(
+        "the current folder is always searched for modules", "pyqmix/cli/parsing.py",
+        "if not trust and not any(", "if not names and not any(", f"{T}run/test_hostile.py -k current_folder",
+    ),
+    Mutant(
+        "a link that appears before a file is opened is followed", "pyqmix/base/files.py",
+        "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |", f"{T}base/test_files.py -k exchanged",
+    ),
+    Mutant(
         "targets stay behind the weights that a run starts from", "pyqmix/run/init_from.py",
         "cast(nn.Module, target).load_state_dict(", "dict(", f"{T}run/test_init_from.py",
     ),
