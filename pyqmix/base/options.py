@@ -160,8 +160,9 @@ def require_number(
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not _is_finite(value):
         raise ConfigError(f"{name}: expected a finite number, got {value!r}")
     if not low <= value <= high or value <= above:
-        expected = f"a number above {above:g}" if above > -math.inf else f"a number from {low:g} to {high:g}"
-        raise ConfigError(f"{name}: expected {expected}, got {value!r}")
+        most = f" and at most {high:,g}" if high < math.inf else ""
+        expected = f"above {above:g}{most}" if above > -math.inf else f"from {low:g} to {high:g}"
+        raise ConfigError(f"{name}: expected a number {expected}, got {value!r}")
 
 
 def _is_finite(value: float) -> bool:

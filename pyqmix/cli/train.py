@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import cast
 
 from pyqmix import __version__
 from pyqmix.base.build import build_info
+from pyqmix.base.options import Kind, kinds_of
 from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.config.trust import Trust
@@ -18,6 +20,8 @@ from pyqmix.run.trainer import train
 PROGRAM = "pyqmix-train"
 NAMES = ("--env", "--task", "--agent", "--mixer")  # options whose values may name a module
 FLAGS = ("--trust", "--version")
+# A preset's values of other options depend on these.
+RELATED = ("total_steps", "updates_per_episode", "episodes_per_update")
 OF_RESUME = ("--resume", "--checkpoint", "--trust")
 OWN_OPTIONS = ("--preset", *OF_RESUME, "--version")
 DESCRIPTION = f"""Train QMIX or another value-decomposition method.
@@ -35,6 +39,8 @@ def main() -> None:
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in ("--resume", "--checkpoint", "--preset", *NAMES):
         first.add_argument(name)
+    for name in RELATED:
+        first.add_argument(dashed(name), f"--{name}")
     for name in FLAGS:
         first.add_argument(name, action="store_true")
     try:
@@ -57,8 +63,8 @@ def main() -> None:
         else:
             if known.checkpoint is not None:
                 fail(PROGRAM, "--checkpoint: expected --resume RUN_DIR with it")
-            options = {} if known.env is None else {"env": known.env}
-            defaults = from_preset(known.preset, **options)
+            env = {} if known.env is None else {"env": known.env}
+            defaults = from_preset(known.preset, **env, **_related(known))
             config = _parse(_without(arguments, "--preset"), defaults)
         result = train(config, resume=known.resume is not None, checkpoint=known.checkpoint or "newest")
     except USER_ERRORS as error:
@@ -69,6 +75,13 @@ def main() -> None:
         sys.exit(error.exit_code if isinstance(error, Interrupted) else 130)
     if result.interrupted:
         sys.exit(result.exit_code)
+
+
+def _related(known: argparse.Namespace) -> dict[str, object]:
+    """Return the values that the command line has for the options on which a preset's others depend."""
+    texts = {name: getattr(known, name) for name in RELATED if getattr(known, name) is not None}
+    kinds = kinds_of(Config)
+    return {name: cast(Kind, kinds[name]).instance_from_str([text]) for name, text in texts.items()}
 
 
 def _resumed(folder: str, env: str | None, arguments: list[str], trust: Trust) -> Config:

@@ -20,8 +20,15 @@ from pyqmix.config.trust import Trust
 from pyqmix.envs import Env, EnvOptions, env_family, require_options
 
 
+class _Memory:
+    """What a Config knows of itself apart from its options: no field, so that ``vars`` has the options alone."""
+
+    __slots__ = ("_chose_eps_end",)
+    _chose_eps_end: bool
+
+
 @dataclass(frozen=True)
-class Config(RunOptions):
+class Config(RunOptions, _Memory):
     """Options of a training run. The defaults are the algorithm as published; presets set named options.
 
     A Config has the options of its environment as fields, too: ``Config(env="lbf", positions="both")`` has those
@@ -46,9 +53,10 @@ class Config(RunOptions):
         return object.__new__(config_class(cast(str, env)))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _restore, (vars(self), brought(vars(self)))
+        return _restore, (self._given(), brought(vars(self)))
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_chose_eps_end", self.eps_end is not None)
         if self.eps_end is None:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
         check_each(self)
@@ -59,13 +67,11 @@ class Config(RunOptions):
     def replace(self, **changes: Any) -> Config:
         """Return a copy with some options changed.
 
-        A new ``env`` keeps the options that it has too. It brings its own default of eps_end, unless the old value
-        differs from the old environment's default.
+        A new ``env`` keeps the options that it has too. It brings its own default of eps_end, unless a value was
+        given.
         """
-        values = vars(self)
+        values = self._given()
         if "env" in changes:
-            if self.eps_end == _default_eps_end(self.env):
-                changes.setdefault("eps_end", None)
             kept = option_names(config_class(env_family(changes["env"]).name))
             values = {name: value for name, value in values.items() if name in kept}
         return Config(**{**values, **changes})
@@ -108,6 +114,10 @@ class Config(RunOptions):
         """
         return env_family(self.env).create(self.env_options())
 
+    def _given(self) -> dict[str, Any]:
+        """Return the options, without an eps_end that is the environment's default."""
+        return {**vars(self), **({} if self._chose_eps_end else {"eps_end": None})}
+
     def epsilon(self, step: int) -> float:
         """Return the exploration after ``step`` environment steps."""
         assert self.eps_end is not None
@@ -123,7 +133,7 @@ class Config(RunOptions):
         """Return the number of training steps that are due for a number of episodes."""
         if self.episodes_per_update is not None:
             return episodes / self.episodes_per_update
-        return episodes * self.updates_per_episode
+        return episodes * (1.0 if self.updates_per_episode is None else self.updates_per_episode)
 
     def learning_rate(self, step: int) -> float:
         """Return the learning rate after ``step`` environment steps."""
@@ -166,6 +176,8 @@ class Config(RunOptions):
         family = env_family(values.get("env", cls.env))
         if family.native and "num_workers" in values:
             values["num_workers"] = 0  # workers played these games in older versions; the results are the same
+        if values.get("episodes_per_update") is not None and values.get("updates_per_episode") == 1.0:
+            values["updates_per_episode"] = None  # older versions saved this default of it
         return cls(**of_environment(path, values, option_names(config_class(family.name))))
 
 

@@ -75,12 +75,12 @@ class RunOptions:
     num_workers: Annotated[int, integer(0, 8_192)] = 0
     """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
     0 plays in the trainer's process. The results do not depend on the number."""
-    step_timeout: Annotated[float, number(0.0)] = 300.0
+    step_timeout: Annotated[float, number(0.0, 1e6)] = 300.0
     """Seconds that a step, a reset or the construction of an environment may take in a worker process (it needs
     --num-workers). A process that takes longer is replaced and its episodes are played again; after three times
     the run fails and names the environment. 0: no limit."""
-    updates_per_episode: Annotated[float, number(above=0.0)] = 1.0
-    """Training steps for each episode played; 0.25 is one for every four episodes."""
+    updates_per_episode: Annotated[float | None, number(above=0.0, high=10_000.0, optional=True)] = None
+    """Training steps for each episode played; 0.25 is one for every four episodes. Default: 1."""
     episodes_per_update: Annotated[int | None, _OPTIONAL] = None
     """Episodes played for each training step, in place of --updates-per-episode: 4 is its 0.25."""
     overlap: bool = False
@@ -120,7 +120,7 @@ class RunOptions:
 
     eval_every: Annotated[int, _POSITIVE] = 25_000
     """Environment steps between greedy evaluations."""
-    eval_episodes: Annotated[int, _POSITIVE] = 100
+    eval_episodes: Annotated[int, integer(1, 1_000_000)] = 100
     """Episodes of each evaluation."""
     checkpoint_every: Annotated[int, _POSITIVE] = 100_000
     """Environment steps between checkpoints; the last one is always written."""

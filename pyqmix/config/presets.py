@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from pyqmix.base.errors import unknown
 from pyqmix.config.config import Config
 from pyqmix.envs import FAMILIES, env_family
+
+
+@dataclass(frozen=True)
+class PercentOfRun:
+    """A number of environment steps that a preset gives as a share of ``total_steps``, whatever that is."""
+
+    percent: int
+
+    def steps(self, total_steps: object) -> int:
+        """Return the share of a number of steps; 1 of what is no such number, which Config refuses."""
+        return max(1, total_steps * self.percent // 100) if isinstance(total_steps, int) else 1
+
+
+# A preset's value of one of them is left out where the other is given, because each is 1 / the other.
+_ALTERNATIVES = {"updates_per_episode": "episodes_per_update", "episodes_per_update": "updates_per_episode"}
 
 # Options of both presets of Level-Based Foraging, chosen by the measurements of docs/lbf.md: a recurrent agent; a
 # high learning rate that falls; rewards large enough to stand out from the networks' first values; inputs with
@@ -26,6 +42,7 @@ _FORAGING = {
     "batch_size": 16,
     "buffer_size": 1_000,
     "target_update": 100,
+    "eps_steps": PercentOfRun(40),
     "eps_end": 0.02,
 }
 
@@ -39,7 +56,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         "total_steps": 2_000_000,
         "last_action": True,
         "gamma": 0.95,
-        "eps_steps": 800_000,
         "updates_per_episode": 0.5,
     },
     # Small boards sooner: the loss over all transitions, a shorter horizon, fewer steps and updates.
@@ -47,7 +63,6 @@ PRESETS: dict[str, dict[str, Any]] = {
         **_FORAGING,
         "total_steps": 900_000,
         "gamma": 0.85,
-        "eps_steps": 360_000,
         "updates_per_episode": 0.1875,
         "loss": "transitions",
     },
@@ -127,7 +142,8 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     Args:
         preset: a name in PRESETS; None takes the environment's own preset where it has one. Where ``env`` is
             another environment than the preset's, the preset's options of the environment do not apply; nor does
-            its exploration where ``env`` explores fully by default.
+            its exploration where ``env`` explores fully by default. What a preset states as a share of the run
+            is the share of the ``total_steps`` that are given.
         **options: options of Config.
 
     Raises:
@@ -139,11 +155,13 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
         raise unknown("preset", preset, PRESETS)
     values = {**PRESETS[preset], **options}
     family = env_family(values.get("env", Config.env))
-    dropped: set[str] = set()
+    dropped = {other for name, other in _ALTERNATIVES.items() if options.get(name) is not None}
     if family.name != PRESETS[preset].get("env"):
         dropped |= {name for other in FAMILIES.values() for name in other.option_names}
     if family.explores_fully:
         dropped |= {"eps_start", "eps_end", "eps_steps"}
     for name in dropped - options.keys():
         values.pop(name, None)
-    return Config(**values)
+    total_steps = values.get("total_steps", Config.total_steps)
+    shares = {n: value.steps(total_steps) for n, value in values.items() if isinstance(value, PercentOfRun)}
+    return Config(**{**values, **shares})

@@ -27,7 +27,7 @@ def check_together(config: Any) -> None:
             f"n_step: expected 1 where td_lambda is above 0, as it averages over all n, got {config.n_step} "
             f"and td_lambda {config.td_lambda:g}"
         )
-    if config.episodes_per_update is not None and config.updates_per_episode != 1.0:
+    if config.episodes_per_update is not None and config.updates_per_episode is not None:
         raise ConfigError(
             "episodes_per_update: expected it or updates_per_episode, as each is 1 / the other, got "
             f"{config.episodes_per_update} and updates_per_episode {config.updates_per_episode:g}"

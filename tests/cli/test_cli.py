@@ -120,6 +120,19 @@ def test_underscores_are_taken(refused):
     refused(train.main, ["--total_steps", "-5"], "--total-steps: expected an integer of at least 1, got -5")
 
 
+@pytest.mark.parametrize("preset", [[], ["--preset", "none"]])
+def test_a_rate_of_updates_counts_as_given_also_where_it_is_the_default(refused, preset):
+    arguments = [*preset, "--updates-per-episode", "1", "--episodes-per-update", "2"]
+    refused(train.main, arguments, "--episodes-per-update: ", "got 2 and updates_per_episode 1")
+
+
+def test_presets_follow_the_command_line(call):
+    shown = call(train.main, "--total_steps", 1_000, "--episodes-per-update=4", "--help").out
+    text = " ".join(re.sub("[│─]", " ", shown).split())
+    for default in ("--eps-steps INT [^-]* .default: 400", "--updates-per-episode [^-]* .default: None"):
+        assert re.search(default, text), default
+
+
 def test_absent_device(refused, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     refused(train.main, ["--device", "cuda"], "--device: ", "got 'cuda'")

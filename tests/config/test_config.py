@@ -85,7 +85,36 @@ def test_episodes_per_update_and_updates_per_episode_exclude_each_other():
     expected = r"^episodes_per_update: expected it or updates_per_episode, .*, got 4 and updates_per_episode 0.25"
     with pytest.raises(ConfigError, match=expected):
         Config(episodes_per_update=4, updates_per_episode=0.25)
+    with pytest.raises(ConfigError, match=r"got 2 and updates_per_episode 1$"):  # the default
+        Config(episodes_per_update=2, updates_per_episode=1)
     assert Config(episodes_per_update=4).updates_due(6) == 1.5 == Config(updates_per_episode=0.25).updates_due(6)
+    assert Config().updates_due(6) == 6.0
+
+
+def test_the_rate_of_updates_replaces_that_of_a_preset_however_it_is_given():
+    assert from_preset("lbf", episodes_per_update=4).updates_due(6) == 1.5
+    assert from_preset("pymarl2", updates_per_episode=0.25).updates_due(6) == 1.5
+    assert from_preset("pymarl2").updates_due(6) == 0.75
+    with pytest.raises(ConfigError, match=r"^episodes_per_update: .* got 4 and updates_per_episode 0.5"):
+        from_preset("lbf", episodes_per_update=4, updates_per_episode=0.5)
+
+
+def test_an_older_run_that_has_the_default_of_updates_per_episode_can_be_read(tmp_path):
+    values = {**json.loads(Config(episodes_per_update=8).to_json()), "updates_per_episode": 1.0}
+    (tmp_path / "config.json").write_text(json.dumps(values))
+    assert Config.from_json(tmp_path / "config.json") == Config(episodes_per_update=8)
+
+
+def test_training_steps_have_a_largest_rate():
+    assert Config(updates_per_episode=10_000).updates_due(1) == 10_000
+    with pytest.raises(ConfigError, match=r"^updates_per_episode: .* above 0 and at most 10,000, got 1e\+17"):
+        Config(updates_per_episode=1e17)
+
+
+@pytest.mark.parametrize("copied", [lambda c: c, copy.copy, lambda c: pickle.loads(pickle.dumps(c))])
+def test_an_exploration_that_was_given_stays_also_where_it_is_the_default(copied):
+    assert copied(Config(env="two_step", eps_end=1.0)).replace(lr=0.1).replace(env="lbf").eps_end == 1.0
+    assert copied(Config(env="two_step")).replace(lr=0.1).replace(env="lbf").eps_end == 0.05
 
 
 anything = st.one_of(
@@ -169,7 +198,7 @@ def test_single_transitions_are_enough_for_one_step_of_a_feed_forward_agent_alon
 
 
 def test_lbf_has_a_preset_of_its_own():
-    assert from_preset() == from_preset("lbf") == Config(**PRESETS["lbf"])
+    assert from_preset() == from_preset("lbf") == Config(**{**PRESETS["lbf"], "eps_steps": 800_000})
     config = from_preset()
     faithful = (
         config.loss,
@@ -214,6 +243,23 @@ def test_games_explore_fully_whatever_the_preset(env, preset):
 def test_games_explore_less_when_told(preset):
     config = from_preset(preset, env="two_step", eps_start=0.5, eps_end=0.1, eps_steps=10)
     assert [config.epsilon(step) for step in (0, 10)] == pytest.approx([0.5, 0.1])
+
+
+@pytest.mark.parametrize("preset", ["lbf", "lbf-fast"])
+def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
+    whole = from_preset(preset)
+    assert whole.eps_steps == 0.4 * whole.total_steps
+    assert from_preset(preset, total_steps=100_000).eps_steps == 40_000
+    assert from_preset(preset, total_steps=100_000, eps_steps=7).eps_steps == 7
+    assert from_preset(preset, total_steps=1).eps_steps == 1
+    for number in (0, 2.5, "many", None, 10**30):
+        with pytest.raises(ConfigError, match=r"^total_steps: expected an integer"):
+            from_preset(preset, total_steps=number)
+
+
+def test_published_presets_keep_their_steps_of_exploration():
+    steps = [from_preset(preset, total_steps=1_000).eps_steps for preset in ("none", "epymarl", "pymarl2")]
+    assert steps == [50_000, 50_000, 100_000]
 
 
 def test_unknown_preset():

@@ -68,7 +68,7 @@ def one_after_the_other(config, lag=True):
         actor.load_state_dict(before if lag else learner.agent.state_dict())
         steps += rollout.play(episodes, config.num_envs, config.epsilon(steps)).steps
         episodes += config.num_envs
-        due += config.num_envs * config.updates_per_episode
+        due += config.updates_due(config.num_envs)
         before = copy.deepcopy(learner.agent.state_dict())
         if len(ring) < config.batch_size:
             due = 0.0
