@@ -120,7 +120,7 @@ class RunOptions:
 
     eval_every: Annotated[int, _POSITIVE] = 25_000
     """Environment steps between greedy evaluations."""
-    eval_episodes: Annotated[int, integer(1, 1_000_000)] = 100
+    eval_episodes: Annotated[int, integer(1, 1_000_000_000)] = 100
     """Episodes of each evaluation."""
     checkpoint_every: Annotated[int, _POSITIVE] = 100_000
     """Environment steps between checkpoints; the last one is always written."""

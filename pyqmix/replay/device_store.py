@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.free_memory import MiB
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.replay.batch import BatchView, EpisodeBatch, own_fields
-from pyqmix.replay.memory import MiB
 
 
 class DeviceStore:

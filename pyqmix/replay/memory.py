@@ -1,28 +1,38 @@
-"""How much memory a ring takes, and how much is free."""
+"""How much memory a ring takes, before it is made."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 from pyqmix import _C
+from pyqmix.base.free_memory import MiB, free_memory
 from pyqmix.base.spec import EpisodeSpec, native_spec
 
-MiB = 1 << 20
+LOWER = "buffer_size, or episode_limit where the environment has it"
 
 
 def ring_bytes(spec: EpisodeSpec, capacity: int) -> int:
-    """Return the bytes that a ring takes, before it is made."""
-    return _C.ring_bytes(native_spec(spec), capacity)
+    """Return the bytes that a ring takes, before it is made.
+
+    Raises:
+        OverflowError: an episode is larger than what can be counted.
+    """
+    rest, one = (_C.ring_bytes(native_spec(spec), slots) for slots in (0, 1))
+    return rest + capacity * (one - rest)  # which exceeds every native integer if it must
 
 
 def describe_memory(spec: EpisodeSpec, capacity: int) -> str:
-    """Write a ring's size with its arithmetic."""
-    slot = ring_bytes(spec, 1) - ring_bytes(spec, 0)
-    return (
-        f"replay buffer: {capacity:,} episodes x {slot:,} bytes = {capacity * slot / MiB:,.1f} MiB "
-        f"({spec.episode_limit} steps, {spec.n_agents} agents, observations of {spec.obs_dim} {spec.obs_storage})"
-    )
+    """Write a ring's size with its arithmetic.
+
+    Raises:
+        MemoryError: an episode is larger than what can be counted.
+    """
+    what = f"{spec.episode_limit} steps, {spec.n_agents} agents, observations of {spec.obs_dim} {spec.obs_storage}"
+    try:
+        slot = ring_bytes(spec, 1) - ring_bytes(spec, 0)
+    except OverflowError:
+        raise MemoryError(
+            f"replay buffer: an episode ({what}) exceeds what memory can hold; lower {LOWER}"
+        ) from None
+    return f"replay buffer: {capacity:,} episodes x {slot:,} bytes = {capacity * slot / MiB:,.1f} MiB ({what})"
 
 
 def require_free_memory(spec: EpisodeSpec, capacity: int) -> None:
@@ -31,23 +41,6 @@ def require_free_memory(spec: EpisodeSpec, capacity: int) -> None:
     Raises:
         MemoryError: the arithmetic is in the message.
     """
-    free = free_memory()
-    if ring_bytes(spec, capacity) > free:
-        raise MemoryError(describe_memory(spec, capacity) + f", but {free / MiB:,.1f} MiB are free")
-
-
-def free_memory() -> int:
-    """Return the free memory in bytes, of the machine or of this process's control group, whichever is less."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return min(int(line.split()[1]) * 1024, free_in_group(Path("/sys/fs/cgroup")))
-    raise MemoryError("/proc/meminfo does not tell how much memory is free")
-
-
-def free_in_group(group: Path) -> int:
-    """Return what a control group leaves free; a very large number if it has no limit."""
-    try:
-        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        return max(0, int(limit) - int(used))
-    except (OSError, ValueError):  # no such group, or "max": no limit
-        return sys.maxsize
+    described, free = describe_memory(spec, capacity), free_memory()
+    if ring_bytes(spec, capacity) > free.size:
+        raise MemoryError(f"{described}, but {free}; lower {LOWER}")

@@ -25,7 +25,7 @@ from pyqmix import _C
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.ring import EpisodeRing
-from pyqmix.replay.sampler import EpisodeSampler, array_of, require_names
+from pyqmix.replay.sampler import EpisodeSampler, Out, array_of, require_names
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class PrioritisedSampler(EpisodeSampler):
         self._probabilities = np.empty(0)
         self._learned: deque[_Learned] = deque()
 
-    def sample(self, batch_size: int, out: EpisodeBatch | None = None, room: int | None = None) -> EpisodeBatch:
+    def sample(self, batch_size: int, out: Out | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes by their priorities, with replacement; see :class:`EpisodeSampler`.
 
         Raises:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+from weakref import ReferenceType, ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from pyqmix.base.spec import spec_of
 from pyqmix.replay.batch import BatchView, EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.slot import RingBusyError
+
+Out = EpisodeBatch | Callable[[int], EpisodeBatch]
 
 
 class EpisodeSampler:
@@ -32,17 +35,18 @@ class EpisodeSampler:
         self._ring, self._sampler, self._store = ring, sampler, store
         self._spec = spec_of(ring.spec)
         # The last two, which callers use in turns; and their views, by batch size and steps.
-        self._outs: deque[tuple[EpisodeBatch, dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
+        self._outs: deque[tuple[ReferenceType[EpisodeBatch], dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
 
-    def sample(self, batch_size: int, out: EpisodeBatch | None = None, room: int | None = None) -> EpisodeBatch:
+    def sample(self, batch_size: int, out: Out | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
 
         Args:
             batch_size: B.
-            out: memory of :meth:`EpisodeBatch.empty` to write into; without it, new memory. The batch that is
-                returned lies at its beginning and is overwritten when ``out`` is used again, so a copy of it to
-                a GPU must be complete by then. The ring's slots are free again when this returns. A sampler with
-                a store has no use for it: its next batch of as many episodes overwrites the last.
+            out: memory of :meth:`EpisodeBatch.empty` to write into, or a function that gives it for the number of
+                steps that the batch has; without it, new memory. The batch that is returned lies at its beginning
+                and is overwritten when the memory is used again, so a copy of it to a GPU must be complete by
+                then. The ring's slots are free again when this returns. A sampler with a store has no use for
+                it: its next batch of as many episodes overwrites the last.
             room: lay every episode out with room for this number of steps, and return a view that ends with the
                 longest; without it the batch is contiguous. A sampler with a store has no use for it either.
 
@@ -90,7 +94,7 @@ class EpisodeSampler:
         require_names(state, {"random"})
         self._sampler.load_state(dict(state))
 
-    def _decode(self, lengths: NDArray[np.int64], out: EpisodeBatch | None, room: int | None) -> EpisodeBatch:
+    def _decode(self, lengths: NDArray[np.int64], out: Out | None, room: int | None) -> EpisodeBatch:
         longest = max(lengths.tolist())
         steps = longest if room is None else room
         if steps < longest:
@@ -98,17 +102,19 @@ class EpisodeSampler:
         if out is None:
             view = BatchView(EpisodeBatch.empty(self._spec, len(lengths), steps))
         else:
-            view = self._view(out, len(lengths), steps)
+            view = self._view(out(steps) if callable(out) else out, len(lengths), steps)
         self._sampler.decode(*view.arrays)
         view.lengths[:] = lengths
         return view.up_to(longest)
 
     def _view(self, out: EpisodeBatch, batch_size: int, steps: int) -> BatchView:
         """Return the beginning of ``out``, cached: checking it takes longer than filling a small batch."""
-        views = next((views for known, views in self._outs if known is out), None)
+        views = next((views for known, views in self._outs if known() is out), None)
         if views is None:
             views = {}
-            self._outs.append((out, views))
+            for entry in [each for each in self._outs if each[0]() is None]:
+                self._outs.remove(entry)  # so that its memory is given back
+            self._outs.append((ref(out), views))
         view = views.get((batch_size, steps))
         if view is None:
             view = views[batch_size, steps] = BatchView(out.fitted(self._spec, batch_size, steps))

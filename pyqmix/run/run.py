@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,8 @@ from pyqmix.learn.learner import Learner
 from pyqmix.learn.step import UpdateStats
 from pyqmix.play.ahead import training_rollout
 from pyqmix.play.evaluator import Evaluation, Evaluator
-from pyqmix.replay import EpisodeBatch, EpisodeRing, EpisodeSampler
+from pyqmix.replay import EpisodeRing, EpisodeSampler
+from pyqmix.replay.batch_memory import BatchMemory
 from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.prioritised import PrioritisedSampler
 from pyqmix.run import resume, state
@@ -74,7 +74,7 @@ class Run:
         if config.init_from is not None and found is None:
             display.message(init_from(learner, Path(config.init_from)))
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
-        self._memory = _batch_memory(config, spec, device)
+        self._memory = BatchMemory(spec, config.batch_size, device)
         with interrupt.may_raise():
             self.rollout = training_rollout(config, learner.agent, self.ring)
         self.sampler = _sampler(config, spec, device, self.ring, progress.updates)
@@ -216,7 +216,7 @@ class Run:
 
     def _update(self) -> UpdateStats:
         config, room = self.config, self.learner.step.batch_room
-        batch = self.sampler.sample(config.batch_size, next(self._memory), room)
+        batch = self.sampler.sample(config.batch_size, self._memory, room)
         beta = config.importance_exponent(self.progress.steps)
         stats = self.learner.update(batch, self.sampler.importance(beta))
         if stats.episode_errors is not None:
@@ -316,10 +316,3 @@ def _sampler(
     if config.prioritised:
         return PrioritisedSampler(ring, seed, config.per_alpha, store)
     return ring.sampler(seed, store)
-
-
-def _batch_memory(config: Config, spec: EpisodeSpec, device: torch.device) -> Iterator[EpisodeBatch]:
-    """Allocate memory of batches; for a GPU two, because one is still being copied while the other is filled."""
-    page_locked = device.type == "cuda"
-    count = 2 if page_locked else 1
-    return cycle([EpisodeBatch.empty(spec, config.batch_size, pin_memory=page_locked) for _ in range(count)])

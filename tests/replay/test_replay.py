@@ -13,7 +13,6 @@ from ring_episodes import SPEC, assert_holds, fill, make_episode, number_episode
 
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.replay import EpisodeBatch, EpisodeRing, RingBusyError, describe_memory, ring_bytes
-from pyqmix.replay.memory import free_in_group
 
 
 @settings(max_examples=50, deadline=None)
@@ -235,12 +234,18 @@ def test_refuses_an_unusable_capacity(capacity):
 def test_refuses_more_memory_than_is_free_and_shows_the_arithmetic():
     with pytest.raises(MemoryError, match=r"1,000,000,000,000 episodes x 320 bytes = .* MiB are free"):
         EpisodeRing(SPEC, 10**12)
+    for capacity in (2**62, 2**63, 10**30):  # whose bytes no native integer holds
+        with pytest.raises(MemoryError, match=rf"{capacity:,} episodes x 320 bytes = .*; lower buffer_size"):
+            EpisodeRing(SPEC, capacity)
 
 
 def test_sizes_that_overflow_are_an_error():
     huge = EpisodeSpec(2**31, 8, 2**31, 1, 2**31)
     with pytest.raises(OverflowError, match="overflow"):
         ring_bytes(huge, 1)
+    for refuse in (describe_memory, EpisodeRing):
+        with pytest.raises(MemoryError, match=r"an episode .* exceeds what memory can hold; lower buffer_size"):
+            refuse(huge, 1)
 
 
 def test_the_size_is_what_is_announced():
@@ -326,14 +331,6 @@ def test_the_check_for_torn_episodes_sees_one():
                 slot.append(np.zeros(1, np.int64), number, False, value, avail, np.zeros(1, np.float32))
 
     assert torn_episodes(write_two_numbers, publishes=200)[1]
-
-
-def test_the_limit_of_a_control_group_counts(tmp_path):
-    (tmp_path / "memory.max").write_text("1000\n")
-    (tmp_path / "memory.current").write_text("400\n")
-    assert free_in_group(tmp_path) == 600
-    (tmp_path / "memory.max").write_text("max\n")
-    assert free_in_group(tmp_path) == free_in_group(tmp_path / "absent") > 2**60
 
 
 def test_a_batch_is_written_into_the_callers_memory():

@@ -9,6 +9,7 @@ import pytest
 from ring_episodes import SPEC, assert_holds, fill, make_episode, number_episode, numbers, write, write_numbers
 
 from pyqmix import EpisodeRing
+from pyqmix.base.free_memory import Free
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.replay import RingFileError
 
@@ -127,7 +128,7 @@ def test_a_failed_save_leaves_the_old_file(saved):
 
 
 def test_a_ring_larger_than_memory_is_not_loaded(saved, monkeypatch):
-    monkeypatch.setattr("pyqmix.replay.memory.free_memory", lambda: 1000)
+    monkeypatch.setattr("pyqmix.replay.memory.free_memory", lambda: Free(1000))
     with pytest.raises(MemoryError, match="MiB are free"):
         EpisodeRing.load(saved)
 
