@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyqmix.base.files import PARTIAL
-from pyqmix.replay.memory import MiB
+from pyqmix.base.free_memory import MiB
 from pyqmix.run import checkpoint
 from pyqmix.run.draft import Draft
 
