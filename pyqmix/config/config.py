@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import check_each, option_names
+from pyqmix.base.sealed import sealed
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import brought, refer, restore
 from pyqmix.config.saved import of_environment, read_options
@@ -143,8 +143,8 @@ class Config(RunOptions, _Memory):
         return self.lr + done * (self.lr_end - self.lr)
 
     def to_json(self) -> str:
-        """Write every option in the order of its declaration."""
-        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+        """Write every option in the order of its declaration, and a checksum of all."""
+        return sealed(dataclasses.asdict(self))
 
     @classmethod
     def from_json(

@@ -10,6 +10,7 @@ from typing import Any
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import read_json
+from pyqmix.base.sealed import KEY, is_intact
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values, texts_in
 from pyqmix.envs import FAMILIES
@@ -47,16 +48,22 @@ def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) 
 
 
 def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a run's config.json, of which nothing is checked yet.
+    """Return the JSON object in a run's config.json, of which nothing is checked but the checksum, if it has one.
 
     Raises:
-        ConfigError: the file is absent, or is not such a file.
+        ConfigError: the file is absent, damaged, or not such a file.
     """
     values = read_json(path, LARGEST, "the options of a run")
     if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
     if any(len(text) > LONGEST_TEXT for text in texts_in(values)):
         raise ConfigError(f"{path}: expected text of at most {LONGEST_TEXT:,} characters in the options of a run")
+    if KEY in values and not is_intact(values):
+        raise ConfigError(
+            f"{path}: the checksum is wrong: the file is damaged or was edited; without its line {KEY!r} it "
+            "is used as it is"
+        )
+    values.pop(KEY, None)
     return values
 
 

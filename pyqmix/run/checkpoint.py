@@ -9,7 +9,8 @@ alone, as they were at the best evaluation. ``progress.json`` lists the other fi
 - replay_K.ring: the replay buffer, in parts, which later checkpoints share by hard links;
 - ahead.ring: with ``--overlap``, the episodes that were played ahead.
 
-Nothing in them depends on the clock. A folder without progress.json is no checkpoint.
+Apart from the checksum of metrics.csv, which has columns of time, nothing in them depends on the clock. A folder
+without progress.json is no checkpoint.
 """
 
 from __future__ import annotations

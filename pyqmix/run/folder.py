@@ -13,9 +13,8 @@ from pathlib import Path
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import PARTIAL, require_folder, write_text
 from pyqmix.config import Config
-from pyqmix.run import checkpoint
+from pyqmix.run import checkpoint, events
 from pyqmix.run.lock import RunLock
-from pyqmix.run.metrics import EVENTS
 
 FILES = ("config.json", "metrics.csv", "summary.json", "curve.png", checkpoint.FOLDER)
 
@@ -75,9 +74,8 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the files of a run that never took a step; other files stay."""
-        own = (self.path / name for name in ("metrics.csv", "config.json"))
-        for file in (*self.path.glob(EVENTS), *own):
-            file.unlink(missing_ok=True)
+        for name in ("metrics.csv", events.NAME, "config.json"):
+            (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             (self.path / checkpoint.FOLDER).rmdir()
         self.release()
@@ -146,7 +144,7 @@ def _refuse_used(folder: RunFolder) -> None:
     path, name = folder.path, folder.name
     if (path / "config.json").exists():
         raise ConfigError(f"run_dir: {name} holds a run already: --resume {name} continues it")
-    used = [file for file in FILES if (path / file).exists()] + [file.name for file in path.glob(EVENTS)]
+    used = [file for file in FILES if (path / file).exists()] + [file.name for file in path.glob(events.ANY)]
     if used:
         raise ConfigError(f"run_dir: {name} holds {used[0]} already: choose a folder without a run's files")
 

@@ -7,7 +7,6 @@ again where it is used.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from torch import Tensor
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import read_bytes, read_json, require_file
 from pyqmix.base.options import LARGEST_INT, require_int
+from pyqmix.base.sealed import is_intact, sealed
 from pyqmix.replay import EpisodeRing, RingFile, RingFileError
 
 VERSION = 2  # of the format; 1 had no checksums and no replay buffer
@@ -58,7 +58,7 @@ class Manifest:
             raise ConfigError(
                 f"{path}: expected a checkpoint of version {VERSION}, got {age} one, {state['version']}"
             )
-        if state.pop("checksum", None) != _checksum(state):
+        if not is_intact(state):
             raise ConfigError(f"{path}: the checksum is wrong: the file is damaged")
         files = state.get("files")
         if not isinstance(files, dict) or any(not _is_entry(entry) for entry in files.values()):
@@ -158,18 +158,12 @@ class Manifest:
 
 def pack(state: Mapping[str, Any]) -> bytes:
     """Write the content of progress.json, with its version and its checksum."""
-    versioned = {"version": VERSION, **state}
-    return (json.dumps({**versioned, "checksum": _checksum(versioned)}, indent=2) + "\n").encode()
+    return sealed({"version": VERSION, **state}).encode()
 
 
 def entry_of(data: bytes) -> dict[str, Any]:
     """Return size and checksum of a file's content."""
     return {"bytes": len(data), "checksum": hashlib.sha256(data).hexdigest()}
-
-
-def _checksum(state: Mapping[str, Any]) -> str:
-    text = json.dumps(state, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _is_entry(entry: object) -> bool:

@@ -1,4 +1,4 @@
-"""The numbers of a run over time: metrics.csv and TensorBoard events."""
+"""The numbers of a run over time, and metrics.csv, which has them as lines."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import csv
 import dataclasses
 import hashlib
 import io
-import os
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch.utils.tensorboard import SummaryWriter
-
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import flush, naming, read_text, write_text
+from pyqmix.base.files import read_text
 from pyqmix.base.options import LARGEST_INT
 
 
@@ -57,74 +53,8 @@ class Metrics:
     wall_seconds: float = 0.0
 
 
-EVENTS = "events.out.tfevents.*"
 COLUMNS = [field.name for field in dataclasses.fields(Metrics)]
 _INTEGERS = ("steps", "episodes", "updates")
-
-
-class MetricsLog:
-    """Appends lines to metrics.csv and the same values to TensorBoard.
-
-    Args:
-        run_dir: the run's folder.
-        history: the lines that a resumed run has already; others in the folder are dropped.
-        resumed: whether earlier events of TensorBoard, behind the last of these lines, are to be dropped too.
-    """
-
-    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), resumed: bool = False) -> None:
-        self.path, self.history = run_dir / "metrics.csv", list(history)
-        self._board_path, self._checksum = run_dir, hashlib.sha256()
-        lines = [_line(COLUMNS), *(_line(_cells(m)) for m in self.history)]
-        for line in lines:
-            self._checksum.update(line.encode())
-        write_text(self.path, "".join(lines))
-        self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "w")
-        first = self.history[-1].steps + 1 if self.history else 0
-        self._board = SummaryWriter(str(run_dir), purge_step=first if resumed else None)
-
-    @property
-    def checksum(self) -> str:
-        """SHA-256 of the lines so far, as they lie in the file."""
-        return self._checksum.hexdigest()
-
-    @property
-    def wall_seconds(self) -> float:
-        """Of the last line, 0 without one."""
-        return self.history[-1].wall_seconds if self.history else 0.0
-
-    def write(self, metrics: Metrics) -> None:
-        """Append one line.
-
-        Raises:
-            OSError: it cannot be written; ``filename`` is the file's.
-        """
-        line = _line(_cells(metrics))
-        with naming(self.path):
-            self._file.write(line)
-            self._file.flush()
-        self.history.append(metrics)
-        self._checksum.update(line.encode())
-        for name in COLUMNS:
-            value = getattr(metrics, name)
-            if name != "steps" and value is not None:
-                self._board.add_scalar(name, value, metrics.steps)
-
-    def flush(self) -> None:
-        """Wait until both files are on the disk.
-
-        Raises:
-            OSError: they cannot be written; ``filename`` is the file's.
-        """
-        self._board.flush()
-        for path in (self.path, *self._board_path.glob(EVENTS)):
-            if not path.is_symlink():
-                flush(path)
-
-    def close(self) -> None:
-        """Flush and close both files."""
-        with suppress(OSError):  # of what a full disk did not take, which has been told
-            self._file.close()
-        self._board.close()
 
 
 def first_lines(run_dir: Path, count: int, checksum: str) -> list[Metrics]:
@@ -163,6 +93,16 @@ def _parsed(path: Path, lines: Sequence[str]) -> list[Metrics]:
         return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise ConfigError(f"{path}: expected the metrics of a run, but {error}") from error
+
+
+def line(metrics: Metrics) -> str:
+    """Write numbers as a line of metrics.csv."""
+    return _line(_cells(metrics))
+
+
+def first_line() -> str:
+    """Write the line of the columns' names."""
+    return _line(COLUMNS)
 
 
 def _cells(metrics: Metrics) -> list[object]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import read_json
 from pyqmix.config import Config
+from pyqmix.config.saved import read_object
 from pyqmix.run import checkpoint, metrics, state
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.manifest import Manifest
@@ -143,7 +144,7 @@ def _extension(config: Config, before: object, steps: int) -> Iterator[str]:
 
 def _require_same(config: Config, run_dir: Path) -> None:
     saved = _saved(run_dir)
-    for name, value in json.loads(config.to_json()).items():
+    for name, value in json.loads(json.dumps(dataclasses.asdict(config))).items():
         if name not in MAY_CHANGE and name in saved and saved[name] != value:
             raise ConfigError(f"{name}: a resumed run keeps its {saved[name]!r}, got {value!r}")
 
@@ -158,7 +159,4 @@ def _require_steps_left(config: Config, found: Manifest, run_dir: Path) -> None:
 
 
 def _saved(run_dir: Path) -> dict[str, object]:
-    saved = read_json(run_dir / "config.json", content="the options of a run")
-    if not isinstance(saved, dict):
-        raise ConfigError(f"{run_dir / 'config.json'}: expected the options of a run, got {type(saved).__name__}")
-    return saved
+    return read_object(run_dir / "config.json")

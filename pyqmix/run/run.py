@@ -30,8 +30,9 @@ from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.init_from import init_from
 from pyqmix.run.interrupt import Interrupt
+from pyqmix.run.log import MetricsLog
 from pyqmix.run.manifest import Manifest
-from pyqmix.run.metrics import Metrics, MetricsLog
+from pyqmix.run.metrics import Metrics
 from pyqmix.run.plots import plot_curves
 from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.saver import Saver
@@ -91,7 +92,7 @@ class Run:
         self.evaluator.skip(progress.evaluated_episodes)
         self.evaluation: Evaluation | None = None
         run_folder.write_config(config)
-        self._open_files(history)
+        self._open_files(history, 0 if found is None else found.integer("metrics", "events"))
         self.checkpointed = -1 if found is None else progress.steps
         self._first_steps = progress.steps
         self._began = time.monotonic() - self.log.wall_seconds
@@ -271,7 +272,7 @@ class Run:
             return
         self._require_finite()
         more = {
-            "metrics": {"lines": len(self.log.history), "checksum": self.log.checksum},
+            "metrics": self.log.state(),
             "pending": self._schedule.pending(self.progress.steps),
         }
         with self.saver.writing("step", self.progress.steps) as draft:
@@ -301,9 +302,9 @@ class Run:
         self._checkpoint()
         self.saver.wait()
 
-    def _open_files(self, history: Sequence[Metrics]) -> None:
+    def _open_files(self, history: Sequence[Metrics], events: int = 0) -> None:
         path = self.folder.path
-        self.log = MetricsLog(path, history, resumed=self.folder.resumed)
+        self.log = MetricsLog(path, history, events)
         self.saver = Saver(path, self.config.keep_checkpoints, self.log.flush)
 
 

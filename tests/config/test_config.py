@@ -100,7 +100,7 @@ def test_the_rate_of_updates_replaces_that_of_a_preset_however_it_is_given():
 
 
 def test_an_older_run_that_has_the_default_of_updates_per_episode_can_be_read(tmp_path):
-    values = {**json.loads(Config(episodes_per_update=8).to_json()), "updates_per_episode": 1.0}
+    values = {**dataclasses.asdict(Config(episodes_per_update=8)), "updates_per_episode": 1.0}
     (tmp_path / "config.json").write_text(json.dumps(values))
     assert Config.from_json(tmp_path / "config.json") == Config(episodes_per_update=8)
 
@@ -148,7 +148,18 @@ def test_json_round_trip(config, tmp_path):
     path.write_text(config.to_json())
     where = None if config.run_dir is None else str(tmp_path)
     assert Config.from_json(path) == config.replace(run_dir=where)
-    assert list(json.loads(path.read_text())) == list(vars(config))
+    assert list(json.loads(path.read_text())) == [*vars(config), "checksum"]
+
+
+def test_a_changed_file_is_refused_unless_its_checksum_is_taken_out(tmp_path):
+    path = tmp_path / "config.json"
+    path.write_text(Config(seed=1).to_json().replace('"seed": 1', '"seed": 3'))
+    with pytest.raises(ConfigError, match="the checksum is wrong: the file is damaged or was edited"):
+        Config.from_json(path)
+    values = json.loads(path.read_text())
+    del values["checksum"]
+    path.write_text(json.dumps(values))
+    assert Config.from_json(path).seed == 3
 
 
 @pytest.mark.parametrize(

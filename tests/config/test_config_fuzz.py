@@ -3,6 +3,7 @@
 ``PYQMIX_FUZZ=100000 pytest tests/config/test_config_fuzz.py`` tries more of them.
 """
 
+import dataclasses
 import json
 import os
 
@@ -52,7 +53,7 @@ def test_options_are_a_plan_or_refused_and_import_nothing(tmp_path, canary, exam
 def test_the_check_sees_an_import_where_the_gate_is_taken_away(tmp_path, canary, monkeypatch, options):
     config_fuzz.warm_up()
     path = tmp_path / "config.json"
-    path.write_text(json.dumps({**json.loads(Config(**config_fuzz.SMALL).to_json()), **options}))
+    path.write_text(json.dumps({**dataclasses.asdict(Config(**config_fuzz.SMALL)), **options}))
     assert check(path) == "refused"
     assert not canary.exists()
     monkeypatch.setattr(saved, "require_trusted_name", lambda *_: None)

@@ -3,6 +3,7 @@
 ``python tests/helpers/config_fuzz.py 100000`` tries this number of them.
 """
 
+import dataclasses
 import json
 import random
 import re
@@ -124,7 +125,7 @@ def damaged(draw, text):
 
 def example(draw):
     """Draw the bytes of a config.json."""
-    options = json.loads(draw.choice(BASES).to_json())
+    options = dataclasses.asdict(draw.choice(BASES))  # without the checksum, which whoever sends it can make
     for _ in range(draw.choice((0, 1, 1, 2, 4))):
         change(draw, options)
     text = json.dumps(options).encode()
@@ -177,7 +178,7 @@ def warm_up():
         for name in registry.names:
             registry[name]
     for base in BASES:
-        Config(**json.loads(base.to_json()))
+        Config(**dataclasses.asdict(base))
 
 
 def forget():

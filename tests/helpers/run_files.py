@@ -47,6 +47,13 @@ def results(folder):
     return metrics(folder), scalars(folder), summary(folder), last.name, tensors
 
 
+def options_of(folder):
+    """The options in config.json, without their checksum, so that they can be changed."""
+    options = json.loads((folder / "config.json").read_text())
+    options.pop("checksum", None)
+    return options
+
+
 def save_networks(folder, learner, steps):
     """Write a checkpoint that has the networks alone."""
     (folder / checkpoint.FOLDER).mkdir()

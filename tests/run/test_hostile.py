@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from config_fuzz import CANARY, forget, warm_up
+from run_files import options_of
 from watch import watching
 
 from pyqmix import Config, ConfigError, load_policy
@@ -96,8 +97,7 @@ def contents(folder):
 
 
 def change(folder, **options):
-    path = folder / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **options}))
+    (folder / "config.json").write_text(json.dumps({**options_of(folder), **options}))
 
 
 READS_CONFIG = ("eval", "resume", "evaluate_run", "record_run")

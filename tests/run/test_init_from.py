@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 import torch
+from run_files import options_of
 from safetensors.torch import load_file
 
 from pyqmix import Config, ConfigError, train
@@ -70,7 +71,7 @@ def test_networks_of_other_kinds_share_what_has_the_same_name(tiny_run, learner)
 
 def test_the_other_run_may_have_networks_that_are_unknown_here(tiny_run, learner, tmp_path):
     folder = shutil.copytree(tiny_run, tmp_path / "run")
-    options = json.loads((folder / "config.json").read_text())
+    options = options_of(folder)
     (folder / "config.json").write_text(json.dumps({**options, "agent": "gone", "env": "gone:Env"}))
     assert "agent: 6 of 6" in init_from(learner(), folder)
 
@@ -90,7 +91,7 @@ def test_a_run_starts_from_it_says_so_and_can_be_resumed(tiny_run, tiny_config, 
     result = train(tiny_config(**options))
     assert "\ninitial weights from " in capsys.readouterr().out
     assert_equal(result.learner.agent, weights(tiny_run), "agent")
-    assert json.loads((tmp_path / "run/config.json").read_text())["init_from"] == str(tiny_run)
+    assert options_of(tmp_path / "run")["init_from"] == str(tiny_run)
     resumed = Config.from_json(tmp_path / "run/config.json").replace(total_steps=40)
     monkeypatch.setattr("pyqmix.run.run.init_from", None)  # it is not called
     assert train(resumed, resume=True).summary["updates"] > 0

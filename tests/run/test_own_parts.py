@@ -1,11 +1,10 @@
 """Environments, agents and mixers of a user's own train without an edit of pyqmix."""
 
-import json
-
 import own_parts
 import pytest
 import torch
 from own_parts import CellAgent, LinearAgent, Meeting, WeightedSum
+from run_files import options_of
 
 from pyqmix import Config, ConfigError, from_preset, train
 from pyqmix.run.evaluate import evaluate_run
@@ -25,7 +24,7 @@ def test_own_parts_train_resume_and_evaluate(tmp_path, agent, mixer):
     config = Config(**options(tmp_path, episode_limit=6))
     result = train(config, env=Meeting, agent=agent, mixer=mixer, quiet=True)
     assert result.summary["updates"] > 0
-    saved = json.loads((result.run_dir / "config.json").read_text())
+    saved = options_of(result.run_dir)
     assert saved["env"] == "own_parts:Meeting"
     assert saved["task"] is None
     assert saved["mixer"] == ("qmix" if mixer is None else "own_parts:WeightedSum")

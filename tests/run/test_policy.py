@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 import torch
-from run_files import save_networks, seal
+from run_files import options_of, save_networks, seal
 from torch import nn
 
 from pyqmix import Config, ConfigError, EpisodeRing, load_policy, make_env
@@ -95,7 +95,7 @@ def test_it_needs_neither_environment_nor_current_folder(runs, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, "lbforaging", None)
     monkeypatch.setattr(Config, "create_env", lambda self: pytest.fail("an environment was built"))
-    options = json.loads((folder / "config.json").read_text())
+    options = options_of(folder)
     (folder / "config.json").write_text(json.dumps({**options, "env": "gone", "option_of_gone": 3}))
     policy = load_policy("run")
     assert policy.config["option_of_gone"] == 3
@@ -258,7 +258,7 @@ def test_a_users_agent_acts_with_its_own_hidden_state(runs, monkeypatch):
 
 def test_an_agent_that_is_unknown_here_is_named(runs):
     folder = runs(env="two_step")
-    options = json.loads((folder / "config.json").read_text())
+    options = options_of(folder)
     for name in ("gone", "gone:Agent"):
         (folder / "config.json").write_text(json.dumps({**options, "agent": name}))
         with pytest.raises(ConfigError, match=f"its agent '{name}' .*agent: .*{name}"):
@@ -283,7 +283,7 @@ def test_an_agent_that_is_unknown_here_is_named(runs):
 )
 def test_options_that_cannot_be_used_are_named(runs, changes, message):
     folder = runs(env="two_step")
-    options = json.loads((folder / "config.json").read_text())
+    options = options_of(folder)
     (folder / "config.json").write_text(json.dumps({**options, **changes}))
     with pytest.raises(ConfigError, match=message):
         load_policy(folder)

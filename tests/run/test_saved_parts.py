@@ -6,6 +6,7 @@ import own_parts
 import pytest
 import torch
 import user_networks
+from run_files import options_of
 
 from pyqmix import Config, ConfigError, load_policy, train
 from pyqmix.run import checkpoint
@@ -25,8 +26,8 @@ def run(tmp_path):
 
 
 def rename(run, **names):
-    path = run.run_dir / "config.json"
-    path.write_text(json.dumps({**json.loads(path.read_text()), **names}))
+    options = options_of(run.run_dir)
+    (run.run_dir / "config.json").write_text(json.dumps({**options, **names}))
 
 
 def test_buffers_are_in_checkpoints(run):

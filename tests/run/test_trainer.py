@@ -11,6 +11,7 @@ import time
 import pytest
 import torch
 from run_files import checkpoint_files as checkpoints
+from run_files import options_of
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -93,7 +94,7 @@ def test_no_file_is_a_pickle(tiny_run):
 
 
 def test_config_file_has_every_option(tiny_run, tiny_config):
-    values = json.loads((tiny_run / "config.json").read_text())
+    values = options_of(tiny_run)
     assert values == vars(tiny_config(run_dir=str(tiny_run)))
 
 

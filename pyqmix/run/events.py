@@ -1,0 +1,85 @@
+"""The lines of metrics.csv as TensorBoard events."""
+
+from __future__ import annotations
+
+import io
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.record_writer import RecordWriter
+
+from pyqmix.base.files import flush, naming
+from pyqmix.run.metrics import COLUMNS, Metrics
+
+NAME = "events.out.tfevents.pyqmix"
+ANY = "events.out.tfevents.*"  # also those of other programs
+
+
+class EventFile:
+    """Appends events to the one file that a run has for TensorBoard; nothing waits in memory.
+
+    Args:
+        run_dir: the run's folder.
+        history: the lines of a resumed run.
+        size: of the file when these had been written: what lies behind is cut off. Where the file is shorter, it
+            is written again from the lines, with the time of now.
+
+    Attributes:
+        size: of the file now, in bytes.
+
+    Raises:
+        OSError: of every method: the file cannot be written; ``filename`` is the file's.
+    """
+
+    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), size: int = 0) -> None:
+        self.path = run_dir / NAME
+        with naming(self.path):
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            self._file = os.fdopen(os.open(self.path, flags, 0o644), "r+b", buffering=0)
+            whole = 0 < size <= os.fstat(self._file.fileno()).st_size
+            self._file.truncate(size if whole else 0)
+            self.size = self._file.seek(0, os.SEEK_END)
+        if not whole:
+            self._append([Event(wall_time=time.time(), file_version="brain.Event:2")])
+            for metrics in history:
+                self.write(metrics)
+
+    def write(self, metrics: Metrics) -> None:
+        """Append the values of a line."""
+        values = {name: getattr(metrics, name) for name in COLUMNS if name != "steps"}
+        now = time.time()
+        self._append(
+            [
+                Event(wall_time=now, step=metrics.steps, summary=_summary(name, value))
+                for name, value in values.items()
+                if value is not None
+            ]
+        )
+
+    def flush(self) -> None:
+        """Wait until the file is on the disk."""
+        flush(self.path)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _append(self, events: Sequence[Event]) -> None:
+        records = io.BytesIO()
+        writer = RecordWriter(records)
+        for event in events:
+            writer.write(event.SerializeToString())
+        data = records.getvalue()
+        with naming(self.path):
+            written = 0
+            while written < len(data):
+                written += os.write(self._file.fileno(), data[written:])
+        self.size += len(data)
+
+
+def _summary(name: str, value: float) -> Summary:
+    return Summary(value=[Summary.Value(tag=name, simple_value=value)])
