@@ -114,7 +114,7 @@ def read_progress(found: Manifest) -> Progress:
     try:
         progress = Progress(**values)
         for name, value in vars(progress).items():
-            require_number(name, value, low=0) if name == "due_updates" else require_int(name, value, 0)
+            require_number(name, value, low=-1e-6) if name == "due_updates" else require_int(name, value, 0)
     except (TypeError, ValueError) as error:
         raise ConfigError(
             f"{found.folder / manifest.NAME}: expected the progress of a run, but {error}"
