@@ -5,6 +5,10 @@
 
 namespace pyqmix {
 
+std::int64_t find_not_finite(const float* values, std::int64_t count) {
+    return PYQMIX_AT_SIMD_LEVEL(find_not_finite, values, count);
+}
+
 std::int64_t encode(Storage type, const float* from, std::int64_t count, std::byte* to) {
     return PYQMIX_AT_SIMD_LEVEL(encode, type, from, count, to);
 }

@@ -28,9 +28,12 @@ inline const char* storage_name(Storage type) {
 }
 
 // Writes `count` floats in a storage type. Returns the index of the first value that it cannot hold
-// exactly, or -1.
+// exactly, or that is not finite; or -1.
 std::int64_t encode(Storage type, const float* from, std::int64_t count, std::byte* to);
 void decode(Storage type, const std::byte* from, std::int64_t count, float* to);
+
+// The index of the first value that is not finite, or -1.
+std::int64_t find_not_finite(const float* values, std::int64_t count);
 
 // Rows of `width` flags, each row in bits of its own whole bytes, the first flag in the lowest bit.
 void pack_flags(const bool* from, std::int64_t rows, std::int64_t width, std::byte* to);

@@ -51,6 +51,21 @@ const Eight& flags_of(std::byte byte) { return kFlags[static_cast<unsigned>(byte
 
 }  // namespace
 
+std::int64_t find_not_finite(const float* values, std::int64_t count) {
+    constexpr std::uint32_t kExponent = 0x7f800000;
+    const auto not_finite = [&](std::int64_t i) {
+        std::uint32_t bits;
+        std::memcpy(&bits, values + i, sizeof bits);
+        return (bits & kExponent) == kExponent;
+    };
+    std::int32_t any = 0;
+    for (std::int64_t i = 0; i < count; ++i) any |= static_cast<std::int32_t>(not_finite(i));
+    if (!any) return -1;
+    std::int64_t i = 0;
+    while (!not_finite(i)) ++i;
+    return i;
+}
+
 std::int64_t encode(Storage type, const float* from, std::int64_t count, std::byte* to) {
     switch (type) {
         case Storage::int8:
@@ -61,7 +76,7 @@ std::int64_t encode(Storage type, const float* from, std::int64_t count, std::by
             return narrow(from, count, reinterpret_cast<std::int16_t*>(to));
         default:
             std::memcpy(to, from, static_cast<std::size_t>(count) * sizeof(float));
-            return -1;
+            return find_not_finite(from, count);
     }
 }
 

@@ -6,6 +6,7 @@
 
 #define PYQMIX_DECLARE_CODEC_LEVEL(level)                                                      \
     namespace pyqmix::level {                                                                  \
+    std::int64_t find_not_finite(const float* values, std::int64_t count);                     \
     std::int64_t encode(Storage type, const float* from, std::int64_t count, std::byte* to);   \
     void decode(Storage type, const std::byte* from, std::int64_t count, float* to);           \
     void pack_flags(const bool* from, std::int64_t rows, std::int64_t width, std::byte* to);   \

@@ -1,6 +1,7 @@
 #include "replay/episode_ring.h"
 
 #include <algorithm>
+#include <cmath>
 #include <new>
 #include <string>
 #include <utility>
@@ -10,7 +11,13 @@ namespace {
 
 constexpr char kMagic[8] = {'p', 'y', 'q', 'm', 'r', 'i', 'n', '2'};
 
-void refuse_lossy(const char* field, float value, Storage type) {
+[[noreturn]] void refuse_not_finite(const char* field, float value) {
+    throw std::invalid_argument(std::string(field) + ": expected finite numbers, got " +
+                                std::to_string(value));
+}
+
+[[noreturn]] void refuse_lossy(const char* field, float value, Storage type) {
+    if (type == Storage::float32) refuse_not_finite(field, value);
     throw std::invalid_argument(std::string(field) + ": " + std::to_string(value) +
                                 " cannot be stored exactly as " + storage_name(type));
 }
@@ -111,6 +118,7 @@ template <typename Action>
 void EpisodeRing::write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                              bool terminated) {
     const EpisodeSpec& s = layout_.spec;
+    if (!std::isfinite(reward)) refuse_not_finite("rewards", reward);
     std::byte* to = at(slot, layout_.actions + t * s.n_agents * layout_.action_bytes);
     for (std::int64_t i = 0; i < s.n_agents; ++i, to += layout_.action_bytes) {
         const std::int64_t taken = actions[i];
@@ -146,6 +154,7 @@ void EpisodeRing::finish(std::int64_t slot, std::int64_t steps) {
                                     std::to_string(layout_.spec.episode_limit) + ", got " +
                                     std::to_string(steps));
     require_actions(slot, steps);
+    require_finite(slot, steps);
     set_length(slot, steps);
 }
 
@@ -163,6 +172,20 @@ void EpisodeRing::require_actions(std::int64_t slot, std::int64_t steps) const {
     if (highest >= s.n_actions)
         throw std::invalid_argument("actions: expected 0 to " + std::to_string(s.n_actions - 1) +
                                     ", got " + std::to_string(highest));
+}
+
+void EpisodeRing::require_finite(std::int64_t slot, std::int64_t steps) const {
+    const EpisodeSpec& s = layout_.spec;
+    const auto require = [&](const char* field, std::int64_t offset, std::int64_t count) {
+        const auto* const values = reinterpret_cast<const float*>(at(slot, offset));
+        const std::int64_t found = find_not_finite(values, count);
+        if (found >= 0) refuse_not_finite(field, values[found]);
+    };
+    const std::int64_t points = steps + 1;
+    require("rewards", layout_.rewards, steps);
+    if (s.obs_storage == Storage::float32)
+        require("obs", layout_.obs, points * s.n_agents * s.obs_dim);
+    if (s.state_storage == Storage::float32) require("state", layout_.state, points * s.state_dim);
 }
 
 void EpisodeRing::copy_image(std::int64_t slot, std::byte* to) const {

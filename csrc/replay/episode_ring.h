@@ -90,7 +90,8 @@ class EpisodeRing {
     void write_step(std::int64_t slot, std::int64_t t, const Action* actions, float reward,
                     bool terminated);
     void write_episode(std::int64_t slot, const EpisodeIn& episode);
-    // For an episode stored without these: checks that it can be sampled, and sets its length.
+    // For an episode stored without these: checks its actions, and that its numbers are finite, and
+    // sets its length.
     void finish(std::int64_t slot, std::int64_t steps);
 
     // Where fields lie: o (n, O), the masks (n, bytes of a mask) and s (S) of time t, for a writer
@@ -141,6 +142,7 @@ class EpisodeRing {
     void set_length(std::int64_t slot, std::int64_t length);
     void write_points(std::int64_t slot, std::int64_t t, std::int64_t count, const PointIn& points);
     void require_actions(std::int64_t slot, std::int64_t steps) const;
+    void require_finite(std::int64_t slot, std::int64_t steps) const;
     void sweep(Role role, int id) { control_.sweep(role, id); }
 
     RingMemory memory_;

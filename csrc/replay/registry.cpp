@@ -56,14 +56,12 @@ struct Registry::Forks {
 };
 
 Registry::Registry(int fd) : fd_(fd) {
-    if (fd_ < 0) return;  // a fork copies such a ring whole, its holders with it
     Forks& forks = Forks::instance();
     std::lock_guard lock(forks.mutex);
     forks.all.push_back(this);
 }
 
 Registry::~Registry() {
-    if (fd_ < 0) return;
     Forks& forks = Forks::instance();
     std::lock_guard lock(forks.mutex);
     forks.all.erase(std::find(forks.all.begin(), forks.all.end(), this));
@@ -83,7 +81,7 @@ int Registry::enter(Role role, std::uint64_t hint, const Sweep& sweep) {
         const auto id = static_cast<int>((hint + static_cast<std::uint64_t>(tried)) %
                                          static_cast<std::uint64_t>(count));
         if (!take(byte_of(role, id))) continue;
-        if (fd_ >= 0) sweep(role, id);  // the last holder may have died
+        sweep(role, id);  // the last holder may have died, or have stayed behind in a fork
         return id;
     }
     throw std::runtime_error(std::string(role == Role::writer ? "writers" : "samplers") +
@@ -97,8 +95,8 @@ void Registry::leave(Role role, int id, std::uint64_t generation) {
 
 bool Registry::reap(Role role, int id, const Sweep& sweep) {
     const int byte = byte_of(role, id);
-    if (fd_ < 0 || held_[static_cast<std::size_t>(byte)].load(std::memory_order_relaxed) ||
-        !unlocked(byte) || !take(byte))
+    if (held_[static_cast<std::size_t>(byte)].load(std::memory_order_relaxed) || !unlocked(byte) ||
+        !take(byte))
         return false;
     sweep(role, id);
     give_back(byte);
@@ -138,6 +136,7 @@ void Registry::give_back(int byte) {
 }
 
 bool Registry::unlocked(int byte) const {
+    if (fd_ < 0) return true;  // whoever held it stayed behind in a fork
     struct flock asked = lock_of(F_WRLCK, byte);
     if (fcntl(fd_, F_OFD_GETLK, &asked) != 0) refuse("the ring's locks cannot be read");
     return asked.l_type == F_UNLCK;

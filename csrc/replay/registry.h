@@ -24,9 +24,9 @@ class Registry {
    public:
     using Sweep = std::function<void(Role, int)>;
 
-    // `fd` is the ring's file, or -1 for a ring of one process, where no holder can die alone. The
-    // caller keeps owning it. No lock is taken through it, so that it also sees the locks of this
-    // process.
+    // `fd` is the ring's file, or -1 for a ring of one process, where no holder can die alone; a
+    // forked child has a copy of that ring, without holders. The caller keeps owning the file. No
+    // lock is taken through it, so that it also sees the locks of this process.
     explicit Registry(int fd);
     ~Registry();
     Registry(const Registry&) = delete;

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from pyqmix import _C
 
+MOST_ACTIONS, LARGEST_SIZE = 1 << 16, (1 << 31) - 1  # an action is stored in two bytes
 STORAGE_DTYPES = ("int8", "uint8", "int16", "float32")
 
 
@@ -27,7 +28,8 @@ class EpisodeSpec:
         state_scale: likewise S factors, by which the mixer multiplies states.
 
     Raises:
-        ValueError: a size is not a positive integer, a storage dtype is unknown, or a scale is of another size.
+        ValueError: a size is not a positive integer or is too large, a storage dtype is unknown, or a scale is of
+            another size.
     """
 
     n_agents: int
@@ -46,6 +48,9 @@ class EpisodeSpec:
             size = getattr(self, name)
             if isinstance(size, bool) or not isinstance(size, int) or size < 1:
                 raise ValueError(f"{name}: expected a positive integer, got {size!r}")
+            most = MOST_ACTIONS if name == "n_actions" else LARGEST_SIZE
+            if size > most:
+                raise ValueError(f"{name}: expected at most {most:,}, got {size:,}")
         for name in ("obs_storage", "state_storage"):
             if getattr(self, name) not in STORAGE_DTYPES:
                 expected = ", ".join(STORAGE_DTYPES)

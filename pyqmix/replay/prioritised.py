@@ -24,6 +24,7 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
+from pyqmix.replay.in_use import exclusive
 from pyqmix.replay.ring import EpisodeRing
 from pyqmix.replay.sampler import EpisodeSampler, Out, array_of, require_names
 
@@ -50,7 +51,8 @@ class PrioritisedSampler(EpisodeSampler):
     """Draws batches of whole episodes by their priorities.
 
     An episode that no error is known of has the largest priority that any has had; one that is overwritten loses
-    its own. Used from one thread at a time, in the process that made it.
+    its own. Used from one thread at a time, in the process that made it: a call from elsewhere raises a
+    RuntimeError.
 
     Args:
         ring: where the episodes lie.
@@ -66,13 +68,14 @@ class PrioritisedSampler(EpisodeSampler):
         self._probabilities = np.empty(0)
         self._learned: deque[_Learned] = deque()
 
+    @exclusive
     def sample(self, batch_size: int, out: Out | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes by their priorities, with replacement; see :class:`EpisodeSampler`.
 
         Raises:
             ValueError: batch_size is not positive, no episode is published; or out does not fit.
             RingBusyError: writers held too many slots just now.
-            RuntimeError: this sampler is another process's.
+            RuntimeError: this sampler is another process's, or another thread is using it.
         """
         while len(self._learned) > 1:
             self._set_errors(self._learned.popleft())
@@ -80,6 +83,7 @@ class PrioritisedSampler(EpisodeSampler):
         self._places, self._probabilities = self._prioritised.drawn()
         return batch
 
+    @exclusive
     def importance(self, beta: float) -> Tensor:
         """Return the importance weights (B,) float32 of the last batch, the largest of which is 1.
 
@@ -89,6 +93,7 @@ class PrioritisedSampler(EpisodeSampler):
         rarest = self._probabilities.min()
         return torch.from_numpy((self._probabilities / rarest) ** -beta).float()
 
+    @exclusive
     def learn(self, errors: Tensor) -> None:
         """Take in the mean absolute errors (B,) of the last batch's episodes, without waiting for their device.
 
@@ -106,6 +111,7 @@ class PrioritisedSampler(EpisodeSampler):
             copied.record(torch.cuda.current_stream(errors.device))
         self._learned.append(_Learned(self._places, host, copied))
 
+    @exclusive
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that the next draws depend on, besides what the ring holds: arrays by their names.
 
@@ -125,6 +131,7 @@ class PrioritisedSampler(EpisodeSampler):
             ),
         }
 
+    @exclusive
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a :meth:`state`, as :meth:`EpisodeSampler.load_state` does.
 

@@ -2,17 +2,18 @@
 
 Threading contract: any number of writers (8,192 at a time) and up to 16 samplers may use one ring at once,
 from different threads and, if it is shared, from different processes; one writer or sampler is used from one
-thread at a time, in the process that made it. A writer has one open episode, a sampler one batch that it is
-copying. Nobody waits for anybody: publish, abort and the release of a batch are wait-free; a claim or a
-sample makes a bounded number of attempts, and raises RingBusyError if too much is in use. Only published
-episodes are ever sampled, and none is overwritten while it is copied. A process may be killed at any moment:
-the slot that it was writing and the batch that it was copying are given back when somebody needs them. Keep
-``capacity > writers + samplers * batch_size``, or the ring will be busy.
+thread at a time, in the process that made it, and refuses others. A writer has one open episode, a sampler one
+batch that it is copying. Nobody waits for anybody: publish, abort and the release of a batch are wait-free; a
+claim or a sample makes a bounded number of attempts, and raises RingBusyError if too much is in use. Only
+published episodes are ever sampled, and none is overwritten while it is copied. A process may be killed at any
+moment: the slot that it was writing and the batch that it was copying are given back when somebody needs them.
+Keep ``capacity > writers + samplers * batch_size``, or the ring will be busy.
 
 A shared ring reaches another process as an argument of ``multiprocessing.Process`` under every start method,
 through a ``multiprocessing`` queue or pipe, or as a descriptor (:meth:`EpisodeRing.fileno`,
 :meth:`EpisodeRing.attach`). Processes must be of one user; the ring trusts them. What a ring holds is lost
-with the last process that has it, unless it is saved.
+with the last process that has it, unless it is saved. A forked child has a copy of a ring that is not shared:
+it must make writers and samplers of its own, which use the copy.
 """
 
 from __future__ import annotations
@@ -64,7 +65,6 @@ class EpisodeRing:
 
     Raises:
         ValueError: capacity is not a positive integer.
-        OverflowError: the sizes exceed what can be counted.
         MemoryError: the slots do not fit in the memory that is free; the arithmetic is in the message.
     """
 
@@ -236,7 +236,12 @@ class EpisodeRing:
         """Take the next ``count`` tickets, and return the first: :meth:`EpisodeWriter.open` redeems one.
 
         Tickets are slots in their order, so episodes lie where their tickets say, whoever writes them first.
+
+        Raises:
+            ValueError: count is not an integer from 1 to the capacity.
         """
+        if isinstance(count, bool) or not isinstance(count, int) or not 1 <= count <= self.capacity:
+            raise ValueError(f"count: expected an integer from 1 to the capacity {self.capacity}, got {count!r}")
         return self.native.reserve(count)
 
     def __reduce__(self) -> tuple[Callable[[Any], EpisodeRing], tuple[Any]]:

@@ -15,6 +15,7 @@ from pyqmix import _C
 from pyqmix.base.spec import spec_of
 from pyqmix.replay.batch import BatchView, EpisodeBatch
 from pyqmix.replay.device_store import DeviceStore
+from pyqmix.replay.in_use import InUse, exclusive
 from pyqmix.replay.slot import RingBusyError
 
 Out = EpisodeBatch | Callable[[int], EpisodeBatch]
@@ -23,7 +24,7 @@ Out = EpisodeBatch | Callable[[int], EpisodeBatch]
 class EpisodeSampler:
     """Draws batches of whole episodes; made by :meth:`pyqmix.EpisodeRing.sampler`.
 
-    Used from one thread at a time, in the process that made it.
+    Used from one thread at a time, in the process that made it: a call from elsewhere raises a RuntimeError.
 
     Args:
         ring: where the episodes lie.
@@ -32,11 +33,13 @@ class EpisodeSampler:
     """
 
     def __init__(self, ring: _C.EpisodeRing, sampler: _C.PinnedBatch, store: DeviceStore | None = None) -> None:
+        self._in_use = InUse("this sampler")
         self._ring, self._sampler, self._store = ring, sampler, store
         self._spec = spec_of(ring.spec)
         # The last two, which callers use in turns; and their views, by batch size and steps.
         self._outs: deque[tuple[ReferenceType[EpisodeBatch], dict[tuple[int, int], BatchView]]] = deque(maxlen=2)
 
+    @exclusive
     def sample(self, batch_size: int, out: Out | None = None, room: int | None = None) -> EpisodeBatch:
         """Copy ``batch_size`` episodes, uniform over the published ones, without replacement.
 
@@ -53,7 +56,7 @@ class EpisodeSampler:
         Raises:
             ValueError: batch_size is not positive, or exceeds the published episodes; or out or room does not fit.
             RingBusyError: writers held too many slots just now.
-            RuntimeError: this sampler is another process's.
+            RuntimeError: this sampler is another process's, or another thread is using it.
         """
         if batch_size < 1:
             raise ValueError(f"batch_size: expected a positive integer, got {batch_size!r}")
@@ -77,6 +80,7 @@ class EpisodeSampler:
     def learn(self, errors: Tensor) -> None:
         """Take in the mean absolute errors (B,) of the last batch's episodes; uniform draws ignore them."""
 
+    @exclusive
     def state(self) -> dict[str, NDArray[Any]]:
         """Return all that the next draws depend on, besides what the ring holds: arrays by their names.
 
@@ -84,6 +88,7 @@ class EpisodeSampler:
         """
         return self._sampler.state()
 
+    @exclusive
     def load_state(self, state: Mapping[str, NDArray[Any]]) -> None:
         """Go on from a :meth:`state`: with the ring as it was then, every draw is the one that followed.
 

@@ -35,7 +35,8 @@ class EpisodeSlot:
             state: (S,) float32; None where the spec says that it is the concatenated observations.
 
         Raises:
-            ValueError: a dtype or shape does not fit, or the storage dtype cannot hold a value exactly.
+            ValueError: a dtype or shape does not fit, or a value is NaN or infinite, or the storage dtype cannot
+                hold it exactly.
             RuntimeError: the episode has begun or ended already.
         """
         self._open().begin(obs, avail, state)
@@ -60,7 +61,8 @@ class EpisodeSlot:
             state: (S,) float32, likewise, or None as in :meth:`begin`.
 
         Raises:
-            ValueError: as for begin; or an action is out of range, or the slot is full.
+            ValueError: as for begin; or the reward is not finite in float32, an action is out of range, or the
+                slot is full.
             RuntimeError: the episode has not begun, or has ended.
         """
         self._open().append(actions, reward, terminated, obs, avail, state)
@@ -96,7 +98,7 @@ class EpisodeSlot:
         obs (T+1, n, O) and state (T+1, S), in the spec's storage dtypes (no state where it is the concatenated
         observations); avail (T+1, n, ceil(A/8)) uint8, the bits of ``numpy.packbits(mask, axis=-1,
         bitorder="little")``; actions (T, n) uint8, or uint16 where A > 256; rewards (T,) float32; terminated
-        (T,) bool. Nothing checks what is stored, apart from the actions. The arrays become read-only when the
+        (T,) bool. :meth:`finish` checks what is stored. The arrays become read-only when the
         episode ends, but slices taken before do not: they must not be kept.
 
         Raises:
@@ -108,7 +110,8 @@ class EpisodeSlot:
         """End an episode of ``steps`` steps that was stored in the views.
 
         Raises:
-            ValueError: steps is not in [1, episode_limit], or an action is out of range.
+            ValueError: steps is not in [1, episode_limit], an action is out of range, or a reward, observation or
+                state is NaN or infinite.
             RuntimeError: the episode has ended.
         """
         self._open().finish(steps)
@@ -146,7 +149,7 @@ class EpisodeWriter:
     """
 
     def __init__(self, native: _C.EpisodeRing) -> None:
-        self._writer = _C.EpisodeWriter(native)
+        self._ring, self._writer = native, _C.EpisodeWriter(native)
 
     @contextmanager
     def episode(self) -> Iterator[EpisodeSlot]:
@@ -169,12 +172,18 @@ class EpisodeWriter:
         """Open an episode that the caller publishes or aborts; where one function sees it end, use episode().
 
         Args:
-            ticket: where to begin, of :meth:`EpisodeRing.reserve`; the next one without it.
+            ticket: where to begin, of :meth:`EpisodeRing.reserve`; the next one without it. One that has been
+                redeemed already is not detected: its episode lies where the first one's does, or takes its place.
 
         Raises:
             RingBusyError: no slot is free.
             RuntimeError: this writer has an open episode already, or is another process's.
+            ValueError: the ticket was never given.
         """
+        if ticket is not None and (
+            isinstance(ticket, bool) or not isinstance(ticket, int) or not 0 <= ticket < self._ring.tickets
+        ):
+            raise ValueError(f"ticket: expected one of the {self._ring.tickets} given so far, got {ticket!r}")
         if not self._writer.open(ticket):
             raise RingBusyError("no slot of the ring is free: raise its capacity")
         return EpisodeSlot(self._writer)

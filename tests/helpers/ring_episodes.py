@@ -100,6 +100,14 @@ def die_while_sampling(ring, count):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+def fill_a_copy(ring, laps):
+    """Write a private ring's copy full, past what the parent has open and pinned."""
+    for lap in range(laps):
+        write_numbers(ring, 10 * lap, ring.capacity)
+    assert len(ring) == ring.capacity
+    assert ring.stats()["revoked"] == 1
+
+
 def use_inherited(ring, writer, sampler, outbox):
     """Tell what an inherited writer and sampler say, and what a new writer does."""
     said = []

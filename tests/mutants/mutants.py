@@ -187,7 +187,7 @@ MUTANTS = (
         f"{T}replay/test_ring_shared.py -k forked_child",
     ),
     Mutant(
-        "ring: an id is given out unswept", REGISTRY, "if (fd_ >= 0) sweep(role, id);", "",
+        "ring: an id is given out unswept", REGISTRY, "        sweep(role, id);  // the last holder may have died, or have stayed behind in a fork\n", "",
         f"{T}replay/test_ring_shared.py -k used_again",
     ),
     Mutant(
@@ -220,6 +220,25 @@ MUTANTS = (
         "ring: a file has what followed its end", "csrc/replay/ring_file.cpp",
         "if (ticket + static_cast<std::uint64_t>(control.capacity()) >= control.tickets())", "if (true)",
         f"{T}replay/test_restore.py -k followed",
+    ),
+    Mutant(
+        "ring: a sampler lets a second thread in", "pyqmix/replay/in_use.py",
+        "if not self._lock.acquire(blocking=False)", "if False", f"{T}replay/test_refused.py -k second_thread",
+    ),
+    Mutant(
+        "ring: a step's reward may be infinite", RING,
+        'if (!std::isfinite(reward)) refuse_not_finite("rewards", reward);', "",
+        f"{T}replay/test_refused.py -k finite",
+    ),
+    Mutant(
+        "ring: nothing looks at numbers in the views", RING, "    require_finite(slot, steps);\n", "",
+        f"{T}replay/test_refused.py -k views",
+    ),
+    Mutant(
+        "ring: a forked child uses a private ring as its parent", REGISTRY,
+        "for (Registry* registry : instance().all) registry->forget();",
+        "for (Registry* registry : instance().all)\n            if (registry->fd_ >= 0) registry->forget();",
+        f"{T}replay/test_ring_shared.py -k forked_child",
     ),
     Mutant(
         "prioritised: a state forgets the largest priority", DRAW, "    largest_ = state.largest;\n", "",

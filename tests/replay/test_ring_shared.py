@@ -77,7 +77,9 @@ def test_attaching_by_descriptor_sees_the_same_episodes(ring):
     slot.abort()
 
 
-def test_a_forked_child_has_none_of_its_parents_writers_and_samplers(ring):
+@pytest.mark.parametrize("shared", [True, False])
+def test_a_forked_child_has_none_of_its_parents_writers_and_samplers(shared):
+    ring = EpisodeRing(SPEC, 6, shared)
     writer, sampler = ring.writer(), ring.sampler(0)
     write(writer, number_episode(1))
     with writer.episode() as slot:
@@ -88,8 +90,20 @@ def test_a_forked_child_has_none_of_its_parents_writers_and_samplers(ring):
             "this sampler belongs to the process that made it; make one in each process",
         ]
         ring_episodes.fill(slot, number_episode(2))
-    assert numbers(ring, sampler) == [1, 2, 5]
+    assert numbers(ring, sampler) == ([1, 2, 5] if shared else [1, 2])
     assert ring.stats()["revoked"] == 0
+
+
+def test_a_forked_child_takes_the_slots_that_its_copy_of_a_private_ring_has_open():
+    ring = EpisodeRing(SPEC, 2)
+    write_numbers(ring, 0, 2)
+    sampler, writer = ring.sampler(0), ring.writer()
+    with writer.episode() as slot:
+        sampler._sampler.pin(1)
+        assert run("fork", ring_episodes.fill_a_copy, ring, 4) == 0
+        ring_episodes.fill(slot, number_episode(2))
+    sampler._sampler.release()
+    assert numbers(ring) == [1, 2]
 
 
 @pytest.mark.parametrize("method", ["fork", "forkserver"])

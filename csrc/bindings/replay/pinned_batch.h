@@ -1,4 +1,5 @@
-// A sampler as Python sees it: holds at most one batch at a time, used from one thread at a time.
+// A sampler as Python sees it: holds at most one batch at a time. Used from one thread at a time: a
+// call during another thread's is refused with std::runtime_error.
 #pragma once
 
 #include <cstdint>
@@ -6,6 +7,7 @@
 #include <vector>
 
 #include "bindings/arrays.h"
+#include "bindings/exclusive.h"
 #include "bindings/replay/ring.h"
 
 namespace pyqmix {
@@ -35,14 +37,18 @@ class PinnedBatch {
     void release();
 
     // All that the next draws depend on, besides what the ring holds: arrays by their names.
-    virtual py::dict state() const = 0;
+    py::dict state() const;
     // Takes up a state(). Throws std::invalid_argument, and changes nothing, if it is none.
-    virtual void load_state(const py::dict& state) = 0;
+    void load_state(const py::dict& state);
 
    protected:
     // Pins up to `batch` slots of the ring for this sampler and appends them.
     virtual void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
                         std::vector<std::int64_t>& slots) = 0;
+    virtual py::dict state_of_draws() const = 0;
+    virtual void load_draws(const py::dict& state) = 0;
+
+    InUse::Lock alone() const { return InUse::Lock(in_use_, "this sampler"); }
 
    private:
     EpisodeRing& ring() const { return member_.ring(); }
@@ -50,6 +56,7 @@ class PinnedBatch {
 
     Member member_;
     std::vector<std::int64_t> slots_;
+    mutable InUse in_use_;
 };
 
 }  // namespace pyqmix

@@ -9,6 +9,7 @@
 namespace pyqmix {
 
 py::array_t<std::int64_t> PinnedBatch::pin(std::int64_t batch) {
+    const InUse::Lock lock = alone();
     member_.require_here();
     if (!slots_.empty()) throw std::runtime_error("this sampler already holds a batch");
     {
@@ -22,6 +23,7 @@ py::array_t<std::int64_t> PinnedBatch::pin(std::int64_t batch) {
 }
 
 py::array_t<std::int64_t> PinnedBatch::places() const {
+    const InUse::Lock lock = alone();
     auto places = new_array<std::int64_t>({static_cast<std::int64_t>(slots_.size()), 2});
     std::int64_t* to = places.mutable_data();
     for (const std::int64_t slot : slots_) {
@@ -35,6 +37,7 @@ py::array_t<std::int64_t> PinnedBatch::places() const {
 void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py::object& state,
                          const py::array& actions, const py::array& rewards,
                          const py::array& terminated, const py::object& rows) {
+    const InUse::Lock lock = alone();
     const EpisodeSpec& s = ring().layout().spec;
     const std::vector<std::int64_t> slots = rows.is_none() ? slots_ : slots_at(rows);
     const auto batch = static_cast<std::int64_t>(slots.size());
@@ -68,8 +71,19 @@ std::vector<std::int64_t> PinnedBatch::slots_at(const py::array& rows) const {
 }
 
 void PinnedBatch::release() {
+    const InUse::Lock lock = alone();
     if (member_.here()) ring().unpin(member_.id(), slots_);
     slots_.clear();
+}
+
+py::dict PinnedBatch::state() const {
+    const InUse::Lock lock = alone();
+    return state_of_draws();
+}
+
+void PinnedBatch::load_state(const py::dict& state) {
+    const InUse::Lock lock = alone();
+    load_draws(state);
 }
 
 namespace {
@@ -94,14 +108,13 @@ class UniformSampler final : public PinnedBatch {
     UniformSampler(std::shared_ptr<EpisodeRing> ring, std::uint64_t seed)
         : PinnedBatch(std::move(ring)), draw_(seed) {}
 
-    py::dict state() const override {
+   private:
+    py::dict state_of_draws() const override {
         py::dict out;
         out["random"] = to_array(state_of(draw_.random()));
         return out;
     }
-    void load_state(const py::dict& state) override { draw_.set_random(engine_in(state)); }
-
-   private:
+    void load_draws(const py::dict& state) override { draw_.set_random(engine_in(state)); }
     void choose(EpisodeRing& ring, int sampler, std::int64_t batch,
                 std::vector<std::int64_t>& slots) override {
         ring.pin_uniform(sampler, batch, draw_, slots);
@@ -117,6 +130,7 @@ class PrioritisedSampler final : public PinnedBatch {
 
     // Of the last batch: places (B, 2), slots and generations; and probabilities (B,).
     py::tuple drawn() const {
+        const InUse::Lock lock = alone();
         const auto batch = static_cast<std::int64_t>(draw_.places().size());
         auto places = new_array<std::int64_t>({batch, 2});
         auto probabilities = new_array<double>({batch});
@@ -131,6 +145,7 @@ class PrioritisedSampler final : public PinnedBatch {
 
     // Takes in the errors (B,) of the episodes at places (B, 2).
     void set_errors(const py::array& places, const py::array& errors) {
+        const InUse::Lock lock = alone();
         const std::int64_t batch = errors.size();
         const auto* from = data_of<const std::int64_t>("places", places, {batch, 2});
         const auto* of = data_of<const double>("errors", errors, {batch});
@@ -143,7 +158,7 @@ class PrioritisedSampler final : public PinnedBatch {
         }
     }
 
-    py::dict state() const override {
+    py::dict state_of_draws() const override {
         const PrioritisedState state = draw_.state();
         py::dict out;
         out["random"] = to_array(state_of(state.random));
@@ -152,7 +167,7 @@ class PrioritisedSampler final : public PinnedBatch {
         out["generations"] = to_array(state.generations);
         return out;
     }
-    void load_state(const py::dict& state) override {
+    void load_draws(const py::dict& state) override {
         draw_.set_state({engine_in(state), *array_in<double>(state, "largest", 1),
                          vector_in<double>(state, "weights", capacity_),
                          vector_in<std::int64_t>(state, "generations", capacity_)});

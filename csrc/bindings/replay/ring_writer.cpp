@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <cmath>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -46,6 +47,10 @@ class Writer {
                 const py::array& avail, const py::object& state) {
         require_open();
         if (!begun_) throw std::runtime_error("begin the episode with its first observation");
+        if (!std::isfinite(static_cast<float>(reward)))
+            throw std::invalid_argument(
+                "reward: expected a finite number that float32 holds, got " +
+                py::str(py::float_(reward)).cast<std::string>());
         const auto* taken = data_of<const std::int64_t>("actions", actions, {spec().n_agents});
         ring().write_point(slot_, steps_ + 1, points({}, obs, avail, state));
         ring().write_step(slot_, steps_, taken, static_cast<float>(reward), terminated);
