@@ -76,9 +76,9 @@ class RunOptions:
     """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
     0 plays in the trainer's process. The results do not depend on the number."""
     step_timeout: Annotated[float, number(0.0, 1e6)] = 300.0
-    """Seconds that a step, a reset or the construction of an environment may take in a worker process (it needs
-    --num-workers). A process that takes longer is replaced and its episodes are played again; after three times
-    the run fails and names the environment. 0: no limit."""
+    """Seconds that a step, a reset or the construction of an environment may take. A worker process that takes
+    longer (--num-workers) is replaced and its episodes are played again; after three times the run fails and names
+    the environment. The trainer's process cannot end such a call, and writes a line. 0: no limit."""
     updates_per_episode: Annotated[float | None, number(above=0.0, high=10_000.0, optional=True)] = None
     """Training steps for each episode played; 0.25 is one for every four episodes. Default: 1."""
     episodes_per_update: Annotated[int | None, _OPTIONAL] = None

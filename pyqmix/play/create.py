@@ -7,6 +7,7 @@ from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
 from pyqmix.nn import Agent
+from pyqmix.play.alarm import Alarm
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
 from pyqmix.play.workers import WorkerPool, WorkerRollout
@@ -42,13 +43,15 @@ def create_rollout(
     if num_workers > 0:
         pool = WorkerPool(config, num_envs, ring, num_workers)
         return WorkerRollout(pool, agent, seed, stream, into_ring=ring is not None)
-    worlds = create_batch(config, num_envs)
-    if worlds is None:
-        env = config.create_env()
-        if isinstance(env, NativeEnv) and agent.native_kind is not None:
-            return NativeRollout(env, agent, seed, stream, ring, config.threads)
-        worlds = separate_worlds([env, *(config.create_env() for _ in range(num_envs - 1))])
-    return Rollout(worlds, agent, seed, stream, ring)
+    with Alarm(config) as alarm:
+        worlds = create_batch(config, num_envs)
+        if worlds is None:
+            env = config.create_env()
+            if isinstance(env, NativeEnv) and agent.native_kind is not None:
+                alarm.close()
+                return NativeRollout(env, agent, seed, stream, ring, config.threads)
+            worlds = separate_worlds([env, *(config.create_env() for _ in range(num_envs - 1))])
+    return Rollout(worlds, agent, seed, stream, ring, alarm)
 
 
 def require_workers_are_of_use(config: Config, env: Env) -> None:

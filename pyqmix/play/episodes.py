@@ -60,6 +60,9 @@ class Watch(Protocol):
     def leave(self) -> None:
         """Take note that no environment works."""
 
+    def close(self) -> None:
+        """Take note that no environment will work any more."""
+
 
 def in_order(outcomes: Iterable[Outcome], first: int) -> Played:
     """Put the results of the episodes first, first + 1, ... into their order."""

@@ -1,12 +1,13 @@
-"""Tells in shared memory which environment of a worker process works, and since when.
+"""Tells which environment works, and since when: one of a worker process in shared memory, or one in this process.
 
-Threading contract: the worker writes, the trainer reads. Each number is written whole, and the time last, so that
-the trainer may blame a step that has just begun, but never sees one as late that is not.
+Threading contract: the process or thread that plays writes, another one reads. Each number is written whole, and
+the time last, so that the reader may blame a step that has just begun, but never sees one as late that is not.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import MutableSequence
 from multiprocessing.context import BaseContext
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ _SINCE, _EPISODE, _STEP, _BEGUN = range(4)
 
 
 class Place(NamedTuple):
-    """The environment call that a worker made last.
+    """The environment call that was made last.
 
     Attributes:
         episode: NO_EPISODE while the environments are built.
@@ -40,10 +41,14 @@ class Place(NamedTuple):
 
 
 class Heartbeat:
-    """The heartbeat of one worker process; a :class:`pyqmix.play.episodes.Watch` there."""
+    """A :class:`pyqmix.play.episodes.Watch` that tells another process or thread.
 
-    def __init__(self, context: BaseContext) -> None:
-        self._shared = context.RawArray("d", 4)
+    Args:
+        context: of multiprocessing, to share it with a worker process; None: with threads of this process.
+    """
+
+    def __init__(self, context: BaseContext | None = None) -> None:
+        self._shared: MutableSequence[float] = [0.0] * 4 if context is None else context.RawArray("d", 4)
         self._shared[_EPISODE] = NO_EPISODE
 
     def begin(self) -> None:
@@ -64,6 +69,15 @@ class Heartbeat:
         """Take note that no environment works."""
         self._shared[_SINCE] = 0.0
 
+    def close(self) -> None:
+        """Take note that no environment will work any more."""
+        self.leave()
+
+    @property
+    def since(self) -> float:
+        """The time when the present call began; 0 where no environment works."""
+        return float(self._shared[_SINCE])
+
     @property
     def place(self) -> Place:
         """The environment call that was made last."""
@@ -71,5 +85,5 @@ class Heartbeat:
 
     def seconds_left(self, timeout: float) -> float:
         """Return the time until the present call is late; ``timeout`` where no environment works."""
-        since = float(self._shared[_SINCE])
+        since = self.since
         return timeout if since == 0.0 else since + timeout - time.monotonic()

@@ -157,10 +157,12 @@ class Rollout:
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> Rollout:
         """Return a rollout of other episodes in the same worlds, which keeps none of them."""
-        return Rollout(self._worlds, agent, seed, stream)
+        return Rollout(self._worlds, agent, seed, stream, watch=self._watch)
 
     def close(self) -> None:
         """Close the environments."""
+        if self._watch is not None:
+            self._watch.close()
         self._worlds.close()
 
     def _start_free(self, take: Callable[[bool], Ticket | None]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from pyqmix.envs import Env, env_family
 from pyqmix.envs.importing import blamed
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
+from pyqmix.play.alarm import Alarm
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.run import folder
@@ -109,8 +110,9 @@ def train(
 def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt: Interrupt) -> Result:
     with Display(config.total_steps, quiet=quiet) as display:
         found = choose(config, opened.path, which) if opened.resumed else None
-        with interrupt.may_raise():
-            world = config.create_env()
+        with interrupt.may_raise(), closing(Alarm(config)) as alarm:
+            with alarm:
+                world = config.create_env()
             with blamed(world.name, "close"):
                 world.close()
         require_workers_are_of_use(config, world)

@@ -1,0 +1,68 @@
+"""Tells of an environment that hangs in the trainer's process, where nothing can end its call.
+
+Threading contract: the thread that plays uses an :class:`Alarm`, whose own thread reads what is written there.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from types import TracebackType
+
+from pyqmix.config import Config
+from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+class Alarm(Heartbeat):
+    """A heartbeat of the environments in this process; writes one line of each call that takes too long.
+
+    A context manager for the time in which the environments are built; an exception of that ends it.
+
+    Args:
+        config: names the environment, and has the step_timeout.
+        say: writes the line.
+    """
+
+    def __init__(self, config: Config, say: Callable[[str], None] = _to_stderr) -> None:
+        super().__init__()
+        self._name, self._limit, self._say = config.task_name or config.env, config.step_timeout, say
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="pyqmix step timeout", daemon=True)
+        if self._limit:
+            self._thread.start()
+
+    def __enter__(self) -> Alarm:
+        self.enter(NO_EPISODE, 0)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.leave()
+        if error is not None:
+            self.close()
+
+    def close(self) -> None:
+        """End the watching thread."""
+        self._ended.set()
+
+    def _watch(self) -> None:
+        told = 0.0
+        left = self._limit
+        while not self._ended.wait(left):
+            since, left = self.since, self.seconds_left(self._limit)
+            if left > 0:
+                continue
+            left = self._limit
+            if since != told:
+                told = since
+                self._say(
+                    f"environment {self._name}, {self.place}: {self.place.call} has taken step_timeout = "
+                    f"{self._limit:g} s and goes on; the trainer's process cannot end it: a second Ctrl-C "
+                    "interrupts it and writes a checkpoint; with --num-workers its process would be replaced"
+                )
