@@ -19,6 +19,10 @@ class DivergenceError(RuntimeError):
     """The loss is no longer a finite number."""
 
 
+class ResourceError(RuntimeError):
+    """The machine, or a limit of it, has no further thread or process for the run."""
+
+
 class WorkerTraceback(Exception):  # noqa: N818 (only an error's cause)
     """The traceback of a worker's exception, which that exception has as its cause.
 

@@ -11,6 +11,7 @@ import tyro
 
 from pyqmix.base.options import integer
 from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
+from pyqmix.config.options import MOST_EPISODES
 from pyqmix.config.saved import require_same
 from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import evaluate_run
@@ -26,7 +27,7 @@ class Options:
 
     run_dir: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR")]
     """Folder of the run."""
-    episodes: Annotated[int, integer(1)] = 100
+    episodes: Annotated[int, integer(1, MOST_EPISODES)] = 100
     """Episodes to play."""
     seed: Annotated[int, integer(0)] = 1_000_000
     """Seed of the episodes."""

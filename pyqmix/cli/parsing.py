@@ -13,10 +13,10 @@ from typing import Any, NoReturn, TypeVar
 
 import tyro
 
-from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, environment_traceback, near
+from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, ResourceError, environment_traceback, near
 
 T = TypeVar("T")
-USER_ERRORS = (ConfigError, EnvError, DivergenceError, MemoryError, OSError)
+USER_ERRORS = (ConfigError, EnvError, DivergenceError, ResourceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
 
 

@@ -10,6 +10,8 @@ from pyqmix.envs import FAMILIES
 from pyqmix.nn import AGENTS, MIXERS
 from pyqmix.ops.backend import BACKENDS
 
+MOST_EPISODES = 1_000_000_000  # of one evaluation
+
 _POSITIVE, _OPTIONAL = integer(1), integer(1, optional=True)
 _WIDTH = integer(1, 16_384)
 _FRACTION = number(0.0, 1.0)
@@ -120,7 +122,7 @@ class RunOptions:
 
     eval_every: Annotated[int, _POSITIVE] = 25_000
     """Environment steps between greedy evaluations."""
-    eval_episodes: Annotated[int, integer(1, 1_000_000_000)] = 100
+    eval_episodes: Annotated[int, integer(1, MOST_EPISODES)] = 100
     """Episodes of each evaluation."""
     checkpoint_every: Annotated[int, _POSITIVE] = 100_000
     """Environment steps between checkpoints; the last one is always written."""

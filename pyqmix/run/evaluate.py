@@ -8,8 +8,10 @@ from typing import Any
 
 from torch import nn
 
+from pyqmix.base.exhaustion import naming_exhaustion
 from pyqmix.base.options import require_int
 from pyqmix.config import Config
+from pyqmix.config.options import MOST_EPISODES
 from pyqmix.config.trust import Trust
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent
@@ -19,6 +21,7 @@ from pyqmix.run.learner_state import load_weights
 from pyqmix.run.manifest import Manifest
 
 
+@naming_exhaustion()
 def evaluate_run(
     run_dir: Path,
     episodes: int,
@@ -47,7 +50,7 @@ def evaluate_run(
             network is unknown here or not trusted.
         EnvError: an environment raised or gave something unusable.
     """
-    require_int("episodes", episodes, 1)
+    require_int("episodes", episodes, 1, MOST_EPISODES)
     require_int("seed", seed, 0)
     config, network = load_agent(run_dir, env, agent, mixer, checkpoint, trust=trust)
     evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)

@@ -13,12 +13,14 @@ import torch
 from torch import nn
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.exhaustion import naming_exhaustion, require_threads
 from pyqmix.config import Config
 from pyqmix.envs import Env, env_family
 from pyqmix.envs.importing import blamed
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.play.alarm import Alarm
+from pyqmix.learn.network_memory import require_network_memory
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.run import folder
@@ -52,6 +54,7 @@ class Result:
         return bool(self.summary["interrupted"])
 
 
+@naming_exhaustion()
 def train(
     config: Config,
     env: Callable[..., Any] | None = None,
@@ -86,7 +89,8 @@ def train(
     Raises:
         ConfigError: an option cannot be used here, or another program is writing the folder; nothing was written.
         EnvError: an environment failed; a checkpoint holds the networks as they were then.
-        MemoryError: the replay buffer does not fit in the free memory.
+        MemoryError: the replay buffer or the networks do not fit in the free memory, or memory ran out later.
+        ResourceError: no thread or process could be started.
         DivergenceError: the loss became NaN or infinite.
         OSError: a file cannot be written.
     """
@@ -116,6 +120,7 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
             with blamed(world.name, "close"):
                 world.close()
         require_workers_are_of_use(config, world)
+        require_network_memory(config, world.spec)
         device, reason = resolve_device(config, world.spec)
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))
@@ -152,6 +157,7 @@ def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: 
 @contextmanager
 def _torch_threads(threads: int) -> Iterator[None]:
     """Set the number of threads of torch and of pyqmix's kernels; restore the caller's number afterwards."""
+    require_threads(2 * (threads - 1))  # torch's and the kernels', which are apart
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
