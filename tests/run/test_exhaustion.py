@@ -1,4 +1,4 @@
-"""A run that uses up memory, threads or processes ends in one line, and its checkpoint holds what it has learned."""
+"""A run that uses up memory, threads or processes ends in one line; its checkpoint holds what it has learned."""
 
 import subprocess
 import sys
@@ -92,16 +92,16 @@ def group_of_30_tasks(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [
-        ["--env", "lbf", "--threads", "100", "--num-envs", "200"],
-        ["--env", "gymnasium", "--task", "Foraging-5x5-2p-1f-v3", "--num-workers", "30", "--num-envs", "40"],
-    ],
-    ids=["threads", "workers"],
-)
-def test_more_threads_or_workers_than_the_system_starts(group_of_30_tasks, tmp_path, options):
-    command = [Path(sys.executable).parent / "pyqmix-train", "--total-steps", "2000", *options]
+def test_more_threads_than_the_system_starts(group_of_30_tasks, tmp_path):
+    command = [
+        Path(sys.executable).parent / "pyqmix-train",
+        "--env",
+        "lbf",
+        "--threads",
+        "100",
+        "--num-envs",
+        "200",
+    ]
     ended = subprocess.run(
         ["sh", "-c", f'echo $$ > {group_of_30_tasks}/cgroup.procs && exec "$@"', "sh", *command],
         cwd=tmp_path,
