@@ -10,7 +10,7 @@ from pyqmix.base.free_memory import MiB, free_memory
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import store_bytes
-from pyqmix.replay.memory import LOWER, ring_bytes
+from pyqmix.replay.memory import LOWER
 
 
 class BatchMemory:
@@ -50,22 +50,23 @@ class BatchMemory:
         return self._batches[0]
 
 
-def batch_note(spec: EpisodeSpec, batch_size: int, capacity: int) -> str | None:
-    """Say that a batch of the longest possible episodes does not fit next to the ring; None if it does.
+def batch_notes(spec: EpisodeSpec, batch_size: int) -> list[str]:
+    """Say that a batch of the longest possible episodes does not fit next to the ring, which has its memory.
 
     Args:
         spec: the episodes' sizes.
         batch_size: B.
-        capacity: the ring's, which is not allocated yet.
+
+    Returns:
+        One sentence, or none.
     """
     free = free_memory()
-    left = free.size - ring_bytes(spec, capacity)
-    if not 0 <= left < store_bytes(spec, batch_size):
-        return None
-    return (
-        f"{_arithmetic(spec, batch_size)}, but {free._replace(size=left)} next to the replay buffer: training "
-        f"fails if episodes get that long; lower batch_size, {LOWER}"
-    )
+    if store_bytes(spec, batch_size) <= free.size:
+        return []
+    return [
+        f"{_arithmetic(spec, batch_size)}, but {free} next to the replay buffer: training fails if episodes get "
+        f"that long; lower batch_size, {LOWER}"
+    ]
 
 
 def _require_page_locked(spec: EpisodeSpec, batch_size: int) -> None:

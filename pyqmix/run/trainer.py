@@ -23,9 +23,11 @@ from pyqmix.play.alarm import Alarm
 from pyqmix.learn.network_memory import require_network_memory
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
+from pyqmix.replay.batch_memory import batch_notes
 from pyqmix.run import folder
 from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
+from pyqmix.run.idle_notes import idle_notes
 from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.network_notes import doubts, price_notes
 from pyqmix.run.resume import choose, start_notes
@@ -81,7 +83,8 @@ def train(
         resume: go on with the run in ``config.run_dir``; one that was killed before its first checkpoint starts
             over.
         checkpoint: of a resumed run, the steps of an older checkpoint to go on from; later ones are removed.
-        quiet: print nothing; a doubt about a user's network becomes a Python warning.
+        quiet: print nothing; a doubt about a user's network, or about a part of the run that will do nothing,
+            becomes a Python warning.
 
     Returns:
         The summary and the trained networks.
@@ -128,7 +131,8 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
             display.message(line)
         run = Run(config, world.spec, device, display, opened, interrupt, found)
         try:
-            _say(config, world, run.learner, display, quiet)
+            idle = [] if opened.resumed else idle_notes(config, world.spec.episode_limit)
+            _say(config, world, run.learner, display, quiet, idle)
             with interrupt.ending():
                 while run.goes_on():
                     run.play()
@@ -142,9 +146,9 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
                 run.close()
 
 
-def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: bool) -> None:
+def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: bool, idle: list[str]) -> None:
     """Say what must be known of the environment and the networks; doubts are warnings where nothing is printed."""
-    found = doubts(config, learner)
+    found = [*doubts(config, learner), *batch_notes(world.spec, config.batch_size), *idle]
     if quiet:
         for doubt in found:
             warnings.warn(doubt, stacklevel=3)

@@ -1136,4 +1136,36 @@ MUTANTS = (
         "environments in Python show no last actions", "pyqmix/envs/family.py",
         "return LastActionEnv(env) if adds else env", "return env", f"{T}envs/test_options.py -k once",
     ),
+    Mutant(
+        "a preset's exploration does not follow the length of the run", "pyqmix/config/presets.py",
+        "total_steps * self.percent", "2_000_000 * self.percent", f"{T}config/test_config.py -k share",
+    ),
+    Mutant(
+        "a rate of updates does not count as given where it is the default", "pyqmix/config/together.py",
+        "config.updates_per_episode is not None:", "config.updates_per_episode not in (None, 1.0):",
+        f"{T}config/test_config.py -k exclude_each_other",
+    ),
+    Mutant(
+        "the limits of outer control groups are not read", "pyqmix/base/control_groups.py",
+        "for count in range(len(below), -1, -1):", "for count in range(len(below), len(below) - 1, -1):",
+        f"{T}base/test_free_memory.py -k every_group",
+    ),
+    Mutant(
+        "page cache of a control group counts as used", "pyqmix/base/control_groups.py",
+        "used - _droppable(group", "used - 0 * _droppable(group", f"{T}base/test_free_memory.py -k page_cache",
+    ),
+    Mutant(
+        "batches take the memory of the step limit", "pyqmix/replay/batch_memory.py",
+        "room = min(max(steps, 2 * self._steps), self._spec.episode_limit)", "room = self._spec.episode_limit",
+        f"{T}replay/test_batch_memory.py -k doubling",
+    ),
+    Mutant(
+        "torch's want of memory is not named", "pyqmix/base/exhaustion.py", "can't allocate memory|cannot", "cannot",
+        f"{T}base/test_exhaustion.py -k memory_is_named",
+    ),
+    Mutant(
+        "a run that never reaches a batch is not told of", "pyqmix/run/idle_notes.py",
+        "if counts.episodes < config.batch_size:", "if counts.episodes < 0:",
+        f"{T}run/test_idle_notes.py -k do_nothing",
+    ),
 )  # fmt: skip
