@@ -1,0 +1,129 @@
+"""Tiny runs that end in a second, and their comparison."""
+
+import csv
+import json
+import logging
+import os
+from pathlib import Path
+
+import harness
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from pyqmix.run.checkpoint import whole
+
+SIZES = "--batch-size 8 --buffer-size 32 --hidden-dim 8 --embed-dim 4 --hypernet-dim 8 --num-envs 2"
+TIMES = (
+    "--total-steps 700 --eval-every 200 --eval-episodes 4 --log-every 100 --checkpoint-every 20 --eps-steps 500"
+)
+COMMON = f"{SIZES} {TIMES} --eps-steps 500 --target-update 10 --updates-per-episode 0.7 --threads 1 --device cpu".split()
+TASK = ["--task", "Foraging-5x5-2p-1f-v3", "--episode-limit", "20"]
+LBF = ["--env", "lbf", *TASK, *COMMON]
+VARIANTS = {
+    "default": LBF,
+    "overlap": [*LBF, "--overlap"],
+    "prioritised": [*LBF, "--prioritised"],
+    "workers": [*["--env", "pettingzoo", "--task", "mpe.simple_spread_v3", "--num-workers", "2"], *COMMON],
+    "all of them": [
+        *[*LBF, "--overlap", "--prioritised", "--optimizer", "rmsprop", "--standardise-rewards", "masked"],
+    ],
+}
+logging.getLogger("tensorboard").setLevel(logging.ERROR)
+
+CLOCK = ("env_steps_per_second", "wall_seconds")  # columns, tags and entries that depend on the time
+
+
+def content(run_dir: Path) -> dict[str, object]:
+    """Return everything in a finished run that may not depend on how it came to its end."""
+    found: dict[str, object] = {"config.json": (run_dir / "config.json").read_text()}
+    with (run_dir / "metrics.csv").open(newline="") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            found[f"metrics.csv, line {number + 2}"] = {k: v for k, v in row.items() if k not in CLOCK}
+    summary = json.loads((run_dir / "summary.json").read_text())
+    found["summary.json"] = {k: v for k, v in summary.items() if k not in CLOCK}
+    board = EventAccumulator(str(run_dir), size_guidance={"scalars": 0}).Reload()
+    for tag in board.Tags()["scalars"]:
+        if tag not in CLOCK:
+            found[f"TensorBoard, {tag}"] = [(event.step, repr(event.value)) for event in board.Scalars(tag)]
+    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    last = newest(run_dir)
+    for path in sorted(last.iterdir()):
+        found[f"{last.name}/{path.name}"] = path.read_bytes()
+    found[f"{last.name}/progress.json"] = _without_clock(json.loads((last / "progress.json").read_text()))
+    return found
+
+
+def _without_clock(progress: dict) -> dict:
+    """Leave out the checksum over metrics.csv, which has columns of time, and the one over that checksum."""
+    del progress["checksum"], progress["metrics"]["checksum"]
+    return progress
+
+
+def newest(run_dir: Path) -> Path:
+    """Return the folder of the checkpoint with the most steps."""
+    return max(complete(run_dir), key=lambda folder: int(folder.name.partition("_")[2]))
+
+
+def complete(run_dir: Path) -> list[Path]:
+    """Return the folders of all checkpoints; those without progress.json are none."""
+    folders = (run_dir / "checkpoints").glob("step_*")
+    return [f for f in folders if f.name.partition("_")[2].isdigit() and (f / "progress.json").exists()]
+
+
+def differences(expected: dict[str, object], run_dir: Path) -> list[str]:
+    """Name what in a finished run is not as expected."""
+    found = content(run_dir)
+    return [
+        f"{name}: {_short(found.get(name))} instead of {_short(expected.get(name))}"
+        for name in sorted(expected.keys() | found.keys())
+        if found.get(name) != expected.get(name)
+    ]
+
+
+def _short(value: object) -> str:
+    if isinstance(value, bytes):
+        return f"{len(value)} bytes, {hash(value) & 0xFFFFFF:06x}"
+    text = repr(value)
+    return text if len(text) < 200 else f"{text[:100]} ... {text[-90:]}"
+
+
+def again(arguments: list[str], cwd: Path) -> list[str]:
+    """Return the arguments that go on with the run in CWD/run, or start it where it has not begun."""
+    return ["--resume", "run"] if os.path.exists(cwd / "run" / "config.json") else arguments
+
+
+def finish(arguments: list[str], cwd: Path, expected: dict[str, object]) -> list[str]:
+    """Run or resume to the end, and name what differs from a run that was never stopped."""
+    return verdict(harness.run(again(arguments, cwd), cwd), expected, cwd / "run")
+
+
+def verdict(outcome: harness.Outcome, expected: dict[str, object], run_dir: Path) -> list[str]:
+    """Name what differs in a run that should have come to its end."""
+    if outcome.code:
+        return [f"exit code {outcome.code}: {outcome.stderr[-300:]!r}"]
+    return differences(expected, run_dir)
+
+
+def reference(arguments: list[str], cwd: Path) -> dict[str, object]:
+    """Run without a stop, and return the content."""
+    outcome = harness.run(arguments, cwd)
+    assert outcome.code == 0, outcome
+    return content(cwd / "run")
+
+
+def damaged(run_dir: Path) -> list[str]:
+    """Name the complete checkpoints that are not whole."""
+    return sorted({path.name for path in complete(run_dir)} - {f"step_{steps}" for steps in whole(run_dir)})
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Return the files of a folder by their names; none if there is no folder."""
+    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
+
+
+def inodes(folder: Path) -> dict[int, list[str]]:
+    """Return the paths of all files below a folder, such as "/config.json", by their inodes."""
+    found: dict[int, list[str]] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.is_file():
+            found.setdefault(path.stat().st_ino, []).append(f"/{path.relative_to(folder)}")
+    return found
