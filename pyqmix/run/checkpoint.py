@@ -22,7 +22,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import require_folder
+from pyqmix.base.files import PARTIAL, require_folder
 from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.run import manifest
@@ -102,6 +102,14 @@ def remove(folder: Path) -> None:
             file.unlink()
     if not any(folder.iterdir()):
         folder.rmdir()
+
+
+def remove_fragments(run_dir: Path) -> None:
+    """Remove checkpoints that were not finished, or not removed whole, when a program was killed."""
+    for folder in (run_dir / FOLDER).iterdir():
+        name, partial, _ = folder.name.partition(PARTIAL)
+        if _NAME.fullmatch(name) and (partial or not (folder / manifest.NAME).exists()):
+            remove(folder)
 
 
 def read_spec(found: Manifest) -> EpisodeSpec:

@@ -8,7 +8,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from pyqmix.base.files import PARTIAL
 from pyqmix.base.free_memory import MiB
 from pyqmix.run import checkpoint
 from pyqmix.run.draft import Draft
@@ -34,8 +33,7 @@ class Saver:
         self._folder, self._run_dir, self._keep, self._first = run_dir / checkpoint.FOLDER, run_dir, keep, first
         self._folder.mkdir(exist_ok=True)
         checkpoint.folders(run_dir)  # refuses a symbolic link
-        for unfinished in self._folder.glob(f"*_*{PARTIAL}"):
-            checkpoint.remove(unfinished)
+        checkpoint.remove_fragments(run_dir)
         self._thread = ThreadPoolExecutor(1, "pyqmix checkpoints")
         self._commits: list[Future[None]] = []
         self.count, self.bytes, self.seconds = 0, 0, 0.0

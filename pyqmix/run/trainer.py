@@ -19,8 +19,8 @@ from pyqmix.envs import Env, env_family
 from pyqmix.envs.importing import blamed
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
-from pyqmix.play.alarm import Alarm
 from pyqmix.learn.network_memory import require_network_memory
+from pyqmix.play.alarm import Alarm
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.replay.batch_memory import batch_notes

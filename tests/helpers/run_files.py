@@ -42,7 +42,7 @@ def checkpoint_files(folder):
 
 def results(folder):
     """All results of a run that do not depend on the clock, nor on how its replay buffer lies in files."""
-    last = max(folder.glob("checkpoints/step_*"), key=lambda path: int(path.name.partition("_")[2]))
+    last = checkpoint.find(folder)
     tensors = {path.name: path.read_bytes() for path in last.glob("*.safetensors")}
     return metrics(folder), scalars(folder), summary(folder), last.name, tensors
 

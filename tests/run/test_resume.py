@@ -232,6 +232,20 @@ def test_only_the_newest_checkpoints_and_the_best_remain(tiny_config, tmp_path):
     assert precious.read_text() == "mine"
 
 
+def test_fragments_of_checkpoints_are_removed(stopped):
+    whole, copy = stopped()
+    fragments = [copy / f"checkpoints/{name}" for name in ("step_240", "step_180.partial", "best_7.partial")]
+    for folder in fragments:
+        folder.mkdir()
+        (folder / checkpoint.WEIGHTS).write_bytes(b"half")
+    (copy / "checkpoints/step_9.partial").mkdir()
+    (copy / "checkpoints/step_9.partial/notes.txt").write_text("mine")
+    go_on(copy)
+    assert not any((folder / checkpoint.WEIGHTS).exists() for folder in fragments if "partial" in folder.name)
+    assert (copy / "checkpoints/step_9.partial/notes.txt").read_text() == "mine"
+    assert results(copy) == results(whole)
+
+
 def test_parts_of_the_replay_buffer_are_shared(stopped):
     whole, _ = stopped()
     newest, before = ({part.stat().st_ino for part in path.glob("replay_*")} for path in newest_two(whole))
