@@ -62,6 +62,17 @@ def blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+def leave_gone_terminal() -> None:
+    """Write to nowhere in place of a terminal that has hung up, where each line would be an OSError."""
+    for stream in (1, 2):
+        try:
+            os.write(stream, b"")
+        except OSError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, stream)
+            os.close(nowhere)
+
+
 def _do_nothing(number: int) -> None:
     pass
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from pyqmix.base.errors import EnvError
-from pyqmix.base.signals import catch, exit_code
+from pyqmix.base.signals import catch, exit_code, leave_gone_terminal
 
 _AT_ONCE = 0.1  # seconds within which several signals are one: a terminal sends Ctrl-C, and a wrapper passes it on
 
@@ -90,6 +90,8 @@ class Interrupt:
 
     def _handle(self, number: int) -> None:
         now = time.monotonic()
+        if number == signal.SIGHUP:
+            leave_gone_terminal()
         if not self.seen:
             self.seen, self.exit_code, self._last = True, exit_code(number), now
             self._say(signal.Signals(number).name)
@@ -106,5 +108,5 @@ class Interrupt:
             f"{name}: training ends after this round of episodes with a checkpoint; a second signal interrupts "
             "the environment at once, also with a checkpoint\n"
         )
-        with suppress(OSError):  # SIGHUP comes when the terminal is gone
+        with suppress(OSError):  # of a closed stream
             os.write(2, (("\n" if os.isatty(2) else "") + line).encode())

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -15,7 +16,7 @@ class Walk(gymnasium.Env):
     """Two agents on a random walk of random length; in the second step of one episode something goes wrong.
 
     Args:
-        fault: "raise", "kill", which ends the process, or "hang"; "build" hangs in the constructor.
+        fault: "raise", "exit", "kill", which ends the process, or "hang"; "build" hangs in the constructor.
         seed: of the reset that starts that episode.
         marker: a file that the fault leaves behind, and that keeps it from happening again; None: it always does.
         builder: the process that may build a faulty one.
@@ -55,6 +56,8 @@ class Walk(gymnasium.Env):
             self.marker.touch()
         if self.fault == "raise":
             raise RuntimeError("the simulator fell over")
+        if self.fault == "exit":
+            sys.exit(0)
         if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fault == "hang":

@@ -281,6 +281,26 @@ MUTANTS = (
         f"{T}play/test_workers.py -k evaluation_is_played", "evaluation",
     ),
     Mutant(
+        "workers: a signal to the process group ends them", "pyqmix/play/worker_server.py", "\nsurvive(forks=True)", "\n",
+        f"{T}play/test_workers.py -k survive_what --timeout 60",
+    ),
+    Mutant(
+        "signals: SIGHUP ends a run without a checkpoint", "pyqmix/base/signals.py", "signal.SIGTERM, signal.SIGHUP,", "signal.SIGTERM,",
+        f"{T}run/test_interrupt.py -k first_signal",
+    ),
+    Mutant(
+        "signals: a second one is raised in the middle of a save", "pyqmix/run/interrupt.py", "            if self._raises:", "            if True:",
+        f"{T}run/test_interrupt.py -k only_where",
+    ),
+    Mutant(
+        "sys.exit in a step ends the run", ROLLOUT, "except (Exception, SystemExit) as error", "except Exception as error",
+        f"{T}envs/test_system_exit.py -k 'of_a_run and step'",
+    ),
+    Mutant(
+        "a hanging environment is told of again and again", "pyqmix/play/alarm.py", "if since != told:", "if True:",
+        f"{T}run/test_interrupt.py -k late_call",
+    ),
+    Mutant(
         "workers: a hanging one is waited for", WORKERS, "worker.heartbeat.seconds_left(limit) <= 0", "False",
         f"{T}play/test_workers.py -k 'fails_every_worker and hang' --timeout 20",
     ),

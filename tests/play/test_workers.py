@@ -1,8 +1,10 @@
 """Episodes in worker processes: the same as in one, whatever happens to the workers."""
 
 import os
+import signal
 import subprocess
 import sys
+from multiprocessing import forkserver
 
 import pytest
 import torch
@@ -109,6 +111,25 @@ def test_an_exception_arrives_with_its_traceback(rollouts, tmp_path):
     played = rollout.play(0, EPISODES, 0.5)
     assert played.returns.tolist() == in_one_process()[0].play(0, EPISODES, 0.5).returns.tolist()
     assert len(ring) == EPISODES
+
+
+def test_sys_exit_in_a_worker_is_an_error_of_the_environment(rollouts):
+    rollout, _ = rollouts(2, **faults("exit"))
+    with pytest.raises(
+        EnvError, match=f"^environment {TASK}, episode {FAULTY}, step 1: step raised SystemExit: 0$"
+    ):
+        rollout.play(0, EPISODES, 0.5)
+
+
+def test_workers_and_their_server_survive_what_their_trainer_handles(rollouts):
+    rollout, ring = rollouts(2)
+    before, server = rollout.pool.processes, forkserver._forkserver._forkserver_pid
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        for process in (server, *before):
+            os.kill(process, number)
+    assert results(rollout, ring) == results(*in_one_process())
+    assert rollout.pool.processes == before
+    assert os.waitpid(server, os.WNOHANG) == (0, 0)
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])

@@ -1,7 +1,10 @@
 """Signals that stop a run: when they only set a flag, when they raise, and what they leave alone."""
 
 import os
+import pty
 import signal
+import subprocess
+import sys
 import threading
 import time
 
@@ -10,12 +13,14 @@ import pytest
 from worker_envs import Walk
 
 from pyqmix import Config, EnvError, train
-from pyqmix.base.signals import STOPPING, blocked, catch, survive
+from pyqmix.base.signals import blocked, catch, survive
 from pyqmix.play import ahead
 from pyqmix.play.alarm import Alarm
 from pyqmix.play.heartbeat import RESET
 from pyqmix.run import interrupt as module
 from pyqmix.run.interrupt import Interrupt, Interrupted
+
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 
 @pytest.fixture(autouse=True)
@@ -184,3 +189,33 @@ def test_each_late_call_is_told_of_once():
         "environment two_step, episode 3, step 0: reset",
         "environment two_step, episode 3, step 0: step",
     ]
+
+
+GONE = """
+import os, sys
+from contextlib import suppress
+from pyqmix.base.signals import leave_gone_terminal
+with suppress(OSError):
+    os.read(0, 1)  # ends when the terminal has hung up
+leave_gone_terminal()
+print("into nowhere", flush=True)
+os.write(int(sys.argv[1]), b"alive")
+"""
+
+
+def test_a_terminal_that_is_gone_is_no_error():
+    ours, theirs = pty.openpty()
+    read, write = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", GONE, str(write)],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        pass_fds=[write],
+        cwd="/",
+    )
+    for end in (theirs, write, ours):
+        os.close(end)
+    with open(read) as file:
+        assert file.read() == "alive"
+    assert process.wait() == 0
