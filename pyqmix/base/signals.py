@@ -17,14 +17,10 @@ def exit_code(number: int) -> int:
     return 130 if number == signal.SIGINT else 143
 
 
-def catch(handle: Callable[[int], None], forks: bool = False) -> dict[signal.Signals, object]:
-    """Let a function handle the stopping signals in this process.
+def catch(handle: Callable[[int], None]) -> dict[signal.Signals, object]:
+    """Let a function handle the stopping signals in this process; in a forked child they have their usual actions.
 
     Signals are left alone that code outside of Python handles, and SIGHUP where it is ignored, as ``nohup`` does.
-
-    Args:
-        handle: is given the signal's number.
-        forks: it handles them in forked children too; otherwise there they have their usual actions.
 
     Returns:
         The handlers from before.
@@ -32,7 +28,7 @@ def catch(handle: Callable[[int], None], forks: bool = False) -> dict[signal.Sig
     process = os.getpid()
 
     def handler(number: int, frame: FrameType | None) -> None:
-        if forks or os.getpid() == process:
+        if os.getpid() == process:
             handle(number)
         else:
             _act_as_usual(number)
@@ -46,9 +42,9 @@ def catch(handle: Callable[[int], None], forks: bool = False) -> dict[signal.Sig
     return before
 
 
-def survive(forks: bool = False) -> None:
-    """Let the stopping signals, also those held back, do nothing in this process; or in its ``forks`` too."""
-    catch(_do_nothing, forks)
+def survive() -> None:
+    """Let the stopping signals, also those held back, do nothing in this process."""
+    catch(_do_nothing)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
 
 

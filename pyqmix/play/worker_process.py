@@ -122,10 +122,14 @@ def _unsendable(config: Config) -> str:
 
 @contextmanager
 def _server_survives_signals() -> Iterator[None]:
-    """Hold signals back from the server that forks the workers until :mod:`.worker_server` handles them."""
+    """Start the server that forks the workers with the stopping signals held back.
+
+    Ctrl-C in a terminal and a cluster's scheduler send them to all processes of a run. The trainer handles them
+    and ends its workers. The server holds them back for ever. A worker handles them by doing nothing: a program that
+    its environment starts inherits neither, so that ``terminate`` ends it.
+    """
     with blocked():
-        # Before the server, because it unblocks SIGINT and SIGTERM, which it handles itself.
-        resource_tracker.ensure_running()
+        resource_tracker.ensure_running()  # before the server, because it lets SIGINT and SIGTERM through again
         with blocked():
             yield
 

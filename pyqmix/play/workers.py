@@ -24,7 +24,6 @@ from pyqmix.play.worker_process import WorkerProcess
 from pyqmix.replay import EpisodeRing
 
 DEATHS = 3  # of workers over one episode, before its environment is blamed
-_PRELOADED = ["pyqmix.play.worker_server", "pyqmix.play.worker"]  # torch is imported once, not by each worker
 _GRACE = 5.0  # seconds that a worker has to end by itself
 
 
@@ -46,7 +45,7 @@ class WorkerPool:
         self._sizes = [max(1, (num_envs + k) // num_workers) for k in range(num_workers)]
         # A fork of this process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload(_PRELOADED)
+        self._context.set_forkserver_preload(["pyqmix.play.worker"])  # torch is imported once, not by each worker
         self._workers: list[WorkerProcess] = []
         self._start_missing()
 

@@ -281,7 +281,7 @@ MUTANTS = (
         f"{T}play/test_workers.py -k evaluation_is_played", "evaluation",
     ),
     Mutant(
-        "workers: a signal to the process group ends them", "pyqmix/play/worker_server.py", "\nsurvive(forks=True)", "\n",
+        "workers: a signal to the process group ends them", "pyqmix/play/worker_process.py", "_path(), _server_survives_signals()", "_path()",
         f"{T}play/test_workers.py -k survive_what --timeout 60",
     ),
     Mutant(
