@@ -240,7 +240,7 @@ def test_refuses_more_memory_than_is_free_and_shows_the_arithmetic():
 
 
 def test_sizes_that_overflow_are_an_error():
-    huge = EpisodeSpec(2**31, 8, 2**31, 1, 2**31)
+    huge = EpisodeSpec(2**31 - 1, 8, 2**31 - 1, 1, 2**31 - 1)
     with pytest.raises(OverflowError, match="overflow"):
         ring_bytes(huge, 1)
     for refuse in (describe_memory, EpisodeRing):
