@@ -212,5 +212,5 @@ def _itself(text: str) -> str:
 def _read_json(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text

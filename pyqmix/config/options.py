@@ -67,7 +67,7 @@ class RunOptions:
     """Largest norm of the whole gradient; larger ones are scaled down."""
     batch_size: Annotated[int, _POSITIVE] = 32
     """Episodes in a batch."""
-    batch_transitions: Annotated[int | None, _OPTIONAL] = None
+    batch_transitions: Annotated[int | None, integer(1, 10_000_000, optional=True)] = None
     """Number of single transitions that a training step learns from, drawn with replacement from those of the
     batch's episodes. Default: it learns from the whole episodes."""
     buffer_size: Annotated[int, _POSITIVE] = 5_000

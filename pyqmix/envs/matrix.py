@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from reprlib import repr as shortened
 from typing import Annotated, Any
 
 import numpy as np
@@ -58,10 +59,10 @@ def _payoffs(payoff: object) -> NDArray[np.float64]:
         raise ConfigError("payoff: matrix needs the payoffs, a nested list of numbers")
     try:
         values = np.array(payoff)
-    except ValueError:
-        raise ConfigError(f"payoff: expected a regular nested list of numbers, got {payoff!r}") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(f"payoff: expected a regular nested list of numbers, got {shortened(payoff)}") from None
     if values.dtype.kind not in "iuf" or values.ndim == 0 or values.size == 0 or not np.isfinite(values).all():
-        raise ConfigError(f"payoff: expected a nested list of finite numbers, got {payoff!r}")
+        raise ConfigError(f"payoff: expected a nested list of finite numbers, got {shortened(payoff)}")
     if max(values.shape) > MOST_ACTIONS:
         raise ConfigError(f"payoff: expected at most {MOST_ACTIONS} actions of each agent, got {values.shape}")
     return np.ascontiguousarray(values, dtype=np.float64)

@@ -11,6 +11,7 @@ import torch
 from run_files import forge
 
 from pyqmix import Config, __version__
+from pyqmix.base.free_memory import Free
 from pyqmix.cli import evaluate, plot, train
 from pyqmix.config import from_preset
 
@@ -85,6 +86,9 @@ def contents(folder):
         (["--env", "two_step", "--task", "x"], ["--task: two_step has no"]),
         (["--env", "matrix"], ["--payoff: "]),
         (["--env", "matrix", "--payoff", "[[1, 2"], ["--payoff: expected", "got '[[1, 2'"]),
+        (["--env", "matrix", "--payoff", "[" * 50_000], ["--payoff: expected", "got '[[[[[[[[[[[[...[[["]),
+        (["--env", "matrix", "--payoff", f"[{'0,' * 69_999}0]"], ["--payoff: ", "at most 64", "got (70000,)"]),
+        (["--env", "matrix", "--payoff", "[[0, [0]]]"], ["--payoff: expected a regular nested list"]),
         (["--preset", "lbff"], ["--preset: expected one of none, lbf", "did you mean lbf"]),
         (["--preset="], ["--preset: ", "got ''"]),
         (["--total-step", "5"], ["unknown option '--total-step'", "did you mean --total-steps"]),
@@ -131,6 +135,29 @@ def test_presets_follow_the_command_line(call):
     text = " ".join(re.sub("[│─]", " ", shown).split())
     for default in ("--eps-steps INT [^-]* .default: 400", "--updates-per-episode [^-]* .default: None"):
         assert re.search(default, text), default
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--buffer-size", 2**62], ["4,611,686,018,427,387,904 episodes x ", "; lower buffer_size"]),
+        (["--buffer-size", 2**63 - 1, "--batch-size", 2**62], ["9,223,372,036,854,775,807 episodes x "]),
+        (["--batch-size", 10**12], ["--buffer-size: expected at least batch_size + num_envs"]),
+        (["--episode-limit", 2**31 - 1], ["2147483647 steps", " MiB are free", "episode_limit"]),
+        (["--batch-transitions", 2**62, "--preset", "none"], ["--batch-transitions: ", "at most 10,000,000"]),
+        (["--updates-per-episode", "1e17"], ["--updates-per-episode: ", "at most 10,000"]),
+        (["--eval-episodes", 10**15], ["--eval-episodes: ", "at most 1,000,000,000"]),
+        (["--step-timeout", "inf"], ["--step-timeout: expected a finite number"]),
+        (["--step-timeout", "1e300"], ["--step-timeout: expected a number from 0 to 1e+06"]),
+        (
+            ["--hidden-dim", 16_384, "--embed-dim", 16_384, "--hypernet-dim", 16_384],
+            ["networks: 2,4", " MiB are free", "; lower hidden_dim, embed_dim or hypernet_dim"],
+        ),
+    ],
+)
+def test_sizes_that_no_machine_has(refused, monkeypatch, arguments, words):
+    monkeypatch.setattr("pyqmix.learn.network_memory.free_memory", lambda: Free(2**33))
+    refused(train.main, arguments, *words)
 
 
 def test_absent_device(refused, monkeypatch):
