@@ -45,7 +45,7 @@ def main(kills: int, seed: int) -> None:
     wrong = sum(len(result.wrong) for result in results)
     print(
         f"kills: {done} of {len(jobs)} runs in {len(runs.VARIANTS)} variants (seed {seed}), {inside} while a "
-        f"checkpoint was written, {early} before the first; {wrong} differences from runs that were never stopped; "
+        f"checkpoint was written, {early} before the first; {wrong} differences from runs never stopped; "
         f"faults planted in resume: {caught} of {len(PLANTED)} caught"
     )
     if wrong or not inside or caught < len(PLANTED):

@@ -1,4 +1,4 @@
-"""Faults that a check plants into a trainer, to show that it would see them; each is called in the fork before main."""
+"""Faults that a check plants into a trainer to show that it would see them; each is called before main."""
 
 import dataclasses
 

@@ -2,10 +2,10 @@
 
     LD_PRELOAD=shim.so python power.py STATES SIZES
 
-A model of a disk replays the calls of a save, as shim.c logged them, up to each one of them. All, some or nothing is
-lost of what was not synchronised by then: the data of a file is absent, cut, or zeros of the right length, as long as
-the file itself was not synchronised; a name is absent or present, as long as its folder was not. STATES of the
-different ones are tried, at random, or all with 0.
+A model of a disk replays the calls of a save, as shim.c logged them, up to each one of them. Of all that was not
+synchronised by then, all, some or nothing is lost: the data of a file is absent, cut, or zeros of the right length,
+as long as the file itself was not synchronised; a name is absent or present, as long as its folder was not. STATES
+of the different ones are tried, at random, or all with 0.
 """
 
 import random
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import harness
+import plants
 import runs
 from stopped import SIZES, Stopped
 
@@ -191,34 +192,40 @@ def states(stopped: Stopped, seed: int) -> list[tuple[int, dict[str, bytes]]]:
             found.setdefault(hash(tuple(sorted(state.items()))), (number - stopped.first + 1, state))
     left = {path: data for path, data in disk.whole().items() if not path.endswith("/")}
     there = {f"/{p.relative_to(stopped.logged)}": p.read_bytes() for p in stopped.logged.rglob("*") if p.is_file()}
-    assert left == there, (
-        f"the log is not complete: {sorted(p for p in left | there if left.get(p) != there.get(p))}"
-    )
+    different = sorted(path for path in left | there if left.get(path) != there.get(path))
+    assert not different, f"the log of the calls is not complete: {different}"
     return list(found.values())
 
 
 def main(count: int, sizes: int, seed: int) -> None:
-    """Resume from states that a power loss may leave."""
+    """Resume from states that a power loss may leave, then from those of a trainer that never waits for the disk."""
     harness.warm()
-    fine = True
+    failed = False
     for size in list(SIZES)[:sizes]:
         with harness.folder() as work:
             stopped = Stopped(work, size)
-            found = states(stopped, seed)
-            tried = random.Random(seed).sample(range(len(found)), min(count or len(found), len(found)))
-            results = harness.in_parallel(lambda k, f=found, s=stopped: resumed(s, k, f[k][1]), tried)
-        wrong = [f"after call {found[k][0]}: {r}" for k, r in zip(tried, results, strict=True) if r]
+            tried, wrong = _tried(stopped, count, seed)
+        with harness.folder() as work:
+            _, planted = _tried(Stopped(work, size, plants.leave_out_fsync), min(count or 60, 60), seed)
         print("".join(f"  {line[:300]}\n" for line in wrong[:20]), end="")
         print(
-            f"power loss in a save ({size}): {stopped.size} calls may leave {len(found)} different states; "
-            f"{len(tried)} resumed, {len(wrong)} not to the end of a run that was never stopped"
+            f"power loss in a save ({size}): {tried} states that its {stopped.size} calls may leave, {len(wrong)} "
+            f"not resumed to the end of a run that was never stopped; without fsync {len(planted)} are not"
         )
-        fine &= not wrong
-    if not fine:
+        failed |= bool(wrong) or not planted
+    if failed:
         sys.exit(1)
 
 
-def resumed(stopped: Stopped, number: int, state: dict[str, bytes], before=None) -> str:
+def _tried(stopped: Stopped, count: int, seed: int) -> tuple[int, list[str]]:
+    """Resume from COUNT of the states, 0 for all; return how many, and what is wrong."""
+    found = states(stopped, seed)
+    tried = random.Random(seed).sample(range(len(found)), min(count or len(found), len(found)))
+    results = harness.in_parallel(lambda k: resumed(stopped, k, found[k][1]), tried)
+    return len(tried), [f"after call {found[k][0]}: {r}" for k, r in zip(tried, results, strict=True) if r]
+
+
+def resumed(stopped: Stopped, number: int, state: dict[str, bytes]) -> str:
     """Write a state, resume from it, and say what is wrong."""
     cwd = stopped.work / f"state{number}"
     for path, data in state.items():
@@ -228,7 +235,8 @@ def resumed(stopped: Stopped, number: int, state: dict[str, bytes], before=None)
             place.mkdir(exist_ok=True)
         else:
             place.write_bytes(data)
-    wrong = runs.finish(["--resume", "run"], cwd, stopped.expected)
+    outcome = harness.run(["--resume", "run"], cwd, before=harness.light)
+    wrong = runs.verdict(outcome, stopped.expected, cwd / "run")
     shutil.rmtree(cwd)
     return "; ".join(wrong)
 

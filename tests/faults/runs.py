@@ -4,18 +4,22 @@ import csv
 import json
 import logging
 import os
+import tempfile
 from pathlib import Path
 
 import harness
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from pyqmix.run.checkpoint import whole
+from pyqmix.replay import EpisodeRing
+from pyqmix.run.checkpoint import read_spec, whole
+from pyqmix.run.manifest import Manifest
+from pyqmix.run.ring_parts import RingParts
 
-SIZES = "--batch-size 8 --buffer-size 32 --hidden-dim 8 --embed-dim 4 --hypernet-dim 8 --num-envs 2"
+SIZES = "--batch-size 8 --buffer-size 32 --hidden-dim 8 --embed-dim 4 --hypernet-dim 8 --num-envs 2 --threads 1"
 TIMES = (
     "--total-steps 700 --eval-every 200 --eval-episodes 4 --log-every 100 --checkpoint-every 20 --eps-steps 500"
 )
-COMMON = f"{SIZES} {TIMES} --eps-steps 500 --target-update 10 --updates-per-episode 0.7 --threads 1 --device cpu".split()
+COMMON = f"{SIZES} {TIMES} --target-update 10 --updates-per-episode 0.7 --device cpu".split()
 TASK = ["--task", "Foraging-5x5-2p-1f-v3", "--episode-limit", "20"]
 LBF = ["--env", "lbf", *TASK, *COMMON]
 VARIANTS = {
@@ -44,18 +48,34 @@ def content(run_dir: Path) -> dict[str, object]:
     for tag in board.Tags()["scalars"]:
         if tag not in CLOCK:
             found[f"TensorBoard, {tag}"] = [(event.step, repr(event.value)) for event in board.Scalars(tag)]
-    found["checkpoints"] = sorted(path.name for path in (run_dir / "checkpoints").iterdir())
+    found["checkpoints"] = sorted(path.name for path in complete(run_dir))
+    unfinished = [path for path in run_dir.glob("checkpoints/*") if not (path / "progress.json").exists()]
+    found["unfinished"] = sorted(path.name for path in [*unfinished, *run_dir.glob("*.partial")])
     last = newest(run_dir)
-    for path in sorted(last.iterdir()):
-        found[f"{last.name}/{path.name}"] = path.read_bytes()
-    found[f"{last.name}/progress.json"] = _without_clock(json.loads((last / "progress.json").read_text()))
+    found |= {f"{last.name}/{name}": data for name, data in files(last).items() if not name.startswith("replay_")}
+    found[f"{last.name}/progress.json"] = _progress(last)
+    found[f"{last.name}/replay"] = _replay(last)
     return found
 
 
-def _without_clock(progress: dict) -> dict:
-    """Leave out the checksum over metrics.csv, which has columns of time, and the one over that checksum."""
-    del progress["checksum"], progress["metrics"]["checksum"]
+def _progress(folder: Path) -> dict:
+    """Return progress.json without checksums over columns of time, and without the parts of the replay buffer."""
+    progress = json.loads((folder / "progress.json").read_text())
+    del progress["checksum"], progress["metrics"]["checksum"], progress["replay"]["ends"]
+    progress["files"] = {k: v for k, v in progress["files"].items() if not k.startswith("replay_")}
     return progress
+
+
+def _replay(folder: Path) -> bytes:
+    """Return the replay buffer as one file; how it is cut into parts depends on when the disk was full."""
+    found = Manifest.read(folder)
+    ring = EpisodeRing(
+        read_spec(found), json.loads((folder.parent.parent / "config.json").read_text())["buffer_size"]
+    )
+    tickets = RingParts.read(found, ring)
+    with tempfile.TemporaryDirectory() as place:
+        ring.dump(Path(place) / "whole.ring", max(0, tickets - ring.capacity), tickets)
+        return (Path(place) / "whole.ring").read_bytes()
 
 
 def newest(run_dir: Path) -> Path:
@@ -89,11 +109,6 @@ def _short(value: object) -> str:
 def again(arguments: list[str], cwd: Path) -> list[str]:
     """Return the arguments that go on with the run in CWD/run, or start it where it has not begun."""
     return ["--resume", "run"] if os.path.exists(cwd / "run" / "config.json") else arguments
-
-
-def finish(arguments: list[str], cwd: Path, expected: dict[str, object]) -> list[str]:
-    """Run or resume to the end, and name what differs from a run that was never stopped."""
-    return verdict(harness.run(again(arguments, cwd), cwd), expected, cwd / "run")
 
 
 def verdict(outcome: harness.Outcome, expected: dict[str, object], run_dir: Path) -> list[str]:

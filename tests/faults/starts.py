@@ -3,7 +3,7 @@
     python starts.py TIMES [SEED]
 
 Each time twelve processes wait for one moment, and then start on a folder that is new, or resume the same stopped
-run; then the same is tried on a run that is alive. Afterwards the folder holds the files of one run that was alone.
+run; then the same is tried on a run that is alive. At the end the folder holds the files of a run that was alone.
 """
 
 import os
@@ -15,11 +15,19 @@ import time
 from pathlib import Path
 
 import harness
+import plants
 import runs
 
 STARTS = 12
-ARGUMENTS = [*runs.LBF, "--run-dir", "run"]
+# Long enough for the last start to meet a live run.
+ARGUMENTS = [
+    *runs.LBF,
+    *["--total-steps", "6000", "--checkpoint-every", "500", "--eval-every", "1000"],
+    "--run-dir",
+    "run",
+]
 RESUME = ["--resume", "run"]
+WAYS = ("new", "stopped", "alive")
 
 
 def main(times: int, seed: int) -> None:
@@ -27,17 +35,18 @@ def main(times: int, seed: int) -> None:
     harness.warm()
     with harness.folder() as work:
         expected = prepare(work)
-        jobs = [(way, f"{seed}-{n}") for n in range(times) for way in ("new", "stopped", "alive")]
-        wrong = harness.in_parallel(lambda job: together(work, expected, *job), jobs)
+        jobs = [(way, f"{seed}-{n}") for n in range(times) for way in WAYS]
+        wrong = [together(work, expected, *job) for job in jobs]
+        planted = [together(work, expected, way, "planted", plants.leave_out_lock) for way in WAYS]
     for (way, number), complaint in zip(jobs, wrong, strict=True):
         if complaint:
             print(f"  {way} folder, time {number}: {complaint[:300]}")
-    harmed = sum(map(bool, wrong))
+    harmed, caught = sum(map(bool, wrong)), sum(map(bool, planted))
     print(
-        f"starts: {times} times {STARTS} on a new folder, on a stopped run and on a live one; "
-        f"{harmed} times not exactly one trained, or its run was harmed"
+        f"starts: {times} times {STARTS} on a new folder, on a stopped run and on a live one; {harmed} times not one "
+        f"alone trained, or its run was harmed; without the lock {caught} of {len(WAYS)}"
     )
-    if harmed:
+    if harmed or caught < len(WAYS):
         sys.exit(1)
 
 
@@ -83,7 +92,7 @@ def together(work: Path, expected: dict[str, object], way: str, number: str, bef
     outcomes = [child.wait() for child in children]
     if way == "alive":
         outcomes.append(first.wait())
-    wrong = _complaint(expected, cwd, outcomes, resumed=way != "new")
+    wrong = _complaint(expected, cwd, outcomes)
     shutil.rmtree(cwd)
     return wrong
 
@@ -94,18 +103,12 @@ def _wait_for_training(run_dir: Path, child: harness.Child) -> None:
         time.sleep(0)
 
 
-def _complaint(expected: dict, cwd: Path, outcomes: list[harness.Outcome], resumed: bool) -> str:
-    trained = [outcome for outcome in outcomes if outcome.code == 0]
-    refused = [outcome for outcome in outcomes if outcome.is_one_line]
-    finished = len(trained) + len(refused) == len(outcomes)
-    if resumed and finished and len(trained) > 1:  # one of them came when the run had ended, and had nothing to do
-        trained = [outcome for outcome in trained if "resumed at step" in outcome.stdout]
-    if not finished or not trained:
-        odd = [outcome for outcome in outcomes if outcome not in trained and outcome not in refused]
-        last = odd[0].stderr[-150:] if odd else ""
-        return f"{len(trained)} trained and {len(refused)} were refused of {len(outcomes)}; {last!r}"
-    if len(trained) > 1 and not resumed:
-        return f"{len(trained)} trained"
+def _complaint(expected: dict, cwd: Path, outcomes: list[harness.Outcome]) -> str:
+    trained = sum(outcome.code == 0 for outcome in outcomes)
+    refused = sum(outcome.is_one_line for outcome in outcomes)
+    if trained != 1 or refused != len(outcomes) - 1:
+        odd = [outcome.stderr[-150:] for outcome in outcomes if outcome.code and not outcome.is_one_line]
+        return f"{trained} trained and {refused} of {len(outcomes)} were refused; {odd[:1]}"
     return "; ".join(runs.differences(expected, cwd / "run"))
 
 

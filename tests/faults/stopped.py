@@ -8,6 +8,7 @@ import harness
 import runs
 import shim
 
+EVERY = ["--checkpoint-every", "150", "--log-every", "1000", "--eval-every", "400"]
 SIZES = {
     "small": [],
     "wide": ["--hidden-dim", "64", "--embed-dim", "32"],
@@ -33,7 +34,7 @@ class Stopped:
 
     def __init__(self, work: Path, size: str, before: Callable[[], None] | None = None) -> None:
         self.work, device = work, shim.here(work)
-        arguments = [*runs.LBF, *SIZES[size], "--run-dir", "run"]
+        arguments = [*runs.LBF, *EVERY, *SIZES[size], "--run-dir", "run"]
         (work / "whole").mkdir()
         (work / "stopped").mkdir()
         device.arm(shim.LOG, work / "whole" / "run")
@@ -51,7 +52,9 @@ class Stopped:
         self.logged = self.copy("logged") / "run"
         self.disk = runs.inodes(self.logged)
         device.arm(shim.LOG, self.logged)
-        outcome = harness.run(["--resume", "run"], work / "logged", before=before)
+        outcome = harness.run(
+            ["--resume", "run"], work / "logged", before=lambda: (harness.light(), before and before())
+        )
         device.disarm()
         assert outcome.code == 0, outcome
         self.calls = device.calls()
