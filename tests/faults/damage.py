@@ -44,8 +44,8 @@ def main(flips: int, lengths: int, seed: int) -> None:
     print("".join(f"  {line[:300]}\n" for line in bad[:30]), end="")
     print(
         f"damage: {len(files)} files, {counts['flip']} flips and {counts['cut']} truncations (seed {seed}): "
-        f"{counts['refused']} refused by name, {counts['untouched']} loaded as they were, {counts['silent']} loaded "
-        f"otherwise, {counts['odd']} ended otherwise; {OF_COMMANDS * len(files)} by each command, "
+        f"{counts['refused']} refused by name, {counts['untouched']} loaded as they were, {counts['silent']} "
+        f"loaded otherwise, {counts['odd']} ended otherwise; {OF_COMMANDS * len(files)} by each command, "
         f"{sum(map(len, commands))} wrong; without checksums {sum(planted)} loaded otherwise"
     )
     if bad or not sum(planted):
@@ -88,9 +88,7 @@ def by_commands(work: Path, expected: dict[str, object], file: str, seed: int) -
         resumed = harness.run(["--resume", "run"], cwd, before=harness.light)
         for name, outcome in (("pyqmix-eval", evaluated), ("--resume", resumed)):
             if outcome.code and not outcome.is_one_line:
-                bad.append(
-                    f"{name}, {file}, {kind} at {place}: exit code {outcome.code}: {outcome.stderr[-200:]!r}"
-                )
+                bad.append(f"{name}, {file}, {kind} at {place}: {outcome.code}, {outcome.stderr[-200:]!r}")
         if resumed.code == 0 and (different := runs.differences(expected, cwd / "run")):
             bad.append(f"--resume, {file}, {kind} at {place}: {different[0]}")
         shutil.rmtree(cwd)
@@ -98,7 +96,7 @@ def by_commands(work: Path, expected: dict[str, object], file: str, seed: int) -
 
 
 def without_checksums(work: Path, file: str, seed: int) -> int:
-    """Count the flips of a file that are loaded otherwise by functions that take every checksum for the right one."""
+    """Count the flips of a file that are loaded otherwise where every checksum counts as right."""
     plants.leave_out_checksums()
     return damaged(work, file, PLANTED, 1, seed)[0]["silent"]
 

@@ -2,10 +2,10 @@
 
     LD_PRELOAD=shim.so python power.py STATES SIZES
 
-A model of a disk replays the calls of a save, as shim.c logged them, up to each one of them. Of all that was not
-synchronised by then, all, some or nothing is lost: the data of a file is absent, cut, or zeros of the right length,
-as long as the file itself was not synchronised; a name is absent or present, as long as its folder was not. STATES
-of the different ones are tried, at random, or all with 0.
+A model of a disk replays the calls of a save, as shim.c logged them, up to each one. All, some or nothing is lost
+of what was not synchronised by then: the data of a file is absent, cut, or zeros of the right length, as long as the
+file was not synchronised; a name is absent or present, as long as its folder was not. STATES of the different ones
+are tried, at random, or all with 0.
 """
 
 import random
@@ -198,7 +198,7 @@ def states(stopped: Stopped, seed: int) -> list[tuple[int, dict[str, bytes]]]:
 
 
 def main(count: int, sizes: int, seed: int) -> None:
-    """Resume from states that a power loss may leave, then from those of a trainer that never waits for the disk."""
+    """Resume from states that a power loss may leave, then from those of a trainer without fsync."""
     harness.warm()
     failed = False
     for size in list(SIZES)[:sizes]:

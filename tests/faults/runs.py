@@ -26,10 +26,8 @@ VARIANTS = {
     "default": LBF,
     "overlap": [*LBF, "--overlap"],
     "prioritised": [*LBF, "--prioritised"],
-    "workers": [*["--env", "pettingzoo", "--task", "mpe.simple_spread_v3", "--num-workers", "2"], *COMMON],
-    "all of them": [
-        *[*LBF, "--overlap", "--prioritised", "--optimizer", "rmsprop", "--standardise-rewards", "masked"],
-    ],
+    "workers": ["--env", "pettingzoo", "--task", "mpe.simple_spread_v3", "--num-workers", "2", *COMMON],
+    "all": [*LBF, "--overlap", "--prioritised", "--optimizer", "rmsprop", "--standardise-rewards", "masked"],
 }
 logging.getLogger("tensorboard").setLevel(logging.ERROR)
 

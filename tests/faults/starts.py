@@ -20,12 +20,8 @@ import runs
 
 STARTS = 12
 # Long enough for the last start to meet a live run.
-ARGUMENTS = [
-    *runs.LBF,
-    *["--total-steps", "6000", "--checkpoint-every", "500", "--eval-every", "1000"],
-    "--run-dir",
-    "run",
-]
+LONG = ["--total-steps", "6000", "--checkpoint-every", "500", "--eval-every", "1000"]
+ARGUMENTS = [*runs.LBF, *LONG, "--run-dir", "run"]
 RESUME = ["--resume", "run"]
 WAYS = ("new", "stopped", "alive")
 
@@ -43,8 +39,8 @@ def main(times: int, seed: int) -> None:
             print(f"  {way} folder, time {number}: {complaint[:300]}")
     harmed, caught = sum(map(bool, wrong)), sum(map(bool, planted))
     print(
-        f"starts: {times} times {STARTS} on a new folder, on a stopped run and on a live one; {harmed} times not one "
-        f"alone trained, or its run was harmed; without the lock {caught} of {len(WAYS)}"
+        f"starts: {times} times {STARTS} on a new folder, on a stopped run and on a live one; {harmed} times not "
+        f"one alone trained, or its run was harmed; without the lock {caught} of {len(WAYS)}"
     )
     if harmed or caught < len(WAYS):
         sys.exit(1)

@@ -12,7 +12,7 @@ EVERY = ["--checkpoint-every", "150", "--log-every", "1000", "--eval-every", "40
 SIZES = {
     "small": [],
     "wide": ["--hidden-dim", "64", "--embed-dim", "32"],
-    "long": [*["--buffer-size", "400", "--num-envs", "10", "--total-steps", "3000", "--checkpoint-every", "300"]],
+    "long": ["--buffer-size", "400", "--num-envs", "10", "--total-steps", "3000", "--checkpoint-every", "300"],
 }
 
 
