@@ -76,11 +76,21 @@ def write_new(path: Path, data: bytes) -> None:
     with naming(path):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
         try:
-            left = memoryview(data)
-            while left:
-                left = left[os.write(descriptor, left) :]
+            append(descriptor, data, path)
         finally:
             os.close(descriptor)
+
+
+def append(descriptor: int, data: bytes, path: Path) -> None:
+    """Write all of some bytes to the end of an open file.
+
+    Raises:
+        OSError: they cannot be written; ``filename`` is ``path``.
+    """
+    left = memoryview(data)
+    with naming(path):
+        while left:
+            left = left[os.write(descriptor, left) :]
 
 
 def flush(path: Path) -> None:

@@ -125,8 +125,8 @@ def _server_survives_signals() -> Iterator[None]:
     """Start the server that forks the workers with the stopping signals held back.
 
     Ctrl-C in a terminal and a cluster's scheduler send them to all processes of a run. The trainer handles them
-    and ends its workers. The server holds them back for ever. A worker handles them by doing nothing: a program that
-    its environment starts inherits neither, so that ``terminate`` ends it.
+    and ends its workers. The server holds them back for ever. A worker handles them by doing nothing: a program
+    that its environment starts inherits neither, so that ``terminate`` ends it.
     """
     with blocked():
         resource_tracker.ensure_running()  # before the server, because it lets SIGINT and SIGTERM through again

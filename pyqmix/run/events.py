@@ -12,7 +12,7 @@ from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from pyqmix.base.files import flush, naming
+from pyqmix.base.files import append, flush, naming
 from pyqmix.run.metrics import COLUMNS, Metrics
 
 NAME = "events.out.tfevents.pyqmix"
@@ -74,10 +74,7 @@ class EventFile:
         for event in events:
             writer.write(event.SerializeToString())
         data = records.getvalue()
-        with naming(self.path):
-            written = 0
-            while written < len(data):
-                written += os.write(self._file.fileno(), data[written:])
+        append(self._file.fileno(), data, self.path)
         self.size += len(data)
 
 

@@ -3,56 +3,70 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
-from pyqmix.base.files import flush, naming, write_text
+from pyqmix.base.files import append, flush, write_text
 from pyqmix.run import metrics
 from pyqmix.run.events import EventFile
 from pyqmix.run.metrics import Metrics
 
 
 class MetricsLog:
-    """Appends lines to metrics.csv and the same values to TensorBoard's events.
+    """Appends lines to metrics.csv and the same values to TensorBoard's events; keeps none of them in memory.
 
     Args:
         run_dir: the run's folder.
         history: the lines that a resumed run has already; others in the folder are dropped.
         events: bytes of the events of these lines.
 
+    Attributes:
+        lines: how many there are.
+        last: the last of them.
+        evaluated: the last one with an evaluation.
+        best: the best mean return of an evaluation.
+
     Raises:
         OSError: of every method: a file cannot be written; ``filename`` is the file's.
     """
 
     def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), events: int = 0) -> None:
-        self.path, self.history = run_dir / "metrics.csv", list(history)
-        text = metrics.first_line() + "".join(map(metrics.line, self.history))
+        self.path, self.lines, self.best = run_dir / "metrics.csv", 0, -math.inf
+        self.last: Metrics | None = None
+        self.evaluated: Metrics | None = None
+        for numbers in history:
+            self._count(numbers)
+        text = metrics.first_line() + "".join(map(metrics.line, history))
         self._checksum = hashlib.sha256(text.encode())
         write_text(self.path, text)
-        self._file = os.fdopen(os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC), "w")
-        self._events = EventFile(run_dir, self.history, events)
+        self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
+        self._events = EventFile(run_dir, history, events)
 
     def state(self) -> dict[str, int | str]:
         """Return what a checkpoint tells of both files: lines, their SHA-256, and the bytes of the events."""
-        checksum = self._checksum.hexdigest()
-        return {"lines": len(self.history), "checksum": checksum, "events": self._events.size}
+        return {"lines": self.lines, "checksum": self._checksum.hexdigest(), "events": self._events.size}
 
     @property
     def wall_seconds(self) -> float:
         """Of the last line, 0 without one."""
-        return self.history[-1].wall_seconds if self.history else 0.0
+        return 0.0 if self.last is None else self.last.wall_seconds
 
     def write(self, numbers: Metrics) -> None:
         """Append one line."""
-        line = metrics.line(numbers)
-        with naming(self.path):
-            self._file.write(line)
-            self._file.flush()
-        self.history.append(numbers)
-        self._checksum.update(line.encode())
+        line = metrics.line(numbers).encode()
+        append(self._descriptor, line, self.path)
+        self._checksum.update(line)
+        self._count(numbers)
         self._events.write(numbers)
+
+    def history(self) -> list[Metrics]:
+        """Read all lines again, also where the file has been removed or moved since."""
+        text = b""
+        while block := os.pread(self._descriptor, 1 << 20, len(text)):
+            text += block
+        return metrics.parsed(self.path, text.decode().splitlines(keepends=True))
 
     def flush(self) -> None:
         """Wait until both files are on the disk."""
@@ -61,6 +75,10 @@ class MetricsLog:
 
     def close(self) -> None:
         """Close both files."""
-        with suppress(OSError):  # of what a full disk did not take, which has been told
-            self._file.close()
+        os.close(self._descriptor)
         self._events.close()
+
+    def _count(self, numbers: Metrics) -> None:
+        self.lines, self.last = self.lines + 1, numbers
+        if numbers.eval_return_mean is not None:
+            self.evaluated, self.best = numbers, max(self.best, numbers.eval_return_mean)

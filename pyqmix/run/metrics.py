@@ -75,7 +75,7 @@ def first_lines(run_dir: Path, count: int, checksum: str) -> list[Metrics]:
             f"{path}: expected the {count} lines that the run had written by its checkpoint, got others: the file "
             "is damaged or was changed"
         )
-    return _parsed(path, kept)
+    return parsed(path, kept)
 
 
 def read_metrics(run_dir: Path) -> list[Metrics]:
@@ -85,10 +85,15 @@ def read_metrics(run_dir: Path) -> list[Metrics]:
         ConfigError: the file is absent, or not a run's metrics.
     """
     path = run_dir / "metrics.csv"
-    return _parsed(path, read_text(path, content="the metrics of a run").splitlines(keepends=True))
+    return parsed(path, read_text(path, content="the metrics of a run").splitlines(keepends=True))
 
 
-def _parsed(path: Path, lines: Sequence[str]) -> list[Metrics]:
+def parsed(path: Path, lines: Sequence[str]) -> list[Metrics]:
+    """Read lines of metrics.csv; a last one that was cut while it was written is left out.
+
+    Raises:
+        ConfigError: they are no metrics; names ``path``.
+    """
     try:
         return [_parse(row) for row in csv.DictReader(line for line in lines if line.endswith("\n"))]
     except (ValueError, KeyError, TypeError, csv.Error) as error:

@@ -160,7 +160,7 @@ class Run:
             with self.interrupt.may_raise():
                 self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
         if evaluate or schedule.is_due("log", steps):
-            best = self._best()
+            best = self.log.best
             self._write_metrics(self.evaluation if evaluate else None)
             if evaluate:
                 self.progress.evaluated_episodes += self.config.eval_episodes
@@ -178,10 +178,10 @@ class Run:
         self.folder.keep = True
         self.saver.wait()
         wall, path = time.monotonic() - self._began, self.folder.path
-        summary = summarise(self.config, self.learner.device, self.progress, self.log.history, wall, interrupted)
+        summary = summarise(self.config, self.learner.device, self.progress, self.log.evaluated, wall, interrupted)
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        plot_curves([(path.name, self.log.history)], path / "curve.png", title)
+        plot_curves([(path.name, self.log.history())], path / "curve.png", title)
         self.display.message(self.saver.describe(wall))
         for line in goodbye(summary, self.evaluation, self.folder.name):
             self.display.message(line)
@@ -232,14 +232,8 @@ class Run:
     def _is_update_due(self) -> bool:
         return self.progress.due_updates >= 1.0 - 1e-9
 
-    def _best(self) -> float:
-        """The best mean return of an evaluation so far."""
-        return max(
-            (m.eval_return_mean for m in self.log.history if m.eval_return_mean is not None), default=-math.inf
-        )
-
     def _last_evaluated(self) -> int | None:
-        return next((m.steps for m in reversed(self.log.history) if m.eval_return_mean is not None), None)
+        return None if self.log.evaluated is None else self.log.evaluated.steps
 
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         ops.raise_late_errors()
@@ -291,7 +285,7 @@ class Run:
 
     def _write_all_again(self) -> None:
         """Write the run to a new folder in the place of the one that was removed or moved."""
-        history = self.log.history
+        history = self.log.history()
         self.saver.close()
         self.log.close()
         self.folder.make_again()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -18,7 +18,7 @@ def summarise(
     config: Config,
     device: torch.device,
     progress: Progress,
-    history: Sequence[Metrics],
+    last: Metrics | None,
     wall_seconds: float,
     interrupted: bool,
 ) -> dict[str, Any]:
@@ -26,8 +26,7 @@ def summarise(
 
     ``eval_win_rate`` is there only where the environment tells who has won.
     """
-    evaluated = [m for m in history if m.eval_return_mean is not None]
-    win_rate = evaluated[-1].eval_win_rate if evaluated else None
+    win_rate = None if last is None else last.eval_win_rate
     return {
         "env": config.env,
         "task": config.task_name,
@@ -39,10 +38,10 @@ def summarise(
         "wall_seconds": wall_seconds,
         "env_steps_per_second": progress.steps / wall_seconds,
         "updates_per_env_step": progress.updates / max(progress.steps, 1),  # stopped before the first episode
-        "eval_return_mean": evaluated[-1].eval_return_mean if evaluated else None,
-        "eval_return_std": evaluated[-1].eval_return_std if evaluated else None,
+        "eval_return_mean": None if last is None else last.eval_return_mean,
+        "eval_return_std": None if last is None else last.eval_return_std,
         **({} if win_rate is None else {"eval_win_rate": win_rate}),
-        "eval_episodes": config.eval_episodes if evaluated else 0,
+        "eval_episodes": 0 if last is None else config.eval_episodes,
         "versions": versions(),
         "build_info": build_info(),
         "device": device.type,
