@@ -4,8 +4,8 @@
 
 A model of a disk replays the calls of a save, as shim.c logged them, up to each one. All, some or nothing is lost
 of what was not synchronised by then: the data of a file is absent, cut, or zeros of the right length, as long as
-the file was not synchronised; a name is absent or present, as long as its folder was not. STATES of the different ones
-are tried, at random, or all with 0.
+the file was not synchronised; a name is absent or present, as long as its folder was not. STATES of the different
+ones are tried, at random, or all with 0.
 """
 
 import random

@@ -272,7 +272,10 @@ class Removing(Meeting):
     def step(self, actions):
         Removing.steps += 1
         if Removing.steps == 150:
-            shutil.rmtree(self.folder) if self.to is None else os.rename(self.folder, self.to)
+            while self.to is None and self.folder.exists():  # a checkpoint may be on its way to the disk
+                shutil.rmtree(self.folder, ignore_errors=True)
+            if self.to is not None:
+                os.rename(self.folder, self.to)
         return super().step(actions)
 
 
