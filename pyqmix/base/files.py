@@ -100,7 +100,7 @@ def flush(path: Path) -> None:
         OSError: they cannot be written; ``filename`` is the file's.
     """
     with naming(path):
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # of a FIFO, without waiting
         try:
             os.fsync(descriptor)
         finally:

@@ -121,12 +121,12 @@ def reopen(run_dir: str) -> RunFolder:
     path = Path(run_dir).absolute()  # an environment may change the current folder
     if not (path / "config.json").is_file():
         raise ConfigError(f"run_dir: {run_dir}: expected the folder of a run, but it has no config.json")
+    if (path / checkpoint.FOLDER).is_symlink():
+        require_folder(path / checkpoint.FOLDER)
     opened = RunFolder(path, run_dir, (), RunLock(path), resumed=True, keep=True)
     for file in FILES:
         for unfinished in path.glob(f"{file}.*{PARTIAL}"):
             unfinished.unlink(missing_ok=True)
-    if (path / checkpoint.FOLDER).is_symlink():
-        require_folder(path / checkpoint.FOLDER)
     return opened
 
 

@@ -26,6 +26,7 @@ from pyqmix.replay import EpisodeRing, RingFile, RingFileError
 
 VERSION = 2  # of the format; 1 had no checksums and no replay buffer
 NAME = "progress.json"
+_FILE = re.compile(r"[a-z]\w*\.\w+")  # in the checkpoint's own folder
 _ENTRY = {"bytes", "checksum"}
 _HEX = re.compile(r"[0-9a-f]{16}|[0-9a-f]{64}")  # of a ring; of other files, SHA-256
 
@@ -61,7 +62,9 @@ class Manifest:
         if not is_intact(state):
             raise ConfigError(f"{path}: the checksum is wrong: the file is damaged")
         files = state.get("files")
-        if not isinstance(files, dict) or any(not _is_entry(entry) for entry in files.values()):
+        if not isinstance(files, dict) or any(
+            not _FILE.fullmatch(name) or not _is_entry(entry) for name, entry in files.items()
+        ):
             raise ConfigError(f"{path}: expected the files of a checkpoint with their sizes and checksums")
         return cls(folder, state)
 

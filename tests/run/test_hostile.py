@@ -15,6 +15,7 @@ from watch import watching
 
 from pyqmix import Config, ConfigError, load_policy
 from pyqmix.cli import evaluate, plot, train
+from pyqmix.run import checkpoint, manifest
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run, save_gif
 
@@ -98,6 +99,10 @@ def contents(folder):
 
 def change(folder, **options):
     (folder / "config.json").write_text(json.dumps({**options_of(folder), **options}))
+
+
+def newest(run):
+    return checkpoint.find(run)
 
 
 READS_CONFIG = ("eval", "resume", "evaluate_run", "record_run")
@@ -190,6 +195,60 @@ def test_metrics_that_are_no_plain_file_are_refused(sent, refused, fault, words)
 def test_metrics_with_impossible_counts_are_refused(sent, refused, cell):
     (sent.run / "metrics.csv").write_text(f"steps,episodes,updates,epsilon\n{cell},1,1,0.5\n")
     refused("expected the metrics of a run", ("plot",))
+
+
+@pytest.mark.parametrize("fault", [link, device, fifo, folder])
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [
+        ("progress.json", ["eval", "resume", "load_policy"]),
+        ("weights.safetensors", ["eval", "resume", "load_policy"]),
+        ("training.safetensors", ["resume"]),
+        ("replay_0.ring", ["resume"]),
+    ],
+)
+def test_a_checkpoint_whose_file_is_no_plain_file_is_refused(sent, refused, fault, name, names):
+    path = newest(sent.run) / name
+    shutil.copy(path, sent.outside)
+    fault(path, sent.outside)
+    if name != "progress.json" or fault is link:
+        refused({fifo: "got a FIFO", folder: "got a folder"}.get(fault, "got a symbolic link"), names)
+    else:
+        refused("", names)
+
+
+@pytest.mark.parametrize("name", ["checkpoints", "checkpoints/step_300"])
+def test_a_link_in_place_of_a_checkpoint_is_refused(sent, refused, name):
+    path = sent.run / name
+    shutil.move(path, sent.outside / "moved")
+    path.symlink_to(sent.outside / "moved")
+    refused("expected a folder, got a symbolic link", ["eval", "resume", "evaluate_run", "load_policy"])
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../outside/precious", "/etc/hostname", "..", "", "a/../weights.safetensors"]
+)
+def test_a_checkpoint_lists_files_of_its_own_folder_alone(sent, refused, name):
+    state = json.loads((newest(sent.run) / "progress.json").read_text())
+    for key in ("version", "checksum"):
+        del state[key]
+    state["files"][name] = manifest.entry_of(b"the user's")
+    (newest(sent.run) / "progress.json").write_bytes(manifest.pack(state))
+    refused("expected the files of a checkpoint", ["eval", "resume", "load_policy"])
+
+
+@pytest.mark.parametrize("name", ["run.lock", "events.out.tfevents.1.x.1.0"])
+def test_links_and_fifos_beside_the_files_do_not_stop_a_run(sent, call, name):
+    (sent.run / name).unlink(missing_ok=True)
+    if name == "run.lock":
+        (sent.run / name).symlink_to(sent.outside / "precious")
+        code, text = call(train.main, "--resume", sent.run, "--total-steps", "320")
+        assert (code, text.count("\n")) == (2, 1)
+        assert "cannot lock" in text
+    else:
+        os.mkfifo(sent.run / name)
+        assert call(train.main, "--resume", sent.run, "--total-steps", "320") == (0, "")
+    assert (sent.outside / "precious").read_text() == "the user's"
 
 
 @pytest.mark.parametrize("name", ["curve.png", "summary.json"])
