@@ -125,7 +125,7 @@ def _server_survives_signals() -> Iterator[None]:
     """Start the server that forks the workers with the stopping signals held back.
 
     Ctrl-C in a terminal and a cluster's scheduler send them to all processes of a run. The trainer handles them
-    and ends its workers. The server holds them back for ever. A worker handles them by doing nothing: a program
+    and ends its workers. The server holds them back for ever. A worker handles them by doing nothing. A program
     that its environment starts inherits neither, so that ``terminate`` ends it.
     """
     with blocked():
