@@ -338,8 +338,33 @@ MUTANTS = (
         f"{T}config/test_config.py",
     ),
     Mutant(
-        "a resumed run starts with a fresh optimizer", "pyqmix/run/checkpoint.py",
-        "learner.load_optimizer_state(", "dict(", f"{T}run/test_trainer.py -k resume",
+        "a resumed run starts with a fresh optimizer", "pyqmix/run/learner_state.py",
+        "learner.load_optimizer_state(", "dict(", f"{T}run/test_resume.py -k 'same_bits and default'",
+    ),
+    Mutant(
+        "resume: the sampler's stream begins again", "pyqmix/run/state.py", "parts.sampler.load_state(", "dict(",
+        f"{T}run/test_resume.py -k 'same_bits and default'",
+    ),
+    Mutant(
+        "resume: the averages of the metrics begin again", "pyqmix/run/state.py", "parts.window.load(", "(lambda *_: 0)(",
+        f"{T}run/test_resume.py -k 'same_bits and lbf'",
+    ),
+    Mutant(
+        "resume: episodes of a round that failed stay in the replay buffer", "pyqmix/run/state.py",
+        "replay.write(draft, parts.tickets)", "replay.write(draft, parts.ring.tickets)",
+        f"{T}run/test_resume.py -k environment_failed",
+    ),
+    Mutant(
+        "resume: other options are taken", "pyqmix/run/resume.py", "if name not in MAY_CHANGE and", "if False and",
+        f"{T}run/test_resume.py -k changed_option",
+    ),
+    Mutant(
+        "checkpoints: a damaged file is loaded", "pyqmix/run/manifest.py",
+        'hashlib.sha256(data).hexdigest() != entry["checksum"]', "False", f"{T}run/test_resume.py -k damaged",
+    ),
+    Mutant(
+        "two programs write one run", "pyqmix/run/lock.py",
+        "fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", f"{T}run/test_resume.py -k one_program",
     ),
     # Level-Based Foraging and native rollouts.
     Mutant(
@@ -614,17 +639,17 @@ MUTANTS = (
     ),
     # Episodes beside the training steps.
     Mutant(
-        "overlap: nothing is played ahead", RUN, "if more and self._is_update_due():",
-        "if False:", f"{T}play/test_overlap.py -k 'lags and rare'",
+        "overlap: nothing is played ahead", RUN, "        if not self.is_complete:\n            self.rollout.start(",
+        "        if False:\n            self.rollout.start(", f"{T}play/test_overlap.py -k 'lags and rare'",
     ),
     Mutant(
         "overlap: the weights are not taken anew", OVERLAP, "        self._take_weights()\n        self._thread.start",
         "        self._thread.start", f"{T}play/test_overlap.py -k 'lags and rare'",
     ),
     Mutant(
-        "overlap: episodes wait for the training steps", OVERLAP,
-        "        self._thread.start(partial(self._play, first, count, epsilon))\n        yield\n",
-        "        yield\n        self._thread.start(partial(self._play, first, count, epsilon))\n",
+        "overlap: training steps wait for the episodes", OVERLAP,
+        "        self._thread.start(partial(self._play, first, count, epsilon))\n        self._playing = True\n",
+        "        self.ahead = self._play(first, count, epsilon)\n",
         f"{T}play/test_overlap.py -k 'faster and episodes'",
     ),
     Mutant(
