@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from statistics import median
 from typing import NamedTuple
@@ -11,12 +12,14 @@ from torch import Tensor
 
 from pyqmix.base.build import build_info
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.free_memory import free_memory
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.registry import is_built_in
 from pyqmix.replay.batch import EpisodeBatch
+from pyqmix.replay.device_store import store_bytes
 
 _WARM_UP, _MEASURED = 5, 11  # training steps; a GPU's first ones are not captured yet
 _SAME = 0.05  # the largest relative difference between the losses of two devices
@@ -65,7 +68,12 @@ class Trial(NamedTuple):
 
 
 def try_out(config: Config, spec: EpisodeSpec, device: torch.device, limit: float = float("inf")) -> Trial:
-    """Take training steps on one batch of episodes of full length; on the CPU fewer, after ``limit`` seconds."""
+    """Take training steps on one batch of episodes of full length; on the CPU fewer, after ``limit`` seconds.
+
+    Episodes of which a batch would take more than an eighth of the free memory are tried at a part of their
+    length, because a step limit may lie far above the length of any episode.
+    """
+    spec = _tried(spec, config.batch_size)
     learner = Learner(spec, config, device)
     batch = _full_batch(spec, config.batch_size, pin_memory=device.type == "cuda")
     importance = torch.ones(config.batch_size) if config.prioritised else None
@@ -106,6 +114,13 @@ def _no_gpu() -> str:
     if build_info()["cuda"] is None:
         return "this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found"
     return ""
+
+
+def _tried(spec: EpisodeSpec, batch_size: int) -> EpisodeSpec:
+    """Return the sizes of the episodes that are tried."""
+    each = store_bytes(spec, batch_size) // spec.episode_limit
+    fitting = free_memory().size // 8 // max(1, each)
+    return dataclasses.replace(spec, episode_limit=max(1, min(spec.episode_limit, fitting)))
 
 
 def _full_batch(spec: EpisodeSpec, batch_size: int, pin_memory: bool) -> EpisodeBatch:

@@ -1,5 +1,7 @@
 """Where a run trains, and where its batches are gathered."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -7,6 +9,7 @@ from ring_episodes import SPEC, fill, number_episode
 
 from pyqmix import Config, EpisodeRing, train
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.free_memory import Free
 from pyqmix.envs import make_env
 from pyqmix.learn import device
 from pyqmix.replay import EpisodeBatch
@@ -162,3 +165,19 @@ def test_rows_of_a_pinned_batch_are_checked():
     with pytest.raises(ValueError, match="rows: expected some of the batch's 2, got 2"):
         sampler.decode(*shown, rows=np.array([2]))
     sampler.release()
+
+
+def test_a_trial_takes_a_part_of_the_free_memory(monkeypatch):
+    """A batch of episodes of a high step limit may be larger than all memory, but no episode is that long."""
+    config = Config(env="two_step", batch_size=4, buffer_size=16, hidden_dim=8, embed_dim=4, hypernet_dim=8)
+    spec = dataclasses.replace(make_env("two_step").spec, episode_limit=10**9)
+    tried, full_batch = [], device._full_batch
+    monkeypatch.setattr(device, "free_memory", lambda: Free(8 * store_bytes(spec, 4) // 10**8))
+    monkeypatch.setattr(
+        device, "_full_batch", lambda spec, *a, **k: tried.append(spec) or full_batch(spec, *a, **k)
+    )
+    assert device.try_out(config, spec, CPU, limit=0.0).seconds > 0
+    (of_trial,) = tried
+    assert of_trial.episode_limit in (9, 10)
+    monkeypatch.setattr(device, "free_memory", lambda: Free(0))
+    assert device._tried(spec, 4).episode_limit == 1

@@ -2,11 +2,15 @@
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from pyqmix.cli import train
+from pyqmix.run.idle_notes import idle_notes
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -70,6 +74,20 @@ def test_command(command, folder):
 def test_set_up_commands_stand_in_the_readme_and_in_ci():
     assert [line for line in COMMANDS if line in SETUP] == SETUP
     assert SETUP[1] in (ROOT / ".ci" / "run").read_text()
+
+
+def test_no_command_has_a_part_that_does_nothing(monkeypatch):
+    trained = []
+    monkeypatch.setattr(train, "train", lambda config, **_: trained.append(config))
+    commands = [line.removeprefix(SETUP[0].split("pyqmix")[0]) for line in COMMANDS]
+    for command in commands:
+        if re.match(r"pyqmix-train --(env lbf|preset) ", command + " "):
+            monkeypatch.setattr(sys, "argv", shlex.split(command, comments=True))
+            with pytest.raises(AttributeError):  # behind the training
+                train.main()
+    notes = [idle_notes(config, config.create_env().spec.episode_limit) for config in trained]
+    assert notes == [[]] * len(notes)
+    assert len(notes) >= 5
 
 
 def test_python_example(tmp_path):

@@ -1,16 +1,13 @@
-"""A run of which a part does nothing is told of before it starts; runs of presets and of the README are not."""
+"""A run of which a part does nothing is told of before it starts; runs of presets are not."""
 
 import re
-from pathlib import Path
 
 import pytest
 
 from pyqmix import Config, train
-from pyqmix.cli import train as command
 from pyqmix.config import PRESETS, from_preset
 from pyqmix.run.idle_notes import idle_notes
 
-README = Path(__file__).resolve().parents[2] / "README.md"
 LIMIT = 50
 
 
@@ -86,19 +83,6 @@ def test_the_training_steps_that_are_foretold_are_those_that_are_taken(tiny_conf
 def test_presets_are_left_alone(preset):
     config = from_preset(preset)
     assert idle_notes(config, config.create_env().spec.episode_limit) == []
-
-
-def test_commands_of_the_readme_are_left_alone(monkeypatch):
-    seen = []
-    monkeypatch.setattr(command, "train", lambda config, **_: seen.append(config))
-    lines = re.findall(r"^    (?:.* && )?pyqmix-train (--(?:env lbf|preset) .*)$", README.read_text(), re.M)
-    for line in lines:
-        monkeypatch.setattr("sys.argv", ["pyqmix-train", *line.split()])
-        with pytest.raises(AttributeError, match=r"interrupted|exit_code"):
-            command.main()
-    assert len(seen) == len(lines) >= 5
-    found = [idle_notes(config, config.create_env().spec.episode_limit) for config in seen]
-    assert found == [[]] * len(seen)
 
 
 def test_the_display_shows_a_note(tiny_config, tmp_path, capsys):
