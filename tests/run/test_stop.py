@@ -109,7 +109,7 @@ def resume(folder, monkeypatch):
     if not (folder / "run").exists():
         return False
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "argv", ["pyqmix-train", "--resume", "run", "--num-workers", "0"])
+    monkeypatch.setattr(sys, "argv", ["pyqmix-train", "--resume", "run", "--num-workers", "0", "--trust"])
     main()
     return True
 
