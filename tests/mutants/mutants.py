@@ -1015,6 +1015,11 @@ MUTANTS = (
         "if not trust and not any(", "if not names and not any(", f"{T}run/test_hostile.py -k current_folder",
     ),
     Mutant(
+        "a checkpoint lists files outside of its folder", "pyqmix/run/manifest.py",
+        "not _FILE.fullmatch(name) or not _is_entry(entry)", "not _is_entry(entry)",
+        f"{T}run/test_hostile.py -k own_folder",
+    ),
+    Mutant(
         "a link that appears before a file is opened is followed", "pyqmix/base/files.py",
         "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |", f"{T}base/test_files.py -k exchanged",
     ),
