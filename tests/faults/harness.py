@@ -71,9 +71,9 @@ def warm_workers() -> None:
 
 
 @contextmanager
-def folder():
-    """Make a folder in memory, where there is one, and remove it at the end."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+def folder(in_memory: bool = True):
+    """Make a folder, in memory where that is possible, and remove it at the end."""
+    memory = "/dev/shm" if in_memory and os.access("/dev/shm", os.W_OK) else None
     path = Path(tempfile.mkdtemp(prefix="faults-", dir=memory))
     try:
         yield path

@@ -27,7 +27,7 @@ COMMAND = ["pyqmix-train", "--env", "lbf", "--total-steps", "1000000000", "--thr
 
 def main(minutes: float) -> None:
     """Sample a run, end it, and print the slopes."""
-    with harness.folder() as work, (work / "log").open("w") as log:
+    with harness.folder(in_memory=False) as work, (work / "log").open("w") as log:
         program = [Path(sys.executable).parent / COMMAND[0], *COMMAND[1:]]
         process = subprocess.Popen(program, cwd=work, stdout=log, stderr=log)
         samples = []
