@@ -39,6 +39,9 @@ for episodes in 0 1 2 5; do  # five: more than a lap
   "$work/seed" "$work/ring" "$episodes"
   { printf '\1'; cat "$work/ring"; } >"$work/corpus/$episodes"
 done
+# The last one again, of a ring with two slots: fewer than it has tickets.
+cp "$work/corpus/5" "$work/corpus/narrow"
+printf '\2' | dd of="$work/corpus/narrow" bs=1 seek=49 conv=notrunc status=none
 
 fuzz() {  # folder of the sources, runs
   # shellcheck disable=SC2046
