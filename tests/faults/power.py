@@ -8,6 +8,7 @@ the file was not synchronised; a name is absent or present, as long as its folde
 ones are tried, at random, or all with 0.
 """
 
+import os
 import random
 import shutil
 import sys
@@ -41,7 +42,7 @@ class File:
             return self.kept
         if fate == "written":
             return self.data
-        common = len(self.kept) if self.data.startswith(self.kept) else 0
+        common = len(os.path.commonprefix([self.kept, self.data]))  # has not been written again
         if fate == "zeros":
             return self.data[:common].ljust(len(self.data), b"\0")
         return self.data[: (common + len(self.data)) // 2]
