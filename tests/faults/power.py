@@ -8,7 +8,6 @@ the file was not synchronised; a name is absent or present, as long as its folde
 ones are tried, at random, or all with 0.
 """
 
-import os
 import random
 import shutil
 import sys
@@ -42,7 +41,9 @@ class File:
             return self.kept
         if fate == "written":
             return self.data
-        common = len(os.path.commonprefix([self.kept, self.data]))  # has not been written again
+        common = 0  # the first bytes, which are not lost because they were not changed
+        while common < min(len(self.kept), len(self.data)) and self.kept[common] == self.data[common]:
+            common += 1
         if fate == "zeros":
             return self.data[:common].ljust(len(self.data), b"\0")
         return self.data[: (common + len(self.data)) // 2]
