@@ -179,11 +179,10 @@ class _CallThread:
         self._calls: SimpleQueue[Callable[[], Ahead | None] | None] = SimpleQueue()
         self._outcomes: SimpleQueue[Ahead | BaseException | None] = SimpleQueue()
         self._thread = Thread(target=self._serve, name="pyqmix play ahead", daemon=True)
+        self._thread.start()
 
     def start(self, call: Callable[[], Ahead | None]) -> None:
         """Make a call, after those before."""
-        if not self._thread.is_alive():
-            self._thread.start()
         self._calls.put(call)
 
     def result(self) -> Ahead | None:

@@ -114,7 +114,8 @@ def serve(
     except _TrainerIsGone:
         pass
     except (Exception, SystemExit) as error:
-        connection.send(_failure(error))
+        with suppress(OSError):  # the trainer is gone
+            connection.send(_failure(error))
 
 
 def _unpack(packed: bytes) -> Config:

@@ -152,7 +152,7 @@ class EpisodeRing:
                 raise ValueError(f"{name}: expected a ticket from 0 to {self.tickets}, got {ticket!r}")
         return RingFile.of(_C.write_ring_file(self.native, os.fspath(path), since, until))
 
-    def restore(self, paths: Sequence[str | os.PathLike[str]]) -> None:
+    def restore(self, paths: Sequence[str | os.PathLike[str]]) -> list[RingFile]:
         """Make this fresh ring what files of :meth:`save` or :meth:`dump` hold, which cover it together.
 
         Afterwards each slot, with its generation, is as it was, and so are the tickets given: every later draw
@@ -162,6 +162,9 @@ class EpisodeRing:
         Args:
             paths: oldest first; the tickets of each follow those before it, or overlap them.
 
+        Returns:
+            The figures of each file.
+
         Raises:
             RingFileError: a file is no saved ring, is damaged, is of other sizes, or leaves tickets out. The
                 ring is empty then, as it was.
@@ -170,7 +173,9 @@ class EpisodeRing:
         """
         if self.tickets > 0:
             raise RuntimeError(f"restore: expected a fresh ring, got one with {self.tickets} tickets")
-        _C.restore_ring(self.native, [_C.verify_ring_file(os.fspath(path)) for path in paths])
+        infos = [_C.verify_ring_file(os.fspath(path)) for path in paths]
+        _C.restore_ring(self.native, infos)
+        return [RingFile.of(info) for info in infos]
 
     def fileno(self) -> int:
         """Return the descriptor by which another process attaches; it stays the ring's.

@@ -17,13 +17,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import PARTIAL, require_folder
-from pyqmix.base.options import require_number
+from pyqmix.base.options import LARGEST_INT, require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.run import manifest
 from pyqmix.run.manifest import Manifest
@@ -80,16 +81,15 @@ def find(run_dir: Path, which: str = NEWEST) -> Path:
     raise ConfigError(f"checkpoint: expected one of {NEWEST}, {BEST}, {has} of {run_dir}, got {which!r}")
 
 
-def whole(run_dir: Path) -> list[int]:
-    """Return the steps of the checkpoints whose files are all as they were written, the newest first."""
-    good = []
-    for steps, folder in folders(run_dir):
-        try:
-            Manifest.read(folder).verify()
-            good.append(steps)
-        except ConfigError:
-            continue
-    return good
+def whole(run_dir: Path, before: Path) -> Iterator[int]:
+    """Give the steps of those checkpoints older than ``before`` whose files are all as written, newest first."""
+    found = folders(run_dir)
+    latest = next((steps for steps, folder in found if folder == before), LARGEST_INT)
+    for steps, folder in found:
+        with suppress(ConfigError):
+            if steps < latest:
+                Manifest.read(folder).verify()
+                yield steps
 
 
 def remove(folder: Path) -> None:
@@ -107,9 +107,19 @@ def remove(folder: Path) -> None:
 def remove_fragments(run_dir: Path) -> None:
     """Remove checkpoints that were not finished, or not removed whole, when a program was killed."""
     for folder in (run_dir / FOLDER).iterdir():
-        name, partial, _ = folder.name.partition(PARTIAL)
-        if _NAME.fullmatch(name) and (partial or not (folder / manifest.NAME).exists()):
+        unfinished = folder.name.endswith(PARTIAL)
+        if _NAME.fullmatch(folder.name.removesuffix(PARTIAL)) and (
+            unfinished or not (folder / manifest.NAME).exists()
+        ):
             remove(folder)
+
+
+def remove_later(run_dir: Path, steps: int) -> None:
+    """Remove the checkpoints behind a step, from which a run goes on another time."""
+    for kind in ("step", BEST):
+        for number, folder in folders(run_dir, kind):
+            if number > steps:
+                remove(folder)
 
 
 def read_spec(found: Manifest) -> EpisodeSpec:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class Draft:
         self.written = 0
         self._new: list[Path] = []
         _clear(self.partial)
+        _make_room(self.partial)
         self.partial.mkdir()
 
     def tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
@@ -66,7 +68,7 @@ class Draft:
         return True
 
     def finish(self, state: Mapping[str, Any]) -> None:
-        """Write progress.json, behind which no further file can be written."""
+        """Write progress.json, which is the last file."""
         self._write(manifest.NAME, manifest.pack({**state, "files": self.files}))
 
     def commit(self) -> None:
@@ -75,6 +77,7 @@ class Draft:
             flush(path)
         flush(self.partial)
         checkpoint.remove(self.folder)  # of the same step, from before a run went back to an older checkpoint
+        _make_room(self.folder)
         self.partial.rename(self.folder)
         flush(self.folder.parent)
 
@@ -90,6 +93,13 @@ class Draft:
             self.files[name] = manifest.entry_of(data)
         self._new.append(path)
         self.written += len(data)
+
+
+def _make_room(folder: Path) -> None:
+    """Rename a folder in which somebody else has put files."""
+    if folder.exists():
+        names = (folder.with_name(f"{folder.name}.kept-{k}") for k in count(1))
+        folder.rename(next(name for name in names if not name.exists()))
 
 
 def _clear(partial: Path) -> None:

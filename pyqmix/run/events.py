@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
+import stat
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
@@ -25,28 +28,29 @@ class EventFile:
     Args:
         run_dir: the run's folder.
         history: the lines of a resumed run.
-        size: of the file when these had been written: what lies behind is cut off. Where the file is shorter, it
-            is written again from the lines, with the time of now.
-
-    Attributes:
-        size: of the file now, in bytes.
+        state: of the file when these had been written, as :meth:`state` gives it: what lies behind is cut off. If
+            the file is another one, it is written again from the lines, with the time of now.
 
     Raises:
         OSError: of every method: the file cannot be written; ``filename`` is the file's.
     """
 
-    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), size: int = 0) -> None:
+    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), state: Any = None) -> None:
         self.path = run_dir / NAME
         with naming(self.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
             self._file = os.fdopen(os.open(self.path, flags, 0o644), "r+b", buffering=0)
-            whole = 0 < size <= os.fstat(self._file.fileno()).st_size
-            self._file.truncate(size if whole else 0)
-            self.size = self._file.seek(0, os.SEEK_END)
-        if not whole:
+            self._size, self._checksum = self._begin(state)
+            self._file.truncate(self._size)
+            self._file.seek(0, os.SEEK_END)
+        if self._size == 0:
             self._append([Event(wall_time=time.time(), file_version="brain.Event:2")])
             for metrics in history:
                 self.write(metrics)
+
+    def state(self) -> dict[str, Any]:
+        """Return the file's size in bytes, and its SHA-256."""
+        return {"bytes": self._size, "checksum": self._checksum.hexdigest()}
 
     def write(self, metrics: Metrics) -> None:
         """Append the values of a line."""
@@ -68,6 +72,16 @@ class EventFile:
         """Close the file."""
         self._file.close()
 
+    def _begin(self, state: Any) -> tuple[int, Any]:
+        """Return size and hash of the part of the file that is as the state says; 0 if it is not."""
+        size = state.get("bytes") if isinstance(state, dict) else None
+        status = os.fstat(self._file.fileno())
+        if isinstance(size, int) and 0 < size <= status.st_size and stat.S_ISREG(status.st_mode):
+            found = hashlib.sha256(self._file.read(size))
+            if found.hexdigest() == state.get("checksum"):
+                return size, found
+        return 0, hashlib.sha256()
+
     def _append(self, events: Sequence[Event]) -> None:
         records = io.BytesIO()
         writer = RecordWriter(records)
@@ -75,7 +89,8 @@ class EventFile:
             writer.write(event.SerializeToString())
         data = records.getvalue()
         append(self._file.fileno(), data, self.path)
-        self.size += len(data)
+        self._size += len(data)
+        self._checksum.update(data)
 
 
 def _summary(name: str, value: float) -> Summary:

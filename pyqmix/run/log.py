@@ -7,6 +7,7 @@ import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pyqmix.base.files import append, flush, write_text
 from pyqmix.run import metrics
@@ -20,7 +21,7 @@ class MetricsLog:
     Args:
         run_dir: the run's folder.
         history: the lines that a resumed run has already; others in the folder are dropped.
-        events: bytes of the events of these lines.
+        events: the state of the events of these lines, as a checkpoint has it.
 
     Attributes:
         lines: how many there are.
@@ -32,7 +33,7 @@ class MetricsLog:
         OSError: of every method: a file cannot be written; ``filename`` is the file's.
     """
 
-    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), events: int = 0) -> None:
+    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), events: Any = None) -> None:
         self.path, self.lines, self.best = run_dir / "metrics.csv", 0, -math.inf
         self.last: Metrics | None = None
         self.evaluated: Metrics | None = None
@@ -44,9 +45,9 @@ class MetricsLog:
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
         self._events = EventFile(run_dir, history, events)
 
-    def state(self) -> dict[str, int | str]:
-        """Return what a checkpoint tells of both files: lines, their SHA-256, and the bytes of the events."""
-        return {"lines": self.lines, "checksum": self._checksum.hexdigest(), "events": self._events.size}
+    def state(self) -> dict[str, Any]:
+        """Return what a checkpoint tells of both files: lines, their SHA-256, and the state of the events."""
+        return {"lines": self.lines, "checksum": self._checksum.hexdigest(), "events": self._events.state()}
 
     @property
     def wall_seconds(self) -> float:
@@ -57,9 +58,9 @@ class MetricsLog:
         """Append one line."""
         line = metrics.line(numbers).encode()
         append(self._descriptor, line, self.path)
-        self._checksum.update(line)
-        self._count(numbers)
         self._events.write(numbers)
+        self._checksum.update(line)  # only now: a line counts when it is in both files
+        self._count(numbers)
 
     def history(self) -> list[Metrics]:
         """Read all lines again, also where the file has been removed or moved since."""

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
@@ -95,24 +94,33 @@ class Manifest:
         Raises:
             ConfigError: one is absent or damaged, or is another ring's.
         """
-        for name in names:
-            self._require_ring(name)
+        paths = [self.folder / name for name in names]
+        for path in paths:
+            require_file(path)
         try:
-            ring.restore([self.folder / name for name in names])
+            for name, read in zip(names, ring.restore(paths), strict=True):
+                self._require_entry(name, read)
         except OSError as error:
             raise ConfigError(f"{error.filename or self.folder}: cannot read it: {error.strerror}") from error
+        except ConfigError:
+            raise
         except (RuntimeError, ValueError) as error:
             raise ConfigError(f"{self.folder}: {error}") from error
 
     def _require_ring(self, name: str) -> None:
-        path, entry = self.folder / name, self._entry(name)
+        path = self.folder / name
         require_file(path)
         try:
-            got = EpisodeRing.verify(path)
+            self._require_entry(name, EpisodeRing.verify(path))
         except (OSError, RingFileError) as error:
             raise ConfigError(f"{path}: {error}") from error
-        if (got.nbytes, got.checksum) != (entry["bytes"], int(entry["checksum"], 16)):
-            raise ConfigError(f"{path}: the size or the checksum is not the checkpoint's: the file is another one")
+
+    def _require_entry(self, name: str, read: RingFile) -> None:
+        entry = self._entry(name)
+        if (read.nbytes, read.checksum) != (entry["bytes"], int(entry["checksum"], 16)):
+            raise ConfigError(
+                f"{self.folder / name}: the size or the checksum is not the checkpoint's: the file is another one"
+            )
 
     def verify(self) -> None:
         """Read every file and check it by its checksum.
@@ -192,9 +200,3 @@ def finite(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
             raise ConfigError(f"{path}: {name} has values that are not finite")
-
-
-def arrays(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the tensors whose names begin with ``prefix.`` as arrays, by the rest of their names."""
-    start = prefix + "."
-    return {name.removeprefix(start): t.numpy() for name, t in tensors.items() if name.startswith(start)}

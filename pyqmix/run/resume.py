@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
@@ -39,7 +40,7 @@ def choose(config: Config, run_dir: Path, which: str = checkpoint.NEWEST) -> Man
     Args:
         config: its options from now on.
         run_dir: the run's folder.
-        which: ``newest``, or the number of a checkpoint's steps; later ones are removed then.
+        which: ``newest``, or the number of a checkpoint's steps.
 
     Raises:
         ConfigError: an option has changed that a run keeps; or the checkpoint is absent or damaged.
@@ -50,20 +51,31 @@ def choose(config: Config, run_dir: Path, which: str = checkpoint.NEWEST) -> Man
     if which == checkpoint.BEST:
         raise ConfigError("checkpoint: the one of the best evaluation has the networks alone: a run cannot go on")
     folder = checkpoint.find(run_dir, which)
-    try:
+    with _offering(folder):
         found = Manifest.read(folder)
-        found.verify()
-    except ConfigError as error:
-        older = checkpoint.whole(run_dir)  # not this one, which is damaged
-        if not older:
-            raise
-        raise ConfigError(f"{error}; --checkpoint {older[0]} goes on from an older one, which is whole") from error
     _require_steps_left(config, found, run_dir)
-    for _, later in checkpoint.folders(run_dir):
-        if later == folder:
-            break
-        checkpoint.remove(later)
     return found
+
+
+@contextmanager
+def offering_an_older_one(found: Manifest | None) -> Iterator[None]:
+    """Let a ConfigError about a checkpoint name the newest older one that is whole."""
+    if found is None:
+        yield
+        return
+    with _offering(found.folder):
+        yield
+
+
+@contextmanager
+def _offering(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except ConfigError as error:
+        steps = next((steps for steps in checkpoint.whole(folder.parent.parent, before=folder)), None)
+        if steps is None:
+            raise
+        raise ConfigError(f"{error}; --checkpoint {steps} goes on from an older one, which is whole") from error
 
 
 def history(found: Manifest) -> list[Metrics]:

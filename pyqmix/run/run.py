@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -27,15 +26,14 @@ from pyqmix.replay.device_store import DeviceStore
 from pyqmix.replay.prioritised import PrioritisedSampler
 from pyqmix.run import resume, state
 from pyqmix.run.display import Display
+from pyqmix.run.files import RunFiles
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.init_from import init_from
 from pyqmix.run.interrupt import Interrupt
-from pyqmix.run.log import MetricsLog
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.plots import plot_curves
 from pyqmix.run.ring_parts import RingParts
-from pyqmix.run.saver import Saver
 from pyqmix.run.schedule import Schedule
 from pyqmix.run.state import Parts, Progress
 from pyqmix.run.summary import goodbye, summarise
@@ -70,33 +68,42 @@ class Run:
         found: Manifest | None = None,
     ) -> None:
         self.config, self.display, self.folder, self.interrupt = config, display, run_folder, interrupt
-        self.learner = learner = Learner(spec, config, device)
-        progress = Progress() if found is None else state.read_learner(found, learner)
+        with ExitStack() as opened:
+            self._build(spec, device, found, opened)
+            self._closing = opened.pop_all()
+        self.evaluation: Evaluation | None = None
+        self._first_steps = self.progress.steps
+        self._began = time.monotonic() - self.files.log.wall_seconds
+        display.message(f"run directory: {run_folder.name}")
+
+    def _build(self, spec: EpisodeSpec, device: torch.device, found: Manifest | None, opened: ExitStack) -> None:
+        """Make all parts; ``opened`` closes those that must be closed."""
+        config, self.learner = self.config, Learner(spec, self.config, device)
+        with resume.offering_an_older_one(found):
+            progress = Progress() if found is None else state.read_learner(found, self.learner)
         if config.init_from is not None and found is None:
-            display.message(init_from(learner, Path(config.init_from)))
+            self.display.message(init_from(self.learner, Path(config.init_from)))
         self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
         self._memory = BatchMemory(spec, config.batch_size, device)
-        with interrupt.may_raise():
-            self.rollout = training_rollout(config, learner.agent, self.ring)
+        with self.interrupt.may_raise():
+            self.rollout = training_rollout(config, self.learner.agent, self.ring)
+        opened.callback(self.rollout.close)
         self.sampler = _sampler(config, spec, device, self.ring, progress.updates)
         window = Window(progress.steps)
-        self.parts = Parts(progress, learner, self.ring, self.sampler, self.rollout, window)
-        self._ring_parts = RingParts(self.ring) if config.checkpoint_replay else None
+        self.parts = Parts(progress, self.learner, self.ring, self.sampler, self.rollout, window)
+        ring_parts = RingParts(self.ring) if config.checkpoint_replay else None
         history: list[Metrics] = []
         pending: list[str] = []
-        if found is not None:
-            history, pending = resume.history(found), resume.pending(found)
-            display.message(resume.restore(found, self.parts, self._ring_parts))
-        self._schedule = Schedule(config, progress.steps, pending)
-        self.evaluator = Evaluator(config, learner.agent, config.seed, self.rollout)
+        with resume.offering_an_older_one(found):
+            if found is not None:
+                history, pending = resume.history(found), resume.pending(found)
+                self.display.message(resume.restore(found, self.parts, ring_parts))
+        self.schedule = Schedule(config, progress.steps, pending)
+        self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
+        opened.callback(self.evaluator.close)
         self.evaluator.skip(progress.evaluated_episodes)
-        self.evaluation: Evaluation | None = None
-        run_folder.write_config(config)
-        self._open_files(history, 0 if found is None else found.integer("metrics", "events"))
-        self.checkpointed = -1 if found is None else progress.steps
-        self._first_steps = progress.steps
-        self._began = time.monotonic() - self.log.wall_seconds
-        display.message(f"run directory: {run_folder.name}")
+        self.files = RunFiles(config, self.folder, self.parts, self.schedule, ring_parts, history, found)
+        opened.callback(self.files.close)
 
     @property
     def progress(self) -> Progress:
@@ -111,7 +118,8 @@ class Run:
     @property
     def is_done(self) -> bool:
         """Whether the step budget is spent, and the last evaluation has been made."""
-        return self.is_complete and self._last_evaluated() == self.progress.steps
+        last = self.files.log.evaluated
+        return self.is_complete and last is not None and last.steps == self.progress.steps
 
     def goes_on(self) -> bool:
         """Do all that is due at this step; return whether there is a further round to :meth:`play`."""
@@ -133,7 +141,7 @@ class Run:
         self.folder.keep = True
 
     def _learn(self) -> None:
-        """Take the training steps that are due, once the ring holds a batch, and play ahead meanwhile."""
+        """Take the training steps that are due, once the ring holds a batch; with --overlap, play too."""
         start = time.monotonic()
         if len(self.ring) < self.config.batch_size:
             self.progress.due_updates = 0.0
@@ -153,67 +161,60 @@ class Run:
 
     def _report(self) -> None:
         """Log, evaluate and write checkpoints where their time has come."""
-        steps, schedule = self.progress.steps, self._schedule
+        steps, schedule = self.progress.steps, self.schedule
         self.display.steps(steps)
         evaluate = (self.is_complete and not self.is_done) or schedule.is_due("eval", steps)
         if evaluate:
             with self.interrupt.may_raise():
                 self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
         if evaluate or schedule.is_due("log", steps):
-            best = self.log.best
             self._write_metrics(self.evaluation if evaluate else None)
-            if evaluate:
-                self.progress.evaluated_episodes += self.config.eval_episodes
-                schedule.done("eval", steps)
-            schedule.done("log", steps)
-            if evaluate and self.evaluation is not None and self.evaluation.mean > best:
-                self._save_best()
+        if schedule.is_due("best", steps):
+            self.files.write_best()
+            schedule.done("best", steps)
         if schedule.is_due("checkpoint", steps):
             schedule.done("checkpoint", steps)
-            self._checkpoint()
+            self.files.write_checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
         """Write a run's last checkpoint, its summary and its curve."""
-        self._checkpoint()
+        self.files.write_checkpoint()
         self.folder.keep = True
-        self.saver.wait()
-        wall, path = time.monotonic() - self._began, self.folder.path
-        summary = summarise(self.config, self.learner.device, self.progress, self.log.evaluated, wall, interrupted)
+        self.files.wait()
+        log, path, wall = self.files.log, self.folder.path, time.monotonic() - self._began
+        summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        plot_curves([(path.name, self.log.history())], path / "curve.png", title)
-        self.display.message(self.saver.describe(wall))
+        plot_curves([(path.name, log.history())], path / "curve.png", title)
+        self.display.message(self.files.saver.describe(wall))
         for line in goodbye(summary, self.evaluation, self.folder.name):
             self.display.message(line)
         return summary
 
     def rescue(self, error: BaseException) -> None:
-        """Write a checkpoint when something fails; a run without a step leaves nothing behind.
+        """Write a checkpoint when something fails; a run without a new step has nothing to save.
 
         Raises:
             OSError: the run's folder was removed or moved; its new one is named.
         """
-        if isinstance(error, DivergenceError):
-            return  # no later checkpoint than the last would be worth keeping
-        if self.progress.steps == self._first_steps:
+        if isinstance(error, DivergenceError) or self.progress.steps == self._first_steps:
+            return  # after a divergence no later checkpoint than the last would be worth keeping
+        moved = not self.folder.is_in_place
+        try:
+            self.files.save_after_failure()
+        except Exception as another:  # of the same full disk, for example; the first error is the one that counts
+            self.display.message(f"no checkpoint of this step could be written: {another}")
             return
-        if not self.folder.is_in_place:
-            self._write_all_again()
+        if moved:
             name = self.folder.name
             raise OSError(
-                f"{name} was removed or moved during training: what was learned lies in a new folder of that "
-                f"name; continue with: pyqmix-train --resume {name}"
+                f"the run's folder was removed or moved during training: what was learned lies in {name}; "
+                f"continue with: pyqmix-train --resume {name}"
             ) from error
-        with suppress(OSError):  # of the same full disk, for example, which is told
-            self._checkpoint()
-            self.saver.wait()
 
     def close(self) -> None:
         """Close files and environments."""
-        self.saver.close()
-        self.log.close()
-        self.rollout.close()
-        self.evaluator.close()
+        self._closing.close()
 
     def _update(self) -> UpdateStats:
         config, room = self.config, self.learner.step.batch_room
@@ -231,9 +232,6 @@ class Run:
 
     def _is_update_due(self) -> bool:
         return self.progress.due_updates >= 1.0 - 1e-9
-
-    def _last_evaluated(self) -> int | None:
-        return None if self.log.evaluated is None else self.log.evaluated.steps
 
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         ops.raise_late_errors()
@@ -253,53 +251,23 @@ class Run:
             updates_per_env_step=len(window.updates) / steps if steps else None,
             wall_seconds=time.monotonic() - self._began,
         )
-        self.folder.require_in_place()
-        self.log.write(metrics)
-        self.parts.window = Window(self.progress.steps)
+        best = self.files.log.best
+        self.files.write_metrics(metrics)
+        self._take_note(evaluation, best)
         self.display.metrics(metrics)
         if metrics.loss is not None and not math.isfinite(metrics.loss):
             raise DivergenceError(f"the loss became {metrics.loss} by update {metrics.updates}")
 
-    def _checkpoint(self) -> None:
-        self.folder.require_in_place()
-        if self.checkpointed == self.progress.steps:
-            return
-        self._require_finite()
-        more = {
-            "metrics": self.log.state(),
-            "pending": self._schedule.pending(self.progress.steps),
-        }
-        with self.saver.writing("step", self.progress.steps) as draft:
-            state.write(draft, self.parts, self._ring_parts, more)
-        self.checkpointed = self.progress.steps
-
-    def _save_best(self) -> None:
-        self._require_finite()
-        with self.saver.writing("best", self.progress.steps) as draft:
-            state.write_networks(draft, self.progress, self.learner, {})
-
-    def _require_finite(self) -> None:
-        ops.raise_late_errors()
-        if not self.learner.networks.is_finite():
-            raise DivergenceError(f"the weights are no longer finite after update {self.progress.updates}")
-
-    def _write_all_again(self) -> None:
-        """Write the run to a new folder in the place of the one that was removed or moved."""
-        history = self.log.history()
-        self.saver.close()
-        self.log.close()
-        self.folder.make_again()
-        self.folder.write_config(self.config)
-        self._open_files(history)
-        self._ring_parts = RingParts(self.ring) if self.config.checkpoint_replay else None
-        self.checkpointed = -1
-        self._checkpoint()
-        self.saver.wait()
-
-    def _open_files(self, history: Sequence[Metrics], events: int = 0) -> None:
-        path = self.folder.path
-        self.log = MetricsLog(path, history, events)
-        self.saver = Saver(path, self.config.keep_checkpoints, self.log.flush)
+    def _take_note(self, evaluation: Evaluation | None, best: float) -> None:
+        """Take note that a line of metrics has been written: nothing of it is to be done again."""
+        steps = self.progress.steps
+        self.parts.window = Window(steps)
+        self.schedule.done("log", steps)
+        if evaluation is not None:
+            self.schedule.done("eval", steps)
+            self.progress.evaluated_episodes += self.config.eval_episodes
+            if evaluation.mean > best:
+                self.schedule.request("best", steps)
 
 
 def _sampler(

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import flush
 from pyqmix.base.free_memory import MiB
 from pyqmix.run import checkpoint
 from pyqmix.run.draft import Draft
@@ -32,9 +34,11 @@ class Saver:
     def __init__(self, run_dir: Path, keep: int, first: Callable[[], None] = lambda: None) -> None:
         self._folder, self._run_dir, self._keep, self._first = run_dir / checkpoint.FOLDER, run_dir, keep, first
         self._folder.mkdir(exist_ok=True)
+        flush(run_dir)
         checkpoint.folders(run_dir)  # refuses a symbolic link
         checkpoint.remove_fragments(run_dir)
         self._thread = ThreadPoolExecutor(1, "pyqmix checkpoints")
+        self._thread.submit(int).result()  # starts the thread now: the system may refuse one later
         self._commits: list[Future[None]] = []
         self.count, self.bytes, self.seconds = 0, 0, 0.0
 
@@ -64,7 +68,7 @@ class Saver:
         self.seconds += time.monotonic() - began
 
     def describe(self, wall_seconds: float) -> str:
-        """Say what the checkpoints have cost a run of so many seconds."""
+        """Say what the checkpoints have cost a run that took ``wall_seconds``."""
         return (
             f"checkpoints: {self.count} written, the last of {self.bytes / MiB:,.1f} MiB; training stood still "
             f"for {self.seconds:.2f} s for them ({100 * self.seconds / max(wall_seconds, 1e-9):.2f} %)"
@@ -91,5 +95,8 @@ class Saver:
             draft.drop()
             raise
         keep = self._keep if kind == "step" else 1
-        for _, old in checkpoint.folders(self._run_dir, kind)[keep:]:
-            checkpoint.remove(old)
+        with suppress(
+            OSError, ConfigError
+        ):  # somebody else works in the folder; the checkpoint is complete
+            for _, old in checkpoint.folders(self._run_dir, kind)[keep:]:
+                checkpoint.remove(old)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from pyqmix.config import Config
 
-NAMES = ("eval", "log", "checkpoint")
+NAMES = ("eval", "log", "best", "checkpoint")
 
 
 class Schedule:
     """Tells at which steps something is due: when a multiple of its interval has been reached since the last time.
+
+    ``best``, the checkpoint of the best evaluation, has no interval and is due on request.
 
     Args:
         config: has the intervals.
@@ -20,16 +23,20 @@ class Schedule:
 
     def __init__(self, config: Config, steps: int, pending: Iterable[str] = ()) -> None:
         self._every = {"eval": config.eval_every, "log": config.log_every, "checkpoint": config.checkpoint_every}
-        self._next = {name: _multiple_behind(steps, every) for name, every in self._every.items()}
-        self._next |= dict.fromkeys(pending, steps)
+        next_multiples = {name: _multiple_behind(steps, every) for name, every in self._every.items()}
+        self._next: dict[str, float] = {"best": math.inf, **next_multiples, **dict.fromkeys(pending, steps)}
 
     def is_due(self, name: str, steps: int) -> bool:
-        """Whether ``eval``, ``log`` or ``checkpoint`` is due."""
+        """Whether one of NAMES is due."""
         return steps >= self._next[name]
 
     def done(self, name: str, steps: int) -> None:
-        """Take note that it has been done; it is not due again before its next multiple."""
-        self._next[name] = _multiple_behind(steps, self._every[name])
+        """Take note that it has been done; it is not due again before its next multiple, or the next request."""
+        self._next[name] = _multiple_behind(steps, self._every[name]) if name in self._every else math.inf
+
+    def request(self, name: str, steps: int) -> None:
+        """Let something be due now."""
+        self._next[name] = steps
 
     def pending(self, steps: int) -> list[str]:
         """Return what is due and has not been done."""

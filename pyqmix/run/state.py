@@ -155,7 +155,7 @@ def read_training(found: Manifest, parts: Parts) -> bool:
         parts.tickets = RingParts.read(found, parts.ring)
         parts.sampler.load_state({name: tensor.numpy() for name, tensor in _under(tensors, "sampler").items()})
         if found.value("ahead") is not None:
-            _read_ahead(found, parts.rollout, _under(tensors, "ahead"))
+            _read_ahead(found, parts, _under(tensors, "ahead"))
     except ConfigError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -170,20 +170,21 @@ def _write_ahead(draft: Draft, rollout: PlayAhead, ahead: Ahead, training: dict[
     return {"first": ahead.first, "count": ahead.count, "epsilon": ahead.epsilon, "ticket": ahead.ticket}
 
 
-def _read_ahead(found: Manifest, rollout: TrainingRollout, tensors: Mapping[str, Tensor]) -> None:
+def _read_ahead(found: Manifest, parts: Parts, tensors: Mapping[str, Tensor]) -> None:
+    config, progress, rollout = parts.learner.config, parts.progress, parts.rollout
     if not isinstance(rollout, PlayAhead):
         raise ValueError("it has episodes that were played ahead")
-    numbers = found.value("ahead")
+    found.ring([checkpoint.AHEAD], rollout.staged)
     played = Played(**{name: tensor.numpy() for name, tensor in tensors.items()})
-    ahead = Ahead(**numbers, played=played)
-    for name in ("first", "count", "ticket"):
-        require_int(name, getattr(ahead, name), 0)
-    require_number("epsilon", ahead.epsilon, 0.0, 1.0)
+    ticket = rollout.staged.tickets - config.num_envs
+    expected = Ahead(progress.episodes, config.num_envs, config.epsilon(progress.steps), ticket, played)
+    ahead = Ahead(**found.value("ahead"), played=played)
+    if ahead != expected:
+        raise ValueError(f"the episodes that were played ahead are others than the run's next ones: {ahead}")
     if any(value is not None and len(value) != ahead.count for value in vars(played).values()):
         raise ValueError(f"the results of {ahead.count} episodes that were played ahead are of another number")
     if not math.isfinite(float(played.returns.sum())) or (played.lengths < 1).any():
         raise ValueError("the results of episodes that were played ahead are no returns and lengths")
-    found.ring([checkpoint.AHEAD], rollout.staged)
     rollout.ahead = ahead
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from pyqmix.base.errors import ConfigError
+from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.exhaustion import naming_exhaustion, require_threads
 from pyqmix.config import Config
 from pyqmix.envs import Env, env_family
@@ -137,13 +137,23 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
                 while run.goes_on():
                     run.play()
             summary = run.finish(interrupted=interrupt.seen and not run.is_done)
-            return Result(opened.path, summary, run.learner, interrupt.exit_code if summary["interrupted"] else 0)
         except BaseException as error:
-            run.rescue(error)
+            try:
+                run.rescue(error)
+            finally:
+                with suppress(Exception):  # the first error is the one that counts
+                    _close(run, interrupt)
             raise
-        finally:
-            with interrupt.may_raise(earlier=False):
-                run.close()
+        try:
+            _close(run, interrupt)
+        except EnvError as error:  # the run is complete
+            display.message(str(error))
+        return Result(opened.path, summary, run.learner, interrupt.exit_code if summary["interrupted"] else 0)
+
+
+def _close(run: Run, interrupt: Interrupt) -> None:
+    with interrupt.may_raise(earlier=False):
+        run.close()
 
 
 def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: bool, idle: list[str]) -> None:

@@ -60,6 +60,7 @@ def _progress(folder: Path) -> dict:
     """Return progress.json without checksums over columns of time, and without the parts of the replay buffer."""
     progress = json.loads((folder / "progress.json").read_text())
     del progress["checksum"], progress["metrics"]["checksum"], progress["replay"]["ends"]
+    del progress["metrics"]["events"]["checksum"]
     progress["files"] = {k: v for k, v in progress["files"].items() if not k.startswith("replay_")}
     return progress
 

@@ -287,7 +287,7 @@ def test_a_folder_that_is_removed_or_moved_loses_nothing(tiny_config, tmp_path, 
     monkeypatch.setattr(Removing, "folder", folder)
     monkeypatch.setattr(Removing, "to", tmp_path / "elsewhere" if moved else None)
     monkeypatch.setattr(Removing, "steps", 0)
-    with pytest.raises(OSError, match=r"was removed or moved during training: .* pyqmix-train --resume"):
+    with pytest.raises(OSError, match=r"was removed or moved during training: .*run; continue with"):
         train(config.replace(run_dir=str(folder)), env=Removing, quiet=True)
     train(config.replace(run_dir=str(folder)), env=Removing, resume=True, quiet=True)
     expected, got = results(tmp_path / "whole"), results(folder)
