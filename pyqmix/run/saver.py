@@ -95,8 +95,6 @@ class Saver:
             draft.drop()
             raise
         keep = self._keep if kind == "step" else 1
-        with suppress(
-            OSError, ConfigError
-        ):  # somebody else works in the folder; the checkpoint is complete
+        with suppress(OSError, ConfigError):  # somebody else works in the folder; the checkpoint is complete
             for _, old in checkpoint.folders(self._run_dir, kind)[keep:]:
                 checkpoint.remove(old)

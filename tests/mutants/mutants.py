@@ -347,7 +347,7 @@ MUTANTS = (
     ),
     Mutant(
         "resume: the averages of the metrics begin again", "pyqmix/run/state.py", "parts.window.load(", "(lambda *_: 0)(",
-        f"{T}run/test_resume.py -k 'same_bits and lbf'",
+        f"{T}run/test_resume.py -k 'same_bits and default'",
     ),
     Mutant(
         "resume: episodes of a round that failed stay in the replay buffer", "pyqmix/run/state.py",

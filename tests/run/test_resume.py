@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from pyqmix import Config, ConfigError, EnvError, train
 from pyqmix.play.evaluator import Evaluator
 from pyqmix.play.native import NativeRollout
 from pyqmix.run import checkpoint
+from pyqmix.run.draft import Draft
 from pyqmix.run.interrupt import Interrupt, Interrupted
 from pyqmix.run.lock import RunLock
 
@@ -382,3 +384,108 @@ def test_values_that_no_run_has_are_refused(tiny_run, tmp_path, entry, value):
 
 def newest_two(folder):
     return [path for _, path in checkpoint.folders(folder)[:2]]
+
+
+def test_going_back_removes_later_checkpoints_only_when_the_run_goes_on(stopped):
+    whole, _ = stopped()
+    before = checkpoint_files(whole)
+    config = Config.from_json(whole / "config.json")
+    with pytest.raises(ConfigError, match="device"):
+        train(config.replace(device="cuda"), resume=True, checkpoint=120, quiet=True)
+    assert checkpoint_files(whole) == before
+    best = checkpoint.find(whole, "best")
+    train(config.replace(total_steps=125), resume=True, checkpoint=120, quiet=True)
+    assert [steps for steps, _ in checkpoint.folders(whole)] == [126, 120, 60]
+    assert int(checkpoint.find(whole, "best").name.partition("_")[2]) <= 126
+    assert not best.exists() or best == checkpoint.find(whole, "best")
+
+
+@pytest.mark.parametrize("method", ["log.EventFile.write", "files.RunFiles.write_best"])
+def test_a_report_that_could_not_be_written_is_done_again_once(tiny_config, tmp_path, monkeypatch, method):
+    config = tiny_config(run_dir=str(tmp_path / "whole"))
+    train(config, quiet=True)
+    kind, name = method.rsplit(".", 1)
+    module, owner = kind.split(".")
+    owner = getattr(sys.modules[f"pyqmix.run.{module}"], owner)
+    original, calls = getattr(owner, name), []
+
+    def fail_once(self, *arguments):
+        calls.append(arguments)
+        if len(calls) == 1:
+            raise OSError(28, "No space left on device", "somewhere")
+        original(self, *arguments)
+
+    full = config.replace(run_dir=str(tmp_path / "full"))
+    with monkeypatch.context() as patch:
+        patch.setattr(owner, name, fail_once)
+        with pytest.raises(OSError, match="No space left"):
+            train(full, quiet=True)
+    train(full, resume=True, quiet=True)
+    assert results(tmp_path / "full") == results(tmp_path / "whole")
+    assert checkpoint.find(tmp_path / "full", "best").name == checkpoint.find(tmp_path / "whole", "best").name
+
+
+def test_a_checkpoint_that_did_not_reach_the_disk_is_written_again(tiny_config, tmp_path, monkeypatch):
+    commit, failed = Draft.commit, []
+
+    def fail_once(self):
+        if not failed and self.folder.name == "step_300":
+            failed.append(self)
+            raise OSError(5, "Input/output error", str(self.folder))
+        commit(self)
+
+    monkeypatch.setattr(Draft, "commit", fail_once)
+    config = tiny_config(run_dir=str(tmp_path / "run"))
+    with pytest.raises(OSError, match="Input/output error"):
+        train(config, quiet=True)
+    assert checkpoint.find(tmp_path / "run").name == "step_300"
+    assert train(config, resume=True, quiet=True).summary["total_steps"] == 300
+
+
+class Stubborn(Meeting):
+    """Fails in a step, and again when it is closed."""
+
+    closings = 0
+
+    def step(self, actions):
+        raise RuntimeError("the real reason")
+
+    def close(self):
+        Stubborn.closings += 1
+        if Stubborn.closings > 1:  # the first one is that of the trial
+            raise RuntimeError("the window is gone")
+
+
+def test_the_first_error_is_the_one_that_is_told(tiny_config, tmp_path):
+    with pytest.raises(EnvError, match="the real reason"):
+        train(tiny_config(run_dir=str(tmp_path / "run")), env=Stubborn, quiet=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_start_that_fails_leaves_no_thread(stopped):
+    _, copy = stopped(env="own_parts:Meeting", overlap=True)
+    forge(checkpoint.find(copy), checkpoint.TRAINING, lambda tensors: {})
+    before = threading.active_count()
+    for _ in range(3):
+        with pytest.raises(ConfigError, match="expected the state of a run"):
+            train(Config.from_json(copy / "config.json", trust=True), resume=True, quiet=True)
+    assert threading.active_count() <= before + 1  # one may be on its way to its end
+
+
+def test_a_folder_with_files_of_somebody_else_makes_room(stopped):
+    _, copy = stopped(at=4)
+    (copy / "checkpoints/step_180/notes.txt").write_text("mine")
+    config = Config.from_json(copy / "config.json")
+    train(config, resume=True, checkpoint=120, quiet=True)
+    assert (copy / "checkpoints/step_180.kept-1/notes.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(("name", "value"), [("first", 7), ("count", 1), ("epsilon", 0.3), ("ticket", 2**52)])
+def test_episodes_played_ahead_are_the_next_ones(stopped, name, value):
+    _, copy = stopped(overlap=True, num_envs=3)
+    folder = checkpoint.find(copy)
+    content = json.loads((folder / "progress.json").read_text())
+    content["ahead"][name] = value
+    seal(folder, content)
+    with pytest.raises(ConfigError, match="played ahead are others than the run's next ones"):
+        go_on(copy)
