@@ -9,7 +9,7 @@ from typing import Annotated
 
 import tyro
 
-from pyqmix.base.files import require_replaceable
+from pyqmix.base.untrusted import require_replaceable
 from pyqmix.cli.parsing import USER_ERRORS, fail, parse
 from pyqmix.run.metrics import read_metrics
 from pyqmix.run.plots import plot_curves

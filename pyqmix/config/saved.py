@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import read_json
 from pyqmix.base.sealed import KEY, is_intact
+from pyqmix.base.untrusted import read_json
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values, texts_in
 from pyqmix.envs import FAMILIES

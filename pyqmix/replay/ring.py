@@ -128,18 +128,12 @@ class EpisodeRing:
             until: the ticket behind the last; those given so far without it.
 
         Raises:
-            OSError: the file cannot be written.
+            OSError: the file cannot be written; ``filename`` is its name.
             RuntimeError: the ring has 16 samplers already.
             ValueError: since or until is no ticket given so far, or they are in the wrong order.
         """
-        try:
-            with replacing(Path(path)) as temporary:
-                saved = self.dump(temporary, since, until)
-                with temporary.open("rb") as file:
-                    os.fsync(file.fileno())
-        except OSError as error:  # of a temporary name
-            raise OSError(error.errno, error.strerror, os.fspath(path)) from error
-        return saved.episodes
+        with replacing(Path(path)) as temporary:
+            return self.dump(temporary, since, until).episodes
 
     def dump(self, path: str | os.PathLike[str], since: int = 0, until: int | None = None) -> RingFile:
         """Write straight to a path, and return what the file has; otherwise like :meth:`save`.

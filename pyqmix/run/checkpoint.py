@@ -23,9 +23,10 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import PARTIAL, require_folder
+from pyqmix.base.files import PARTIAL
 from pyqmix.base.options import LARGEST_INT, require_number
 from pyqmix.base.spec import EpisodeSpec
+from pyqmix.base.untrusted import require_folder
 from pyqmix.run import manifest
 from pyqmix.run.manifest import Manifest
 

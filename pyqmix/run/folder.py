@@ -11,7 +11,8 @@ from itertools import count
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import PARTIAL, require_folder, write_text
+from pyqmix.base.files import PARTIAL, write_text
+from pyqmix.base.untrusted import require_folder
 from pyqmix.config import Config
 from pyqmix.run import checkpoint, events
 from pyqmix.run.lock import RunLock

@@ -18,9 +18,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import read_bytes, read_json, require_file
 from pyqmix.base.options import LARGEST_INT, require_int
 from pyqmix.base.sealed import is_intact, sealed
+from pyqmix.base.untrusted import read_bytes, read_json, require_file
 from pyqmix.replay import EpisodeRing, RingFile, RingFileError
 
 VERSION = 2  # of the format; 1 had no checksums and no replay buffer

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import read_text
 from pyqmix.base.options import LARGEST_INT
+from pyqmix.base.untrusted import read_text
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,9 @@ from PIL import Image
 from torch import nn
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import replacing, require_replaceable
+from pyqmix.base.files import replacing
 from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.untrusted import require_replaceable
 from pyqmix.config.trust import Trust
 from pyqmix.envs import Env
 from pyqmix.nn import Agent

@@ -1,138 +1,93 @@
-"""Reading files that may come from elsewhere."""
+"""Files that are written whole or not at all."""
 
+import errno
 import os
-import socket
 import stat
 
 import pytest
 
-from pyqmix import ConfigError
 from pyqmix.base import files
-from pyqmix.base.files import read_bytes, read_json, read_text, require_folder
-
-
-def test_a_regular_file_is_read_whole_through_a_link_above_it(tmp_path):
-    (tmp_path / "real").mkdir()
-    (tmp_path / "real/file").write_bytes(b"\x00\xff" * 5)
-    (tmp_path / "link").symlink_to("real")
-    assert read_bytes(tmp_path / "link/file", most=10) == b"\x00\xff" * 5
-    with pytest.raises(ConfigError, match=r"file: expected data of at most 9 bytes, got 10$"):
-        read_bytes(tmp_path / "real/file", most=9)
+from pyqmix.base.files import flush, remove_unfinished, replacing, write_text
 
 
 @pytest.fixture
-def not_regular(tmp_path):
-    """Make a path of a kind, with the words for it; reading one of them would hang, or read something else."""
+def failing(monkeypatch):
+    """Let a function of the operating system fail, for the paths that a condition accepts."""
 
-    def make(kind):
-        path = tmp_path / "it"
-        match kind:
-            case "a folder":
-                path.mkdir()
-            case "a FIFO":
-                os.mkfifo(path)
-            case "a symbolic link":
-                (tmp_path / "there").write_text("{}")
-                path.symlink_to("there")
-            case "a dangling link":
-                path.symlink_to("gone")
-                return path, "a symbolic link"
-            case "a socket":
-                with socket.socket(socket.AF_UNIX) as bound:
-                    bound.bind(str(path))
-            case "a device":
-                return "/dev/zero", kind
-        return path, kind
+    def let(name, code, when=lambda path: True):
+        whole = getattr(os, name)
 
-    return make
+        def fail(what, *arguments):
+            path = os.readlink(f"/proc/self/fd/{what}") if isinstance(what, int) else os.fspath(what)
+            if when(path):
+                raise OSError(
+                    code, os.strerror(code), *([what, None, *arguments] if isinstance(what, str) else [])
+                )
+            return whole(what, *arguments)
+
+        monkeypatch.setattr(files.os, name, fail)
+
+    return let
 
 
-@pytest.mark.parametrize(
-    "kind", ["a folder", "a FIFO", "a symbolic link", "a dangling link", "a socket", "a device"]
-)
-def test_anything_but_a_regular_file_is_refused(not_regular, kind):
-    path, words = not_regular(kind)
-    with pytest.raises(
-        ConfigError, match=f"^{path}: expected the options of a run in a regular file, got {words}$"
-    ):
-        read_json(path, content="the options of a run")
-    if kind != "a folder":
-        with pytest.raises(ConfigError, match=f"^{path}: expected a folder, got {words}$"):
-            require_folder(path)
-
-
-@pytest.mark.parametrize("kind", ["a FIFO", "a symbolic link"])
-def test_a_file_that_is_exchanged_before_it_is_opened_is_refused(not_regular, monkeypatch, tmp_path, kind):
-    path, words = not_regular(kind)
-    (tmp_path / "regular").touch()
-    before = os.lstat(tmp_path / "regular")
-    monkeypatch.setattr(files.os, "lstat", lambda _: before)
-    with pytest.raises(ConfigError, match=f"got {words}$"):
-        read_bytes(path)
-
-
-def test_a_file_that_grows_is_read_up_to_the_size_that_was_checked(tmp_path, monkeypatch):
-    path, fstat = tmp_path / "grows", os.fstat
-    path.write_bytes(b"12345")
-
-    def grow(descriptor):
-        found = fstat(descriptor)
-        if stat.S_ISREG(found.st_mode):
-            with path.open("ab") as file:
-                file.write(b"678")
-        return found
-
-    monkeypatch.setattr(files.os, "fstat", grow)
-    assert read_bytes(path, most=5).startswith(b"12345")
-
-
-@pytest.mark.parametrize(
-    ("name", "reason"),
-    [("gone", "No such file or directory"), ("a\0b", "embedded null byte"), ("\ud800", "surrogates not allowed")],
-)
-def test_an_absent_file_and_an_impossible_name_are_config_errors(tmp_path, name, reason):
-    for read in (read_bytes, read_text, read_json, require_folder):
-        with pytest.raises(ConfigError, match=f": expected .*, but .*{reason}"):
-            read(tmp_path / name)
-
-
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        (b"", "Expecting value"),
-        (b"{", "Expecting property name"),
-        (b'"\xff"', "can't decode byte 0xff"),
-        (b'{"a": NaN}', "it holds NaN, which is not finite"),
-        (b"[-Infinity]", "it holds -Infinity, which is not finite"),
-        (b"[1e999]", "it holds 1e999, which is not finite"),
-        (b"[" * 100_000, "nested too deeply"),
-        (b"[" * 101 + b"]" * 101, "more than 100 levels"),
-        (b'{"a":' * 101 + b"1" + b"}" * 101, "more than 100 levels"),
-        (b'["\\ud800"]', "surrogates not allowed"),
-        (b'{"\\udfff": 1}', "surrogates not allowed"),
-        (b"9" * 401, "a number of 401 characters"),
-        (b"0." + b"1" * 400, "a number of 402 characters"),
-    ],
-)
-def test_text_that_is_no_plain_json_is_refused(tmp_path, text, reason):
+@pytest.mark.parametrize("name", ["chmod", "fsync", "replace"])
+def test_an_error_names_the_file_and_not_a_temporary_one(tmp_path, failing, name):
     path = tmp_path / "config.json"
-    path.write_bytes(text)
-    with pytest.raises(ConfigError, match=f"^{path}: expected JSON, but .*{reason}") as caught:
-        read_json(path)
-    assert len(str(caught.value)) < 300
+    write_text(path, "old")
+    failing(name, errno.EIO, lambda path: ".partial" in path)
+    with pytest.raises(OSError, match=f"^\\[Errno {errno.EIO}\\] Input/output error: '{path}'$"):
+        write_text(path, "new")
+    assert [file.name for file in tmp_path.iterdir()] == ["config.json"]
+    assert path.read_text() == "old"
 
 
-def test_plain_json_is_read(tmp_path):
-    path = tmp_path / "config.json"
-    path.write_text('{"a": [1, -2.5e-3, true, null, "\\ud83d\\ude00"], "b": ' + "[" * 98 + "]" * 98 + "}")
-    value = read_json(path)
-    assert value["a"] == [1, -2.5e-3, True, None, "\U0001f600"]
+def test_an_error_about_the_folder_names_the_file(tmp_path, failing):
+    with pytest.raises(FileNotFoundError) as caught:
+        write_text(tmp_path / "gone/config.json", "new")
+    assert caught.value.filename == str(tmp_path / "gone/config.json")
+    failing("fsync", errno.EIO, lambda path: path == str(tmp_path))
+    with pytest.raises(OSError, match="config.json'$"):
+        write_text(tmp_path / "config.json", "new")
 
 
-def test_a_link_to_a_folder_is_no_folder(tmp_path):
-    (tmp_path / "real/below").mkdir(parents=True)
-    (tmp_path / "link").symlink_to("real")
-    require_folder(tmp_path / "real")
-    require_folder(tmp_path / "link/below")
-    with pytest.raises(ConfigError, match=r"expected a folder, got a symbolic link$"):
-        require_folder(tmp_path / "link")
+def test_an_error_of_the_block_stays_as_it_is(tmp_path):
+    with pytest.raises(OSError, match="another.txt") as caught, replacing(tmp_path / "curve.png") as temporary:
+        temporary.unlink()  # so that its removal fails, too
+        (tmp_path / "another.txt").read_text()
+    assert caught.value.filename == str(tmp_path / "another.txt")
+
+
+def test_a_file_system_that_cannot_synchronise_folders_is_no_error(tmp_path, failing):
+    failing("fsync", errno.EINVAL, lambda path: True)
+    flush(tmp_path)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="Invalid argument"):
+        flush(tmp_path / "file")
+
+
+def test_only_what_an_interrupted_write_has_left_is_removed(tmp_path, monkeypatch):
+    path = tmp_path / "config[1].json"
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "unlink", lambda name: None)
+        patched.setattr(files.os, "replace", lambda old, new: (_ for _ in ()).throw(KeyboardInterrupt))
+        for _ in range(3):
+            with pytest.raises(KeyboardInterrupt):
+                write_text(path, "half")
+    assert len(list(tmp_path.iterdir())) == 3
+    others = [
+        "config[1].json.partial", "config[1].json.mine.partial", "config[1].json.abcd1234.partial.txt",
+        "config[1].json.ABCD1234.partial", "config1.json.abcd1234.partial", "my-config[1].json.abcd1234.partial",
+    ]  # fmt: skip
+    for name in others:
+        (tmp_path / name).touch()
+    folder = tmp_path / "config[1].json.abcdefgh.partial"
+    folder.mkdir()
+    link = tmp_path / "config[1].json.ijklmnop.partial"
+    link.symlink_to("gone")
+    remove_unfinished(path)
+    assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*others, folder.name, link.name])
+
+
+def test_a_written_file_is_readable_by_others(tmp_path):
+    write_text(tmp_path / "it", "text")
+    assert stat.S_IMODE((tmp_path / "it").stat().st_mode) == 0o644

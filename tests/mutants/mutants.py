@@ -1020,8 +1020,8 @@ MUTANTS = (
         f"{T}run/test_hostile.py -k own_folder",
     ),
     Mutant(
-        "a link that appears before a file is opened is followed", "pyqmix/base/files.py",
-        "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |", f"{T}base/test_files.py -k exchanged",
+        "a link that appears before a file is opened is followed", "pyqmix/base/untrusted.py",
+        "os.O_RDONLY | os.O_NOFOLLOW |", "os.O_RDONLY |", f"{T}base/test_untrusted.py -k exchanged",
     ),
     Mutant(
         "targets stay behind the weights that a run starts from", "pyqmix/run/init_from.py",
