@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import PARTIAL, write_text
+from pyqmix.base.files import flush, remove_unfinished, write_text
 from pyqmix.base.untrusted import require_folder
 from pyqmix.config import Config
 from pyqmix.run import checkpoint, events
@@ -42,8 +42,9 @@ class RunFolder:
 
     @property
     def is_in_place(self) -> bool:
-        """Whether the folder is still the one that was opened: nobody has removed or moved it."""
-        return self.lock.is_in_place
+        """Whether the folder is still the one that was opened: nobody has removed, moved or emptied it."""
+        files = (self.path / "config.json").is_file() and (self.path / checkpoint.FOLDER).is_dir()
+        return files and self.lock.holds()
 
     def require_in_place(self) -> None:
         """Require that nobody has removed or moved the folder.
@@ -57,12 +58,26 @@ class RunFolder:
     def make_again(self) -> None:
         """Make the folder once more where it was, after somebody has removed or moved it.
 
+        Where another run lies there now, or another program is writing, it gets the next free name: ``NAME-2``.
+
         Raises:
             OSError: it cannot be made.
+            ConfigError: it cannot be locked.
         """
         self.lock.release()
-        self.made = _make(self.path, exist_ok=True)
-        self.lock = RunLock(self.path)
+        given = Path(self.name) if Path(self.name).name else self.path  # "." has no name
+        for each in _numbered(given.name):
+            path, name = self.path.with_name(each), self.name if each == given.name else str(given.with_name(each))
+            with suppress(FileExistsError):  # something other than a folder
+                made = _make(path, exist_ok=True)
+                try:
+                    self.lock = _claim(path, name, made)
+                except ConfigError:
+                    if made:
+                        raise
+                else:
+                    self.path, self.name, self.made = path, name, made
+                    return
 
     def write_config(self, config: Config) -> None:
         """Write config.json, in which ``run_dir`` names the folder.
@@ -100,17 +115,7 @@ def create(config: Config) -> RunFolder:
         else:
             name, path = config.run_dir, Path(config.run_dir).absolute()
             made = _make(path, exist_ok=True)
-    try:
-        opened = RunFolder(path, name, made, RunLock(path))
-        try:
-            _refuse_used(opened)
-        except BaseException:
-            opened.release()
-            raise
-    except BaseException:
-        _remove_empty(made)
-        raise
-    return opened
+    return RunFolder(path, name, made, _claim(path, name, made))
 
 
 def reopen(run_dir: str) -> RunFolder:
@@ -124,11 +129,15 @@ def reopen(run_dir: str) -> RunFolder:
         raise ConfigError(f"run_dir: {run_dir}: expected the folder of a run, but it has no config.json")
     if (path / checkpoint.FOLDER).is_symlink():
         require_folder(path / checkpoint.FOLDER)
-    opened = RunFolder(path, run_dir, (), RunLock(path), resumed=True, keep=True)
-    for file in FILES:
-        for unfinished in path.glob(f"{file}.*{PARTIAL}"):
-            unfinished.unlink(missing_ok=True)
-    return opened
+    lock = RunLock(path)
+    try:
+        with _writing(run_dir):
+            for file in FILES:
+                remove_unfinished(path / file)
+    except BaseException:
+        lock.release()
+        raise
+    return RunFolder(path, run_dir, (), lock, resumed=True, keep=True)
 
 
 @contextmanager
@@ -141,8 +150,26 @@ def _writing(run_dir: str | None) -> Iterator[None]:
         raise ConfigError(f"run_dir: cannot write {error.filename or run_dir}: {error.strerror}") from error
 
 
-def _refuse_used(folder: RunFolder) -> None:
-    path, name = folder.path, folder.name
+def _claim(path: Path, name: str, made: tuple[Path, ...]) -> RunLock:
+    """Lock the folder of a new run; remove the folders that were made for it where that fails.
+
+    Raises:
+        ConfigError: another program is writing it, it cannot be locked, or it holds a run's files.
+    """
+    try:
+        lock = RunLock(path)
+        try:
+            _refuse_used(path, name)
+        except BaseException:
+            lock.release()
+            raise
+    except BaseException:
+        _remove_empty(made)
+        raise
+    return lock
+
+
+def _refuse_used(path: Path, name: str) -> None:
     if (path / "config.json").exists():
         raise ConfigError(f"run_dir: {name} holds a run already: --resume {name} continues it")
     used = [file for file in FILES if (path / file).exists()] + [file.name for file in path.glob(events.ANY)]
@@ -151,10 +178,13 @@ def _refuse_used(folder: RunFolder) -> None:
 
 
 def _make(path: Path, exist_ok: bool) -> tuple[Path, ...]:
-    """Make a folder with its parents; return those that did not exist, innermost first."""
+    """Make a folder with its parents, on the disk; return those that did not exist, innermost first."""
     missing = tuple(folder for folder in (path, *path.parents) if not folder.exists())
     try:
         path.mkdir(parents=True, exist_ok=exist_ok)
+        for folder in missing:
+            with suppress(PermissionError):  # a folder whose names may not be read
+                flush(folder.parent)
     except FileExistsError:
         raise
     except OSError:
@@ -170,9 +200,15 @@ def _remove_empty(folders: Iterable[Path]) -> None:
 
 
 def _unused(config: Config) -> tuple[str, Path, tuple[Path, ...]]:
-    name = re.sub(r"[^\w.-]", "_", f"{config.label}-seed{config.seed}")
-    for number in count(1):
+    for name in _numbered(re.sub(r"[^\w.-]", "_", f"{config.label}-seed{config.seed}")):
         with suppress(FileExistsError):
-            path = Path("runs") / (name if number == 1 else f"{name}-{number}")
+            path = Path("runs") / name
             return str(path), path.absolute(), _make(path.absolute(), exist_ok=False)
     raise AssertionError("unreachable")
+
+
+def _numbered(name: str) -> Iterator[str]:
+    """Give ``name``, ``name-2``, ``name-3`` and so on."""
+    yield name
+    for number in count(2):
+        yield f"{name}-{number}"

@@ -199,7 +199,7 @@ class Run:
         """
         if isinstance(error, DivergenceError) or self.progress.steps == self._first_steps:
             return  # after a divergence no later checkpoint than the last would be worth keeping
-        moved = not self.folder.is_in_place
+        moved, was = not self.folder.is_in_place, self.folder.name
         try:
             self.files.save_after_failure()
         except Exception as another:  # of the same full disk, for example; the first error is the one that counts
@@ -208,7 +208,7 @@ class Run:
         if moved:
             name = self.folder.name
             raise OSError(
-                f"the run's folder was removed or moved during training: what was learned lies in {name}; "
+                f"{was} was removed or moved during training: what was learned lies in a new folder, {name}; "
                 f"continue with: pyqmix-train --resume {name}"
             ) from error
 

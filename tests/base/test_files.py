@@ -46,12 +46,12 @@ def test_an_error_about_the_folder_names_the_file(tmp_path, failing):
         write_text(tmp_path / "gone/config.json", "new")
     assert caught.value.filename == str(tmp_path / "gone/config.json")
     failing("fsync", errno.EIO, lambda path: path == str(tmp_path))
-    with pytest.raises(OSError, match="config.json'$"):
+    with pytest.raises(OSError, match=r"config\.json'$"):
         write_text(tmp_path / "config.json", "new")
 
 
 def test_an_error_of_the_block_stays_as_it_is(tmp_path):
-    with pytest.raises(OSError, match="another.txt") as caught, replacing(tmp_path / "curve.png") as temporary:
+    with pytest.raises(OSError, match=r"another\.txt") as caught, replacing(tmp_path / "curve.png") as temporary:
         temporary.unlink()  # so that its removal fails, too
         (tmp_path / "another.txt").read_text()
     assert caught.value.filename == str(tmp_path / "another.txt")

@@ -44,7 +44,7 @@ def leave_out_fsync() -> None:
 
 def leave_out_lock() -> None:
     """Take the lock of a run whoever holds it."""
-    lock.fcntl = type("", (), {"lockf": lambda *_: None, "LOCK_EX": 0, "LOCK_NB": 0})
+    lock.lock = lambda descriptor: True
 
 
 def let_errors_escape() -> None:

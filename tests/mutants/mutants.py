@@ -364,7 +364,30 @@ MUTANTS = (
     ),
     Mutant(
         "two programs write one run", "pyqmix/run/lock.py",
-        "fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", "pass", f"{T}run/test_resume.py -k one_program",
+        "return lock(self._descriptor)", "return True", f"{T}run/test_resume.py -k one_program",
+    ),
+    Mutant(
+        "the lock of a run ends when its file is read", "pyqmix/run/lock.py",
+        "fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _WHOLE_FILE)",
+        "fcntl.lockf(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)", f"{T}run/test_lock.py -k same_process",
+    ),
+    Mutant(
+        "a forked process holds the lock of a run", "pyqmix/run/lock.py", "        held._close()\n", "        pass\n",
+        f"{T}run/test_lock.py -k forked",
+    ),
+    Mutant(
+        "another folder is taken for the run's", "pyqmix/run/lock.py",
+        "os.path.samestat(os.stat(self._path), os.fstat(self._folder))", "self._path.exists()",
+        f"{T}run/test_lock.py -k told_apart",
+    ),
+    Mutant(
+        "a run without its lock's file is not locked again", "pyqmix/run/lock.py",
+        "        if not self._has_its_file():\n            try:", "        if False:\n            try:",
+        f"{T}run/test_lock.py -k may_be_removed",
+    ),
+    Mutant(
+        "a moved run overwrites another", "pyqmix/run/folder.py", "            _refuse_used(path, name)\n",
+        "            pass\n", f"{T}run/test_lock.py -k old_place",
     ),
     # Level-Based Foraging and native rollouts.
     Mutant(
