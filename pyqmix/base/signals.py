@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # SIGUSR1 is slurm's warning
+AT_ONCE = 0.1  # seconds within which several signals are one: a terminal sends Ctrl-C, and a wrapper passes it on
 Handler = Callable[[int, FrameType | None], None]
 
 
@@ -21,6 +22,8 @@ def catch(handle: Callable[[int], None]) -> dict[signal.Signals, object]:
     """Let a function handle the stopping signals in this process; in a forked child they have their usual actions.
 
     Signals are left alone that code outside of Python handles, and SIGHUP where it is ignored, as ``nohup`` does.
+    SIGINT is handled also where it is ignored: a shell script ignores it for a command that it starts with ``&``,
+    and ``kill -INT`` is to end such a run, too.
 
     Returns:
         The handlers from before.
@@ -56,17 +59,6 @@ def blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_gone_terminal() -> None:
-    """Write to nowhere in place of a terminal that has hung up, where each line would be an OSError."""
-    for stream in (1, 2):
-        try:
-            os.write(stream, b"")
-        except OSError:
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream)
-            os.close(nowhere)
 
 
 def _do_nothing(number: int) -> None:

@@ -8,14 +8,16 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 
 from pyqmix.config import Config
-from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat
+from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat, Place
 
 
 def _to_stderr(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):  # of a stream without a reader
+        print(line, file=sys.stderr, flush=True)
 
 
 class Alarm(Heartbeat):
@@ -26,10 +28,12 @@ class Alarm(Heartbeat):
     Args:
         config: names the environment, and has the step_timeout.
         say: writes the line.
+        trains: whether the environments play a training, which a signal ends with a checkpoint.
     """
 
-    def __init__(self, config: Config, say: Callable[[str], None] = _to_stderr) -> None:
+    def __init__(self, config: Config, say: Callable[[str], None] = _to_stderr, trains: bool = True) -> None:
         super().__init__()
+        self._trains = trains
         self._name, self._limit, self._say = config.task_name or config.env, config.step_timeout, say
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="pyqmix step timeout", daemon=True)
@@ -63,6 +67,11 @@ class Alarm(Heartbeat):
                 told = since
                 self._say(
                     f"environment {self._name}, {self.place}: {self.place.call} has taken step_timeout = "
-                    f"{self._limit:g} s and goes on; the trainer's process cannot end it: a second Ctrl-C "
-                    "interrupts it and writes a checkpoint; with --num-workers its process would be replaced"
+                    f"{self._limit:g} s and goes on; this process cannot end it: {self._advice(self.place)}"
                 )
+
+    def _advice(self, place: Place) -> str:
+        if not self._trains:
+            return "Ctrl-C interrupts it"
+        saves = "" if place.episode == NO_EPISODE else " and writes a checkpoint"
+        return f"a second Ctrl-C interrupts it{saves}; with --num-workers its process would be replaced"

@@ -43,7 +43,7 @@ def create_rollout(
     if num_workers > 0:
         pool = WorkerPool(config, num_envs, ring, num_workers)
         return WorkerRollout(pool, agent, seed, stream, into_ring=ring is not None)
-    with Alarm(config) as alarm:
+    with Alarm(config, trains=ring is not None) as alarm:
         worlds = create_batch(config, num_envs)
         if worlds is None:
             env = config.create_env()

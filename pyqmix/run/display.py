@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from types import TracebackType
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pyqmix.base.output import Steady
 from pyqmix.run.metrics import Metrics
 
 
 class Display:
     """Shows progress and messages; a context manager.
+
+    A reader of standard output that goes away, as in ``pyqmix-train | head``, ends the display and not the run.
 
     Args:
         total_steps: where the bar ends.
@@ -21,7 +26,7 @@ class Display:
     """
 
     def __init__(self, total_steps: int, console: Console | None = None, quiet: bool = False) -> None:
-        self._console = console or Console(quiet=quiet, highlight=False, soft_wrap=True)
+        self._console = console or _console(quiet)
         self._progress: Progress | None = None
         self._total = total_steps
         self._eval: str | None = None
@@ -89,3 +94,8 @@ class Display:
         if m.updates_per_env_step is not None:
             parts.append(f"{m.updates_per_env_step:.4f} updates/step")
         return "  ".join(parts)
+
+
+def _console(quiet: bool) -> Console:
+    file = None if sys.stdout is None else cast(TextIO, Steady(sys.stdout))
+    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True)

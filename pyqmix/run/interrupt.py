@@ -12,9 +12,8 @@ from types import TracebackType
 from typing import Any
 
 from pyqmix.base.errors import EnvError
-from pyqmix.base.signals import catch, exit_code, leave_gone_terminal
-
-_AT_ONCE = 0.1  # seconds within which several signals are one: a terminal sends Ctrl-C, and a wrapper passes it on
+from pyqmix.base.output import leave_gone_terminal
+from pyqmix.base.signals import AT_ONCE, catch, exit_code
 
 
 class Interrupted(KeyboardInterrupt):
@@ -95,7 +94,7 @@ class Interrupt:
         if not self.seen:
             self.seen, self.exit_code, self._last = True, exit_code(number), now
             self._say(signal.Signals(number).name)
-        elif now - self._last > _AT_ONCE:
+        elif now - self._last > AT_ONCE:
             self._last, self._is_due = now, True
             if self._raises:
                 raise Interrupted(self.exit_code)

@@ -1,12 +1,18 @@
 """Progress is plain lines in a file and a live line on a terminal."""
 
 import io
+import json
+import os
+import sys
 
 import pytest
 from rich.console import Console
 
+from pyqmix.base.output import Steady, flush_all
+from pyqmix.run import checkpoint
 from pyqmix.run.display import Display
-from pyqmix.run.metrics import Metrics
+from pyqmix.run.manifest import Manifest
+from pyqmix.run.metrics import Metrics, read_metrics
 
 FIRST = Metrics(steps=1_000, episodes=500, updates=90, epsilon=0.75, env_steps_per_second=2_345.0)
 SECOND = Metrics(
@@ -64,3 +70,76 @@ def test_live_line_on_a_terminal():
 @pytest.mark.parametrize("terminal", [False, True])
 def test_quiet(terminal):
     assert show(terminal, FIRST, quiet=True) == ""
+
+
+class Piped(io.TextIOWrapper):
+    """The writing end of a pipe, which may pass for a terminal."""
+
+    def __init__(self, descriptor, terminal):
+        super().__init__(os.fdopen(descriptor, "wb"), "utf-8")
+        self.terminal = terminal
+
+    def isatty(self):
+        return self.terminal
+
+
+@pytest.fixture
+def piped(monkeypatch):
+    """Let standard output be a pipe; return its reading end."""
+
+    def make(terminal=False):
+        read, write = os.pipe()
+        monkeypatch.setattr(sys, "stdout", Piped(write, terminal))
+        return read
+
+    return make
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_reader_that_goes_away_ends_the_display_alone(piped, monkeypatch, terminal):
+    monkeypatch.setenv("TERM", "xterm")
+    read, ours = piped(terminal), sys.stdout
+    with Display(4_000) as display:
+        display.message("read")
+        os.close(read)
+        for point in (FIRST, SECOND):
+            display.metrics(point)
+        display.message("dropped")
+    ours.write("into nowhere")
+    ours.close()
+
+
+def test_a_full_pipe_loses_text_and_the_display_goes_on(piped):
+    read = piped()
+    for end in (read, sys.stdout.fileno()):
+        os.set_blocking(end, False)
+    stream = Steady(sys.stdout)
+    for _ in range(9):
+        stream.write("x" * (1 << 18))
+        stream.flush()
+    os.read(read, 1 << 20)
+    stream.write("y")
+    stream.flush()
+    assert os.read(read, 1 << 20).endswith(b"y")
+    os.close(read)
+    stream.write("z")
+    stream.flush()
+    flush_all()
+    sys.stdout.close()
+
+
+def test_a_command_goes_on_when_the_reader_of_its_output_has_gone(command, tmp_path):
+    options = ("--hidden-dim", "8", "--batch-size", "8", "--buffer-size", "64", "--log-every", "20")
+    process = command(
+        *("pyqmix-train", "--env", "two_step", "--total-steps", "200", "--run-dir", "run", "--threads", "1"),
+        *(*options, "--eval-episodes", "2"),
+    )
+    process.stdout.readline()
+    process.stdout.close()
+    assert (process.stderr.read(), process.wait()) == ("", 0)
+    run = tmp_path / "run"
+    assert json.loads((run / "summary.json").read_text())["total_steps"] == 200
+    assert read_metrics(run)[-1].steps == 200
+    newest = checkpoint.find(run)
+    Manifest.read(newest).verify()
+    assert newest.name == "step_200"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 
 import gymnasium
 import pytest
@@ -34,7 +35,7 @@ def _handlers():
 
 @pytest.fixture
 def at_once(monkeypatch):
-    monkeypatch.setattr(module, "_AT_ONCE", -1.0)
+    monkeypatch.setattr(module, "AT_ONCE", -1.0)
 
 
 @pytest.mark.parametrize("number", STOPPING, ids=lambda number: number.name)
@@ -75,7 +76,7 @@ def test_a_second_signal_raises_only_where_it_may(at_once):
 
 
 def test_signals_within_a_moment_are_one(monkeypatch):
-    monkeypatch.setattr(module, "_AT_ONCE", 60.0)
+    monkeypatch.setattr(module, "AT_ONCE", 60.0)
     with Interrupt(quiet=True) as interrupt, interrupt.may_raise():
         for number in STOPPING:
             signal.raise_signal(number)
@@ -196,12 +197,26 @@ def test_each_late_call_is_told_of_once():
         "environment two_step, episode 3, step 0: reset",
         "environment two_step, episode 3, step 0: step",
     ]
+    advice = [line.partition("cannot end it: ")[2].partition(";")[0] for line in said]
+    assert advice == [
+        "a second Ctrl-C interrupts it",
+        *["a second Ctrl-C interrupts it and writes a checkpoint"] * 2,
+    ]
+
+
+def test_without_a_training_no_checkpoint_is_promised():
+    said = []
+    with closing(Alarm(Config(env="two_step", step_timeout=0.05), said.append, trains=False)) as alarm:
+        alarm.enter(0, 1)
+        time.sleep(0.2)
+    (line,) = said
+    assert line.endswith("this process cannot end it: Ctrl-C interrupts it")
 
 
 GONE = """
 import os, sys
 from contextlib import suppress
-from pyqmix.base.signals import leave_gone_terminal
+from pyqmix.base.output import leave_gone_terminal
 with suppress(OSError):
     os.read(0, 1)  # ends when the terminal has hung up
 leave_gone_terminal()

@@ -1,0 +1,77 @@
+"""Standard output and standard error whose reader may go away, which is no reason to end a run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+from typing import Any, TextIO
+
+STREAMS = (1, 2)  # the descriptors of standard output and standard error
+
+
+class Steady:
+    """A text stream that raises no OSError: after one, its text is dropped.
+
+    Where a stream that does not block is full, only that text may be lost. After any other error, as of a pipe
+    without a reader, the descriptor leads to nowhere, so that Python's own flush at its exit does not fail either.
+
+    Args:
+        stream: where the text goes.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream, self._is_gone = stream, False
+
+    def write(self, text: str) -> int:
+        """Write text."""
+        if not self._is_gone:
+            try:
+                self._stream.write(text)
+            except OSError as error:
+                self._fail(error)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is buffered."""
+        if not self._is_gone:
+            try:
+                self._stream.flush()
+            except OSError as error:
+                self._fail(error)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def _fail(self, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):
+            return
+        self._is_gone = True
+        with suppress(OSError, ValueError):  # of a stream without a descriptor
+            _lead_nowhere(self._stream.fileno())
+
+
+def flush_all() -> None:
+    """Write what Python has buffered for standard output and standard error; to nowhere if that fails."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            with suppress(OSError, ValueError):
+                _lead_nowhere(stream.fileno())
+
+
+def leave_gone_terminal() -> None:
+    """Write to nowhere in place of a terminal that has hung up, where each line would be an OSError."""
+    for descriptor in STREAMS:
+        try:
+            os.write(descriptor, b"")
+        except OSError:
+            _lead_nowhere(descriptor)
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
