@@ -6,40 +6,99 @@ import importlib
 import os
 import signal
 import sys
+import time
 from contextlib import suppress
 from functools import partial
+from typing import NoReturn
 
-from pyqmix.base.signals import STOPPING, catch, exit_code
+from pyqmix.base.output import flush_all
+from pyqmix.base.signals import AT_ONCE, STOPPING, catch, exit_code
 
 
 def train() -> None:
-    """``pyqmix-train``."""
+    """``pyqmix-train``; where a run begins, the trainer handles the signals in place of this module."""
     _run("pyqmix-train", "pyqmix.cli.train")
 
 
 def evaluate() -> None:
     """``pyqmix-eval``."""
-    _run("pyqmix-eval", "pyqmix.cli.evaluate")
+    _run("pyqmix-eval", "pyqmix.cli.evaluate", unwinds=True)
 
 
 def plot() -> None:
     """``pyqmix-plot``."""
-    _run("pyqmix-plot", "pyqmix.cli.plot")
+    _run("pyqmix-plot", "pyqmix.cli.plot", unwinds=True)
 
 
-def _run(program: str, module: str) -> None:
+class _Stopped(KeyboardInterrupt):
+    """A signal, as an exception, so that temporary files are removed.
+
+    Attributes:
+        number: the signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+class _Unwinding:
+    """A handler that raises at the first signal, and ends the process at a later one.
+
+    Args:
+        program: the command's name.
+    """
+
+    def __init__(self, program: str) -> None:
+        self._program = program
+        self._first: float | None = None
+
+    def __call__(self, number: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = now
+            raise _Stopped(number)
+        if now - self._first > AT_ONCE:
+            _end(self._program, number)
+
+
+def _run(program: str, module: str, unwinds: bool = False) -> None:
+    """Run a command.
+
+    Args:
+        program: its name.
+        module: has its ``main``.
+        unwinds: once everything is imported, end by an exception.
+    """
     catch(partial(_end, program))
     try:
-        importlib.import_module(module).main()
-    finally:
-        for number in STOPPING:  # the exit code is known, and a signal is not to change it
-            signal.signal(number, signal.SIG_IGN)
+        try:
+            main = importlib.import_module(module).main
+            if unwinds:
+                catch(_Unwinding(program))
+            main()
+        finally:
+            _ignore_signals()  # the exit code is known, and a signal is not to change it
+            flush_all()
+    except _Stopped as stopped:
+        _ignore_signals()
+        _say_interrupted(program)
+        sys.exit(exit_code(stopped.number))
 
 
-def _end(program: str, number: int) -> None:
-    """End the process at once: a run's files are written where the trainer handles the signals instead."""
-    with suppress(Exception):  # a stream may be in use by the code that the signal interrupts
-        sys.stdout.flush()
+def _ignore_signals() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _say_interrupted(program: str) -> None:
     with suppress(OSError):
         os.write(2, f"{program}: interrupted\n".encode())
+
+
+def _end(program: str, number: int) -> NoReturn:
+    """End the process at once."""
+    with suppress(Exception):  # a stream may be in use by the code that the signal interrupts
+        sys.stdout.flush()
+    _say_interrupted(program)
     os._exit(exit_code(number))

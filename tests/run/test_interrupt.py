@@ -14,7 +14,7 @@ import pytest
 from worker_envs import Walk
 
 from pyqmix import Config, EnvError, train
-from pyqmix.base.signals import blocked, survive
+from pyqmix.base.signals import blocked, exit_code, survive
 from pyqmix.play import ahead
 from pyqmix.play.alarm import Alarm
 from pyqmix.play.heartbeat import RESET
@@ -241,3 +241,35 @@ def test_a_terminal_that_is_gone_is_no_error():
     with open(read) as file:
         assert file.read() == "alive"
     assert process.wait() == 0
+
+
+# pyqmix-eval with a main that is signalled while it writes a file, and again, as a wrapper passes Ctrl-C on.
+WRITING = """
+import os, signal, sys, types
+from pathlib import Path
+from pyqmix.base.files import replacing
+from pyqmix.cli import start
+
+def main():
+    number = int(sys.argv[2])
+    with replacing(Path("x.gif")) as temporary:
+        temporary.write_text("half")
+        try:
+            os.kill(os.getpid(), number)
+            signal.pause()
+        finally:
+            os.kill(os.getpid(), number)
+
+sys.modules["pyqmix.cli." + sys.argv[1]] = types.SimpleNamespace(main=main)
+getattr(start, sys.argv[1])()
+"""
+
+
+@pytest.mark.parametrize("command", ["evaluate", "plot"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_removes_temporary_files(tmp_path, command, number):
+    arguments = [sys.executable, "-c", WRITING, command, str(int(number))]
+    ended = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=False)
+    line = f"pyqmix-{command.removesuffix('uate')}: interrupted\n"
+    assert (ended.returncode, ended.stderr) == (exit_code(number), line)
+    assert list(tmp_path.iterdir()) == []
