@@ -146,6 +146,8 @@ class Rollout:
         with ExitStack() as aborting:
             for seat in self._seats:
                 aborting.callback(_abort, seat)
+            if self._watch is not None:
+                aborting.callback(self._watch.leave)
             self._start_free(take)
             while seats := [seat for seat in self._seats if seat.point is not None]:
                 ended = self._step(seats, epsilon)

@@ -16,6 +16,7 @@ from pyqmix.envs.protocol import Point, Step
 from pyqmix.nn.agents import GRUAgent, MLPAgent
 from pyqmix.play import rollout
 from pyqmix.play.actor import NativeActor, TorchActor, create_actor
+from pyqmix.play.heartbeat import Heartbeat
 from pyqmix.play.rollout import Rollout, epsilon_greedy
 from pyqmix.play.worlds import create_worlds
 from pyqmix.replay import RingBusyError
@@ -259,12 +260,14 @@ FAILURES = {
 
 @pytest.mark.parametrize(("points", "spoil", "message"), [*FAILURES.values()], ids=[*FAILURES])
 def test_failures_name_environment_episode_and_step(points, spoil, message):
-    """Break the second of two seats in episode 8; then nothing stays claimed, and all play on."""
+    """Break the second of two seats in episode 8; then nothing stays claimed or late, and all play on."""
     broken = Drift().break_at(points, spoil)
     ring = EpisodeRing(Drift.spec, capacity=4)
-    played = Rollout([Drift(), broken], make_agent(Drift.spec), 0, Stream.ENVIRONMENT, ring)
+    watch = Heartbeat()
+    played = Rollout([Drift(), broken], make_agent(Drift.spec), 0, Stream.ENVIRONMENT, ring, watch)
     with pytest.raises(EnvError, match=f"^environment drift, episode 8, {message}"):
         played.play(7, 2, 0.5)
+    assert (watch.since, watch.place.episode) == (0.0, 8)
     assert ring.stats()["aborted"] >= 1
     broken.break_at((), None)
     again = played.play(7, 4, 0.5)
