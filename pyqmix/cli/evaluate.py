@@ -16,6 +16,7 @@ from pyqmix.config.saved import require_same
 from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import record_run
+from pyqmix.run.stored import read_stored
 
 PROGRAM = "pyqmix-eval"
 Name = Annotated[str | None, tyro.conf.arg(metavar="NAME")]
@@ -61,16 +62,15 @@ def main() -> None:
     run_dir, trust = Path(options.run_dir), options.trust or frozenset(options.named.values())
     try:
         require_same(run_dir / "config.json", options.named)
-        evaluation = evaluate_run(
-            run_dir, options.episodes, options.seed, checkpoint=options.checkpoint, trust=trust
-        )
+        stored = read_stored(run_dir, options.checkpoint)  # once, as a run that goes on replaces its newest one
+        evaluation = evaluate_run(run_dir, options.episodes, options.seed, checkpoint=stored, trust=trust)
         low, high = evaluation.interval()
         print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
         print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
         if evaluation.win_rate is not None:
             print(f"won {100 * evaluation.win_rate:.1f} %")
         if options.gif is not None:
-            record_run(run_dir, Path(options.gif), options.seed, checkpoint=options.checkpoint, trust=trust)
+            record_run(run_dir, Path(options.gif), options.seed, checkpoint=stored, trust=trust)
     except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Options), error)
 

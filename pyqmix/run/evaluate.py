@@ -16,9 +16,9 @@ from pyqmix.config.trust import Trust
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
-from pyqmix.run.checkpoint import NEWEST, find
+from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.learner_state import load_weights
-from pyqmix.run.manifest import Manifest
+from pyqmix.run.stored import Stored, read_stored
 
 
 @naming_exhaustion()
@@ -29,7 +29,7 @@ def evaluate_run(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
-    checkpoint: str | int = NEWEST,
+    checkpoint: str | int | Stored = NEWEST,
     *,
     trust: Trust = False,
 ) -> Evaluation:
@@ -42,7 +42,7 @@ def evaluate_run(
         env: makes the environment, where the name in the run's options cannot be looked up here.
         agent: makes the agent network, likewise.
         mixer: makes the mixer, likewise.
-        checkpoint: ``newest``, ``best``, or the number of its steps.
+        checkpoint: ``newest``, ``best``, the number of its steps, or one that has been read.
         trust: the names in the run's options that may be imported, as for :meth:`pyqmix.Config.from_json`.
 
     Raises:
@@ -65,7 +65,7 @@ def load_agent(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
-    checkpoint: str | int = NEWEST,
+    checkpoint: str | int | Stored = NEWEST,
     *,
     trust: Trust = False,
 ) -> tuple[Config, Agent]:
@@ -83,7 +83,7 @@ def load_agent(
         ConfigError: the folder is no run, its checkpoint is damaged, or its environment or a network is unknown
             here or not trusted.
     """
-    found = Manifest.read(find(run_dir, str(checkpoint)))
+    found = checkpoint if isinstance(checkpoint, Stored) else read_stored(run_dir, str(checkpoint))
     config = Config.from_json(run_dir / "config.json", env, agent, mixer, trust=trust).replace(device="cpu")
     world = config.create_env()
     learner = Learner(world.spec, config)

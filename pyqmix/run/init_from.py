@@ -14,6 +14,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.learn.learner import Learner
 from pyqmix.run import checkpoint
 from pyqmix.run.manifest import Manifest
+from pyqmix.run.stored import read_stored
 
 _NAMED = 3  # most weights that a line names
 
@@ -36,7 +37,7 @@ def init_from(learner: Learner, run_dir: Path) -> str:
         ConfigError: the folder is no run, its checkpoint is damaged, or no weight fits.
     """
     try:
-        found = Manifest.read(checkpoint.find(run_dir))
+        found = read_stored(run_dir)
         fits = [_copy(found, name, getattr(learner, name)) for name in ("agent", "mixer")]
     except ConfigError as error:
         raise ConfigError(f"init_from: {error}") from error

@@ -25,9 +25,9 @@ from pyqmix.config.saved import read_object
 from pyqmix.config.trust import Trust, require_plain, require_trusted_name
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy
-from pyqmix.run.checkpoint import NEWEST, find, load_network, read_spec
-from pyqmix.run.manifest import Manifest
+from pyqmix.run.checkpoint import NEWEST, load_network, read_spec
 from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
+from pyqmix.run.stored import read_stored
 
 Observations = NDArray[Any] | Sequence[Any]
 
@@ -54,7 +54,7 @@ def load_policy(
         ConfigError: the folder is no run, its checkpoint is absent or damaged, an option of its network is
             unusable, or its agent network is unknown here or not trusted.
     """
-    found = Manifest.read(find(Path(run_dir), str(checkpoint)))
+    found = read_stored(Path(run_dir), str(checkpoint))
     spec, options = read_spec(found), _options(Path(run_dir), agent, trust)
     network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
     load_network(found, "agent", network)

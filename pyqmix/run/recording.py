@@ -22,6 +22,7 @@ from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import load_agent
+from pyqmix.run.stored import Stored
 
 EPISODES = 3
 
@@ -33,7 +34,7 @@ def record_run(
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
-    checkpoint: str | int = NEWEST,
+    checkpoint: str | int | Stored = NEWEST,
     *,
     trust: Trust = False,
 ) -> None:

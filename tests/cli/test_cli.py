@@ -6,6 +6,7 @@ import shutil
 import sys
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 from run_files import forge
@@ -14,6 +15,7 @@ from pyqmix import Config, __version__
 from pyqmix.base.free_memory import Free
 from pyqmix.cli import evaluate, plot, train
 from pyqmix.config import from_preset
+from pyqmix.play.evaluator import Evaluation
 
 SHORT = [
     *("--total-steps", "40", "--batch-size", "4", "--buffer-size", "64", "--eval-episodes", "2"),
@@ -322,6 +324,22 @@ def test_eval_prints_mean_deviation_and_interval(call, tiny_run):
 )
 def test_eval_refuses(refused, damaged, arguments, words):
     refused(evaluate.main, arguments, *words, program="pyqmix-eval")
+
+
+def test_eval_draws_the_checkpoint_that_it_has_evaluated(call, damaged, monkeypatch):
+    played = []
+
+    def play(run_dir, *arguments, checkpoint, **options):
+        played.append(checkpoint)
+        shutil.rmtree(damaged[1])  # as a run does that goes on
+        return Evaluation(np.ones(2))
+
+    monkeypatch.setattr(evaluate, "evaluate_run", play)
+    monkeypatch.setattr(evaluate, "record_run", lambda *arguments, checkpoint, trust: played.append(checkpoint))
+    outcome = call(evaluate.main, "run", "--gif", "x.gif")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert played[0] is played[1]
+    assert played[0].folder.name == "step_300"
 
 
 def test_eval_of_damaged_weights(refused, damaged):
