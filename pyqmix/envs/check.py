@@ -34,8 +34,9 @@ def check_env(env: Any, episodes: int = 5, seed: int = 0, **options: Any) -> Non
     episode that the same seed and actions do not reproduce; an exception of the environment, also in ``close``.
 
     What is legal but suspicious is a ``UserWarning``: a reward that is always zero, an action that is never
-    available, inputs that never change, episodes that depend on earlier ones, a win that is told of some episodes
-    only, a step after the end that begins the next episode, and what an adapted environment offers in vain.
+    available, inputs that never change, episodes that depend on earlier ones, a win that is reported for some
+    episodes only, a step after the end that begins the next episode, and offers of an adapted environment that
+    are not used.
 
     Args:
         env: an environment that :func:`pyqmix.envs.adapt` takes. It is closed at the end, also after an error.

@@ -10,8 +10,8 @@ class RewardStandardiser:
     """Standardises rewards by the mean and variance of all that it has been shown, in float64.
 
     It starts as if it had seen 1e-4 of a value with mean 0 and variance 1, so that the first batch rules.
-    Chan, Golub and LeVeque's parallel update of mean and variance. Its three numbers stay on their device, and
-    nobody waits for them.
+    Chan, Golub and LeVeque's parallel update of mean and variance. Its three numbers stay on their device;
+    an update does not synchronise.
 
     Args:
         mean: of the values seen.

@@ -1,4 +1,4 @@
-"""Value-decomposition methods beside QMIX, VDN and IQL, registered as mixers the way that a user's own are."""
+"""Value-decomposition methods other than QMIX, VDN and IQL, registered as mixers like a user's own."""
 
 from pyqmix.methods.qatten import Qatten
 from pyqmix.methods.qplex import QPLEX

@@ -5,8 +5,8 @@ episodes in the place of transitions: episode i has the priority p = mean |error
 probability P(i) = p_i^α / Σ p^α, with replacement, one draw from each of B equal shares of the sum. Its loss is
 weighted by (N P(i))^-β, N being the number of episodes, divided by the largest such weight of the batch.
 
-Errors count from the draw after the next. By then an accelerator has long computed them, so nobody waits for it,
-and the draws are the same on every device.
+Errors count from the draw after the next. By then an accelerator has computed them, so drawing does not wait for
+it, and the draws are the same on every device.
 """
 
 from __future__ import annotations

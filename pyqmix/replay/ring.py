@@ -3,7 +3,7 @@
 Threading contract: any number of writers (8,192 at a time) and up to 16 samplers may use one ring at once,
 from different threads and, if it is shared, from different processes; one writer or sampler is used from one
 thread at a time, in the process that made it, and refuses others. A writer has one open episode, a sampler one
-batch that it is copying. Nobody waits for anybody: publish, abort and the release of a batch are wait-free; a
+batch that it is copying. No caller waits for another: publish, abort and the release of a batch are wait-free; a
 claim or a sample makes a bounded number of attempts, and raises RingBusyError if too much is in use. Only
 published episodes are ever sampled, and none is overwritten while it is copied. A process may be killed at any
 moment: the slot that it was writing and the batch that it was copying are given back when somebody needs them.

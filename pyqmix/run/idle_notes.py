@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pyqmix.config import Config
 
-_FALLEN = 0.5  # the share of its way that exploration falls at least in a run that is not told of
+_FALLEN = 0.5  # the least share of its way that exploration should fall in a run
 
 
 class _Counts(NamedTuple):
@@ -43,7 +43,7 @@ def _counts(config: Config, length: int) -> _Counts:
 
 
 def _about_learning(config: Config, counts: _Counts, condition: str) -> str | None:
-    """Say whether nothing is learned in a run of so many rounds, or from targets that are never copied."""
+    """Say whether a run of these counts learns nothing, or learns from targets that are never copied."""
     play = f"total_steps {config.total_steps:,}: the run plays {counts.episodes:,} episodes{condition}"
     if counts.episodes < config.batch_size:
         return f"{play}, fewer than batch_size {config.batch_size:,}: nothing is learned; raise total_steps"

@@ -301,6 +301,31 @@ MUTANTS = (
         f"{T}run/test_interrupt.py -k late_call",
     ),
     Mutant(
+        "output: a reader that goes away ends the run", "pyqmix/run/display.py", "cast(TextIO, Steady(sys.stdout))", "sys.stdout",
+        f"{T}run/test_display.py -k goes_away",
+    ),
+    Mutant(
+        "output: text that was buffered for a gone reader fails at the exit", "pyqmix/base/output.py",
+        "            _lead_nowhere(self._stream.fileno())", "            pass",
+        f"{T}run/test_display.py -k goes_away",
+    ),
+    Mutant(
+        "signals: pyqmix-eval leaves temporary files behind", "pyqmix/cli/start.py", "            if unwinds:", "            if False:",
+        f"{T}run/test_interrupt.py -k temporary",
+    ),
+    Mutant(
+        "a failed environment counts as one that hangs", ROLLOUT, "aborting.callback(self._watch.leave)", "pass",
+        f"{T}play/test_rollout.py -k failures_name",
+    ),
+    Mutant(
+        "a checkpoint that was removed meanwhile is an error", "pyqmix/run/stored.py", "_RETRIES = 3", "_RETRIES = 0",
+        f"{T}run/test_stored.py",
+    ),
+    Mutant(
+        "a checkpoint's weights are read when they are used", "pyqmix/run/stored.py", "return dict(self.weights) if name == WEIGHTS else",
+        "return", f"{T}run/test_stored.py -k built",
+    ),
+    Mutant(
         "workers: a hanging one is waited for", WORKERS, "worker.heartbeat.seconds_left(limit) <= 0", "False",
         f"{T}play/test_workers.py -k 'fails_every_worker and hang' --timeout 20",
     ),
