@@ -48,6 +48,14 @@ class Evaluation:
         """Share of the episodes that the team has won; None where the environment does not tell."""
         return None if self.won is None else float(self.won.mean())
 
+    def values(self) -> dict[str, float | None]:
+        """Return mean, deviation and win rate by their columns in metrics.csv."""
+        return {
+            "eval_return_mean": self.mean,
+            "eval_return_std": self.std,
+            "eval_win_rate": self.win_rate,
+        }
+
     def interval(self, confidence: float = 0.95, resamples: int = 10_000) -> tuple[float, float]:
         """Return the percentile-bootstrap confidence interval of the mean; the same at every call."""
         random = np.random.default_rng(0)

@@ -13,17 +13,14 @@ import torch
 from pyqmix import ops
 from pyqmix.base.errors import DivergenceError
 from pyqmix.base.files import write_json
-from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.step import UpdateStats
 from pyqmix.play.ahead import training_rollout
 from pyqmix.play.evaluator import Evaluation, Evaluator
-from pyqmix.replay import EpisodeRing, EpisodeSampler
+from pyqmix.replay import EpisodeRing
 from pyqmix.replay.batch_memory import BatchMemory
-from pyqmix.replay.device_store import DeviceStore
-from pyqmix.replay.prioritised import PrioritisedSampler
 from pyqmix.run import resume, state
 from pyqmix.run.display import Display
 from pyqmix.run.files import RunFiles
@@ -34,6 +31,7 @@ from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.plots import plot_curves
 from pyqmix.run.ring_parts import RingParts
+from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
 from pyqmix.run.state import Parts, Progress
 from pyqmix.run.summary import goodbye, summarise
@@ -88,7 +86,7 @@ class Run:
         with self.interrupt.may_raise():
             self.rollout = training_rollout(config, self.learner.agent, self.ring)
         opened.callback(self.rollout.close)
-        self.sampler = _sampler(config, spec, device, self.ring, progress.updates)
+        self.sampler = make_sampler(config, spec, device, self.ring, progress.updates)
         window = Window(progress.steps)
         self.parts = Parts(progress, self.learner, self.ring, self.sampler, self.rollout, window)
         ring_parts = RingParts(self.ring) if config.checkpoint_replay else None
@@ -235,20 +233,14 @@ class Run:
 
     def _write_metrics(self, evaluation: Evaluation | None) -> None:
         ops.raise_late_errors()
-        window = self.parts.window
-        working = window.working_seconds
-        steps, timed = (self.progress.steps - first for first in (window.first_step, window.timed_from))
+        progress = self.progress
         metrics = Metrics(
-            steps=self.progress.steps,
-            episodes=self.progress.episodes,
-            updates=self.progress.updates,
-            epsilon=self.config.epsilon(self.progress.steps),
-            **window.means(),
-            eval_return_mean=evaluation.mean if evaluation else None,
-            eval_return_std=evaluation.std if evaluation else None,
-            eval_win_rate=evaluation.win_rate if evaluation else None,
-            env_steps_per_second=timed / working if working else None,
-            updates_per_env_step=len(window.updates) / steps if steps else None,
+            steps=progress.steps,
+            episodes=progress.episodes,
+            updates=progress.updates,
+            epsilon=self.config.epsilon(progress.steps),
+            **self.parts.window.values(progress.steps),
+            **({} if evaluation is None else evaluation.values()),
             wall_seconds=time.monotonic() - self._began,
         )
         best = self.files.log.best
@@ -268,14 +260,3 @@ class Run:
             self.progress.evaluated_episodes += self.config.eval_episodes
             if evaluation.mean > best:
                 self.schedule.request("best", steps)
-
-
-def _sampler(
-    config: Config, spec: EpisodeSpec, device: torch.device, ring: EpisodeRing, updates: int
-) -> EpisodeSampler:
-    """Build the sampler; a resumed run draws as if its earlier updates had been a run apart."""
-    seed = derive_seed(config.seed, Stream.REPLAY, updates)
-    store = DeviceStore(spec, config.buffer_size, device) if config.replay_device == "cuda" else None
-    if config.prioritised:
-        return PrioritisedSampler(ring, seed, config.per_alpha, store)
-    return ring.sampler(seed, store)

@@ -37,6 +37,15 @@ class Window:
         means["train_win_rate"] = _mean(told) if len(told) == len(self.played) else None
         return means
 
+    def values(self, steps: int) -> dict[str, float | None]:
+        """Return the averages and rates at a step, by their columns in metrics.csv."""
+        taken, timed = steps - self.first_step, steps - self.timed_from
+        return {
+            **self.means(),
+            "env_steps_per_second": timed / self.working_seconds if self.working_seconds else None,
+            "updates_per_env_step": len(self.updates) / taken if taken else None,
+        }
+
     def tensors(self) -> dict[str, Tensor]:
         """Return all that the averages are made of: updates (U, 4); returns, lengths and won (K,)."""
         tensors = {"updates": torch.empty(0, 4)}

@@ -784,8 +784,8 @@ MUTANTS = (
         "return float(episodes)", f"{T}config/test_config.py -k exclude",
     ),
     Mutant(
-        "updates per environment step are those of the whole run", RUN, "len(window.updates) / steps",
-        "self.progress.updates / steps", f"{T}run/test_trainer.py -k metrics_file",
+        "updates per environment step are those of the whole run", "pyqmix/run/window.py", "len(self.updates) / taken",
+        "len(self.updates) / steps", f"{T}run/test_trainer.py -k metrics_file",
     ),
     Mutant(
         "target: of equal values the last is chosen", "csrc/ops/td_target/td_target_math.h",

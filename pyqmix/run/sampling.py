@@ -1,0 +1,32 @@
+"""Builds the sampler that a run's options name."""
+
+from __future__ import annotations
+
+import torch
+
+from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.spec import EpisodeSpec
+from pyqmix.config import Config
+from pyqmix.replay import EpisodeRing, EpisodeSampler
+from pyqmix.replay.device_store import DeviceStore
+from pyqmix.replay.prioritised import PrioritisedSampler
+
+
+def make_sampler(
+    config: Config, spec: EpisodeSpec, device: torch.device, ring: EpisodeRing, updates: int
+) -> EpisodeSampler:
+    """Build a sampler of a run's replay buffer.
+
+    Args:
+        config: the run's options.
+        spec: the sizes of the episodes.
+        device: where the networks live.
+        ring: the replay buffer.
+        updates: training steps so far. A run that goes on without its replay buffer draws from another stream than
+            its earlier part; otherwise the stream goes on where it was, whatever this is.
+    """
+    seed = derive_seed(config.seed, Stream.REPLAY, updates)
+    store = DeviceStore(spec, config.buffer_size, device) if config.replay_device == "cuda" else None
+    if config.prioritised:
+        return PrioritisedSampler(ring, seed, config.per_alpha, store)
+    return ring.sampler(seed, store)
