@@ -18,7 +18,7 @@ from pyqmix.run import checkpoint, manifest
 
 
 class Draft:
-    """Writes the files of a checkpoint beside its place, and then moves them there.
+    """Writes the files of a checkpoint to a folder of another name, and then renames it.
 
     The files reach the disk only in :meth:`commit`, which another thread may call.
 

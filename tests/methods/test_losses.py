@@ -63,7 +63,7 @@ def test_an_agent_without_action_is_named(mixer):
 @pytest.mark.parametrize(
     ("mixer", "arguments", "message"),
     [
-        ("cw_qmix", {"alpha": 0.0}, "alpha: expected a number above 0, got 0.0"),
+        ("cw_qmix", {"alpha": 0.0}, "alpha: expected a number above 0 and at most 1, got 0.0"),
         ("ow_qmix", {"central_dim": 0}, "central_dim: expected an integer of at least 1, got 0"),
         ("qplex", {"n_heads": 0}, "n_heads: expected an integer of at least 1, got 0"),
         ("qtran", {"lambda_opt": -1}, "lambda_opt: expected a number from 0 to inf, got -1"),

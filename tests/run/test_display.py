@@ -128,6 +128,7 @@ def test_a_full_pipe_loses_text_and_the_display_goes_on(piped):
     sys.stdout.close()
 
 
+@pytest.mark.slow
 def test_a_command_goes_on_when_the_reader_of_its_output_has_gone(command, tmp_path):
     options = ("--hidden-dim", "8", "--batch-size", "8", "--buffer-size", "64", "--log-every", "20")
     process = command(

@@ -241,6 +241,7 @@ def test_checkpoint_is_whole_or_absent(run, go_on, monkeypatch):
     assert go_on(folder).summary["total_steps"] == 300
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [[], ["--overlap"]], ids=["", "overlap"])
 def test_interrupted_run_ends_cleanly_and_can_be_resumed(command, run_command, tmp_path, option):
     process = command("pyqmix-train", *ENDLESS, *option)
@@ -269,6 +270,7 @@ def test_interrupt_before_the_first_episode_can_be_resumed(tiny_config, tmp_path
     assert train(config, resume=True, quiet=True).summary["total_steps"] >= config.total_steps
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("inherited", [signal.default_int_handler, signal.SIG_IGN], ids=["", "ignored"])
 def test_second_interrupt_does_not_wait(command, tmp_path, inherited):
     own = signal.signal(signal.SIGINT, inherited)  # a shell ignores it for what it starts with `&`
