@@ -19,7 +19,7 @@ import plants
 import runs
 
 STARTS = 12
-# Long enough for the last start to meet a live run.
+# Long enough for the last start of a new run to meet a live one.
 LONG = ["--total-steps", "6000", "--checkpoint-every", "500", "--eval-every", "1000"]
 ARGUMENTS = [*runs.LBF, *LONG, "--run-dir", "run"]
 RESUME = ["--resume", "run"]
@@ -72,6 +72,7 @@ def together(work: Path, expected: dict[str, object], way: str, number: str, bef
         arguments = random.Random(number).choices([ARGUMENTS, RESUME], k=STARTS)
         first = harness.start(RESUME, cwd, name="first", before=before)
         _wait_for_training(cwd / "run", first)
+        os.kill(first.pid, signal.SIGSTOP)  # it is alive until all others have been refused
     gate, opener = os.pipe()
     children = []
     for index, each in enumerate(arguments):
@@ -87,6 +88,7 @@ def together(work: Path, expected: dict[str, object], way: str, number: str, bef
     os.close(opener)
     outcomes = [child.wait() for child in children]
     if way == "alive":
+        os.kill(first.pid, signal.SIGCONT)
         outcomes.append(first.wait())
     wrong = _complaint(expected, cwd, outcomes)
     shutil.rmtree(cwd)
