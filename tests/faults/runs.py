@@ -10,8 +10,9 @@ from pathlib import Path
 import harness
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pyqmix.base.errors import ConfigError
 from pyqmix.replay import EpisodeRing
-from pyqmix.run.checkpoint import read_spec, whole
+from pyqmix.run.checkpoint import read_spec
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.ring_parts import RingParts
 
@@ -51,8 +52,11 @@ def content(run_dir: Path) -> dict[str, object]:
     found["unfinished"] = sorted(path.name for path in [*unfinished, *run_dir.glob("*.partial")])
     last = newest(run_dir)
     found |= {f"{last.name}/{name}": data for name, data in files(last).items() if not name.startswith("replay_")}
-    found[f"{last.name}/progress.json"] = _progress(last)
+    found[f"{last.name}/progress.json"] = progress = _progress(last)
     found[f"{last.name}/replay"] = _replay(last)
+    lines = sum(name.startswith("metrics.csv") for name in found)
+    if progress["metrics"]["lines"] < lines:  # the report of the last step failed, and was done after the resume
+        found["not comparable"] = {f"{last.name}/{name}" for name in ("progress.json", "training.safetensors")}
     return found
 
 
@@ -91,9 +95,10 @@ def complete(run_dir: Path) -> list[Path]:
 def differences(expected: dict[str, object], run_dir: Path) -> list[str]:
     """Name what in a finished run is not as expected."""
     found = content(run_dir)
+    left_out = found.pop("not comparable", set())
     return [
         f"{name}: {_short(found.get(name))} instead of {_short(expected.get(name))}"
-        for name in sorted(expected.keys() | found.keys())
+        for name in sorted((expected.keys() | found.keys()) - left_out)
         if found.get(name) != expected.get(name)
     ]
 
@@ -126,7 +131,15 @@ def reference(arguments: list[str], cwd: Path) -> dict[str, object]:
 
 def damaged(run_dir: Path) -> list[str]:
     """Name the complete checkpoints that are not whole."""
-    return sorted({path.name for path in complete(run_dir)} - {f"step_{steps}" for steps in whole(run_dir)})
+    return [path.name for path in complete(run_dir) if not _is_whole(path)]
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        Manifest.read(folder).verify()
+    except ConfigError:
+        return False
+    return True
 
 
 def files(folder: Path) -> dict[str, bytes]:
