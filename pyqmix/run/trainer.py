@@ -161,7 +161,7 @@ def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: 
     found = [*doubts(config, learner), *batch_notes(world.spec, config.batch_size), *idle]
     if quiet:
         for doubt in found:
-            warnings.warn(doubt, stacklevel=3)
+            warnings.warn(doubt, stacklevel=5)  # at the call of train, behind its decorator
         return
     offers = [f"{world.name}: {note}" for note in getattr(world, "notes", ())]
     for note in [*offers, *price_notes(config, world, learner), *found]:

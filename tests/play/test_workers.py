@@ -232,7 +232,11 @@ def test_a_class_that_only_the_main_process_has_is_named_without_tracebacks(tmp_
     script.write_text(HIDDEN.format(run_dir=str(tmp_path / "run")))
     path = {"PYTHONPATH": os.path.dirname(worker_envs.__file__)}
     ended = subprocess.run(
-        [sys.executable, script], env=os.environ | path, capture_output=True, text=True, cwd=tmp_path
+        [sys.executable, "-W", "ignore::UserWarning", script],
+        env=os.environ | path,
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     assert "num_workers: worker processes cannot find what they need: Can't get attribute 'Hidden'" in ended.stdout
     assert (ended.returncode, ended.stderr) == (0, "")
