@@ -24,4 +24,4 @@ build csrc
 "$work/kill" "$kills" || { echo "killed processes harm the ring"; exit 1; }
 planted "dead writers keep their slots" replay/slot_control.h 's/machine(slot).revoke(id)/false \&\& machine(slot).revoke(id)/'
 planted "dead samplers keep their pins" replay/slot_control.h 's/machine(slot).clear_pin(id);/(void)slot;/'
-planted "the living are treated as dead" replay/registry.cpp 's/!unlocked(byte) || !take(byte)/false/; s/    give_back(byte);/    if (false) give_back(byte);/'
+planted "the living are treated as dead" replay/registry.cpp 's/!unlocked(byte) ||/false ||/; s/^        !take(byte))/        false)/; s/    give_back(byte);/    if (false) give_back(byte);/'
