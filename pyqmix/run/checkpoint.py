@@ -116,7 +116,7 @@ def remove_fragments(run_dir: Path) -> None:
 
 
 def remove_later(run_dir: Path, steps: int) -> None:
-    """Remove the checkpoints behind a step, from which a run goes on another time."""
+    """Remove the checkpoints of later steps than the one from which a run goes on."""
     for kind in ("step", BEST):
         for number, folder in folders(run_dir, kind):
             if number > steps:

@@ -21,7 +21,7 @@ MOST = 16  # parts of a checkpoint, before they are written as one again
 
 @dataclass(frozen=True)
 class _Part:
-    """A file of a checkpoint: the episodes of the tickets up to ``end``, as far back as it goes."""
+    """A file of a checkpoint: the episodes of the tickets from the end of the part before to ``end``."""
 
     path: Path
     end: int

@@ -139,7 +139,7 @@ class Run:
         self.folder.keep = True
 
     def _learn(self) -> None:
-        """Take the training steps that are due, once the ring holds a batch; with --overlap, play too."""
+        """Take the training steps that are due, once the ring holds a batch; with --overlap, play ahead."""
         start = time.monotonic()
         if len(self.ring) < self.config.batch_size:
             self.progress.due_updates = 0.0
@@ -251,7 +251,7 @@ class Run:
             raise DivergenceError(f"the loss became {metrics.loss} by update {metrics.updates}")
 
     def _take_note(self, evaluation: Evaluation | None, best: float) -> None:
-        """Take note that a line of metrics has been written: nothing of it is to be done again."""
+        """Begin the next averages, and note what has been done, when a line of metrics has been written."""
         steps = self.progress.steps
         self.parts.window = Window(steps)
         self.schedule.done("log", steps)

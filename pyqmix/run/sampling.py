@@ -22,8 +22,8 @@ def make_sampler(
         spec: the sizes of the episodes.
         device: where the networks live.
         ring: the replay buffer.
-        updates: training steps so far. A run that goes on without its replay buffer draws from another stream than
-            its earlier part; otherwise the stream goes on where it was, whatever this is.
+        updates: training steps so far, which choose the random stream. A run that goes on without its replay
+            buffer begins a new stream; one that goes on with it then loads the state of its old one.
     """
     seed = derive_seed(config.seed, Stream.REPLAY, updates)
     store = DeviceStore(spec, config.buffer_size, device) if config.replay_device == "cuda" else None

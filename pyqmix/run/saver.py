@@ -16,14 +16,14 @@ from pyqmix.run.draft import Draft
 
 
 class Saver:
-    """Writes checkpoints while training stands still, and waits for the disk on a thread while it goes on.
+    """Writes checkpoints while training stands still; a thread waits for the disk while training goes on.
 
     One thread at a time may use it.
 
     Args:
         run_dir: the run's folder.
         keep: how many checkpoints remain; older ones are removed when a new one is complete.
-        first: is called before a checkpoint's files are waited for, on the thread: what must be on the disk then.
+        first: flushes other files that a checkpoint relies on; called on the thread, before the checkpoint's own.
 
     Attributes:
         count: checkpoints written so far.
