@@ -19,6 +19,7 @@ void bind_replay(pybind11::module_& module);
 void bind_native_env(pybind11::module_& module);
 void bind_lbf(pybind11::module_& module);
 void bind_games(pybind11::module_& module);
+void bind_smax(pybind11::module_& module);
 void bind_play(pybind11::module_& module);
 
 }  // namespace pyqmix
@@ -41,5 +42,6 @@ PYBIND11_MODULE(_C, module) {
     pyqmix::bind_native_env(module);
     pyqmix::bind_lbf(module);
     pyqmix::bind_games(module);
+    pyqmix::bind_smax(module);
     pyqmix::bind_play(module);
 }

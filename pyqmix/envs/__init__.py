@@ -15,6 +15,7 @@ from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.registry import FAMILIES, env_family, make_env, register_env, require_options
 from pyqmix.envs.rware import RwareOptions
 from pyqmix.envs.smac import SmacOptions
+from pyqmix.envs.smax import SmaxEnv, SmaxOptions
 from pyqmix.envs.two_step import TwoStep, TwoStepOptions
 from pyqmix.envs.vector import EpisodeVectorEnv, NativeVectorEnv, SyncVectorEnv
 
@@ -39,6 +40,8 @@ __all__ = [
     "Point",
     "RwareOptions",
     "SmacOptions",
+    "SmaxEnv",
+    "SmaxOptions",
     "Step",
     "SyncVectorEnv",
     "TwoStep",

@@ -31,7 +31,7 @@ class Task:
 
     task: Annotated[str | None, Text()] = None
     """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), the id of a gymnasium or rware environment, a
-    module of PettingZoo environments, a map of SMAC, or a layout of Overcooked."""
+    module of PettingZoo environments, a map of SMAC or of smax (None is 3m), or a layout of Overcooked."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any, overload
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.registry import Registry
-from pyqmix.envs import gymnasium_env, lbf, matrix, overcooked, pettingzoo_env, rware, smac, two_step, vmas
+from pyqmix.envs import gymnasium_env, lbf, matrix, overcooked, pettingzoo_env, rware, smac, smax, two_step, vmas
 from pyqmix.envs.adapt import user_family
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
@@ -23,6 +23,7 @@ OWN = (
     smac.FAMILY,
     overcooked.FAMILY,
     vmas.FAMILY,
+    smax.FAMILY,
     two_step.FAMILY,
     matrix.FAMILY,
 )

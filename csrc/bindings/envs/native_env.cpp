@@ -13,9 +13,10 @@ TeamReward team_reward_named(const std::string& name) {
     throw std::invalid_argument("team_reward: expected sum or mean, got '" + name + "'");
 }
 
-// Actions of any shape, as bytes; each must be below A.
-std::vector<std::uint8_t> actions_of(const EpisodeSpec& spec, const py::array& actions,
-                                     const std::vector<std::int64_t>& shape) {
+}  // namespace
+
+std::vector<std::uint8_t> checked_actions(const EpisodeSpec& spec, const py::array& actions,
+                                          const std::vector<std::int64_t>& shape) {
     const auto* from = data_of<const std::int64_t>("actions", actions, shape);
     std::vector<std::uint8_t> out(static_cast<std::size_t>(actions.size()));
     for (std::size_t i = 0; i < out.size(); ++i) {
@@ -27,6 +28,8 @@ std::vector<std::uint8_t> actions_of(const EpisodeSpec& spec, const py::array& a
     }
     return out;
 }
+
+namespace {
 
 py::array_t<float> observation(const NativeEnv& env) {
     auto out = new_array<float>({env.spec().n_agents, env.spec().obs_dim});
@@ -81,7 +84,7 @@ class Batch {
         out.rewards = data_of<double>("rewards", rewards, rewards_);
         out.terminated = data_of<bool>("terminated", terminated, {worlds_});
         out.truncated = data_of<bool>("truncated", truncated, {worlds_});
-        const auto taken = actions_of(spec_, actions, {worlds_, spec_.n_agents});
+        const auto taken = checked_actions(spec_, actions, {worlds_, spec_.n_agents});
         const InUse::Lock lock(batch_->in_use, "this batch of environments");
         py::gil_scoped_release release_gil;
         batch_->step(taken.data(), out);
@@ -119,7 +122,7 @@ void bind_native_env(py::module_& module) {
         .def(
             "step",
             [](NativeEnv& env, const py::array& actions) {
-                env.step(actions_of(env.spec(), actions, {env.spec().n_agents}).data());
+                env.step(checked_actions(env.spec(), actions, {env.spec().n_agents}).data());
             },
             py::arg("actions"))
         .def("observation", &observation)

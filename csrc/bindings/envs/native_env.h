@@ -100,6 +100,10 @@ class NativeEnvOf : public NativeEnv {
     std::int64_t state_width_;
 };
 
+// Actions of a shape, as bytes. Throws std::invalid_argument unless each is below A.
+std::vector<std::uint8_t> checked_actions(const EpisodeSpec& spec, const py::array& actions,
+                                          const std::vector<std::int64_t>& shape);
+
 // The options of all worlds, from the names that Python gives.
 WorldOptions world_options(bool truncate_at_limit, bool global_state, bool last_action,
                            const std::string& team_reward);
