@@ -73,6 +73,7 @@ class SmaxEnv final : public NativeEnvOf<SmaxGame> {
             units.health[k] = health[i];
             units.cooldown[k] = cooldowns[i];
             units.type[k] = below("types", types[i], kUnitTypes);
+            units.radius[k] = units.of(i).radius;
             units.action[k] = below("actions", actions[i], kFirstAttack + Units::kMost);
             if (health[i] > 0.0f) units.alive |= only_unit(i);
         }

@@ -112,47 +112,66 @@ void bury(Units& units, Orders& orders) {
     units.alive &= living;
 }
 
+// The units that may overlap with unit i: a little more than those that do.
+UnitSet maybe_touching(const Units& units, int i) {
+    const auto k = static_cast<std::size_t>(i);
+    const float x = units.x[k], y = units.y[k], radius = units.radius[k];
+    return units_where(i, units.count, [&](int lane) -> Flags {
+        const auto at = static_cast<std::size_t>(lane);
+        const Floats dx = load(&units.x[at]) - x, dy = load(&units.y[at]) - y;
+        const Floats reach = load(&units.radius[at]) + radius;
+        return dx * dx + dy * dy < reach * reach * 1.0001f;
+    });
+}
+
+class Pushes {
+   public:
+    explicit Pushes(int count) : half_(count > 32 ? (count + 1) / 2 : Units::kMost) {
+        for (int part = 0; part < (count > 32 ? 2 : 1); ++part)
+            for (auto* sums : {&x_[part], &y_[part]}) std::fill_n(sums->begin(), count, 0.0f);
+    }
+    void add(const Units& units, int i, int j) {
+        const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
+        const float dx = units.x[a] - units.x[b], dy = units.y[a] - units.y[b];
+        const float distance = std::sqrt(dx * dx + dy * dy) + 1e-6f;
+        const float reach = units.radius[a] + units.radius[b];
+        const float overlap = std::max(reach / distance - 1.0f, 0.0f);
+        x_[j >= half_][a] += dx * overlap;
+        y_[j >= half_][a] += dy * overlap;
+        x_[i >= half_][b] += -dx * overlap;
+        y_[i >= half_][b] += -dy * overlap;
+    }
+    void apply(Units& units, int i) const {
+        const auto k = static_cast<std::size_t>(i);
+        const bool two = half_ < Units::kMost;
+        units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k]) * 0.5f;
+        units.y[k] += (two ? y_[0][k] + y_[1][k] : y_[0][k]) * 0.5f;
+    }
+
+   private:
+    int half_;
+    std::array<float, Units::kMost> x_[2], y_[2];
+};
+
 }  // namespace
 
 // Each of two living units that overlap moves by half of the overlap. A pair is visited once; a
 // unit adds up its pushes in the order of the other units. XLA adds those of more than 32 units in
 // two halves.
 void push_apart(Units& units) {
-    using Lane = std::array<float, Units::kMost>;
-    alignas(64) Lane radius;
-    std::array<Lane, 2> sum_x{}, sum_y{};
-    const int half = units.count > 32 ? (units.count + 1) / 2 : Units::kMost;
-    for (std::size_t i = 0; i < radius.size(); ++i) radius[i] = kUnits[units.type[i]].radius;
+    std::array<UnitSet, Units::kMost> near;  // of the units behind each in the list
     UnitSet pushed = 0;
     each_unit(units.alive, [&](int i) {
         const auto k = static_cast<std::size_t>(i);
-        const float x = units.x[k], y = units.y[k], reach = radius[k];
-        // The bound is a little too large; the exact test follows.
-        UnitSet near = units_where(i, units.count, [&](int lane) -> Flags {
-            const auto at = static_cast<std::size_t>(lane);
-            const Floats dx = load(&units.x[at]) - x, dy = load(&units.y[at]) - y;
-            const Floats sum = load(&radius[at]) + reach;
-            return dx * dx + dy * dy < sum * sum * 1.0001f;
-        });
-        near &= units.alive & ~first_units(i + 1);
-        pushed |= near == 0 ? 0 : near | only_unit(i);
-        each_unit(near, [&](int other) {
-            const auto j = static_cast<std::size_t>(other);
-            const float dx = x - units.x[j], dy = y - units.y[j];
-            const float distance = std::sqrt(dx * dx + dy * dy) + 1e-6f;
-            const float overlap = std::max((reach + radius[j]) / distance - 1.0f, 0.0f);
-            const std::size_t of_i = i >= half, of_other = other >= half;
-            sum_x[of_other][k] += dx * overlap;
-            sum_y[of_other][k] += dy * overlap;
-            sum_x[of_i][j] += -dx * overlap;
-            sum_y[of_i][j] += -dy * overlap;
-        });
+        near[k] = maybe_touching(units, i) & units.alive & ~first_units(i + 1);
+        if (near[k] != 0) pushed |= near[k] | only_unit(i);
     });
+    if (pushed == 0) return;
+    Pushes pushes(units.count);
     each_unit(pushed, [&](int i) {
-        const auto k = static_cast<std::size_t>(i);
-        units.x[k] += (sum_x[0][k] + sum_x[1][k]) * 0.5f;
-        units.y[k] += (sum_y[0][k] + sum_y[1][k]) * 0.5f;
+        each_unit(near[static_cast<std::size_t>(i)], [&](int j) { pushes.add(units, i, j); });
     });
+    each_unit(pushed, [&](int i) { pushes.apply(units, i); });
 }
 
 void fight(Units& units, threefry::Key key) {

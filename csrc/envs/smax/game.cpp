@@ -57,12 +57,12 @@ void SmaxGame::reset(threefry::Key key) {
 
 void SmaxGame::step_with(threefry::Key key, const std::uint8_t* actions) {
     if (!started_) throw std::logic_error("reset the environment before the first step");
-    const Units before = units_;
+    const auto health = units_.health;
     PYQMIX_AT_SIMD_LEVEL(command, enemy_, units_, false, threefry::split(key, 1));
     std::copy_n(actions, units_.allies, units_.action.begin());
     PYQMIX_AT_SIMD_LEVEL(fight, units_, threefry::split(key, 0));
     ++steps_;
-    reward_ = reward_since(before);
+    reward_ = reward_since(health);
     find_available();
 }
 
@@ -73,11 +73,11 @@ void SmaxGame::force(const Units& units, const HeuristicTeam& enemy) {
     find_available();
 }
 
-double SmaxGame::reward_since(const Units& before) const {
+double SmaxGame::reward_since(const std::array<float, Units::kMost>& before) const {
     float sum = 0.0f;
     for (int i = units_.allies; i < units_.count; ++i) {
         const auto k = static_cast<std::size_t>(i);
-        sum += (units_.health[k] - before.health[k]) / units_.of(i).health;
+        sum += (units_.health[k] - before[k]) / units_.of(i).health;
     }
     const float share = std::abs(sum) * (1.0f / static_cast<float>(units_.enemies()));
     return static_cast<double>(share + (won() ? 1.0f : 0.0f));

@@ -73,7 +73,7 @@ class SmaxGame {
     void write_observations(float* out, std::int64_t stride) const;
     void write_state(float* out) const;
     void find_available();
-    double reward_since(const Units& before) const;
+    double reward_since(const std::array<float, Units::kMost>& before) const;  // health
 
     SmaxScenario scenario_;
     int most_steps_;

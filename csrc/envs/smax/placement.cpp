@@ -131,6 +131,7 @@ Units placed_units(const SmaxScenario& scenario, Key key) {
     for (int i = 0; i < units.count; ++i) {
         const auto k = static_cast<std::size_t>(i);
         units.health[k] = units.of(i).health;
+        units.radius[k] = units.of(i).radius;
         units.action[k] = kStop;
     }
     return units;

@@ -24,6 +24,7 @@ struct alignas(64) Units {
     std::array<float, kMost> health{};    // 0: dead
     std::array<float, kMost> cooldown{};  // seconds until the next attack; falls below 0
     std::array<std::uint8_t, kMost> type{};
+    std::array<float, kMost> radius{};         // of the type
     std::array<std::uint8_t, kMost> action{};  // of the last step; kStop before the first
     UnitSet alive = 0;
     int allies = 0, count = 0;
