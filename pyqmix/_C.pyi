@@ -321,6 +321,8 @@ class NativeEnv:
     reward: float
     terminated: bool
     truncated: bool
+    reports_wins: bool
+    won: bool | None
     obs_scale: list[float]
     state_scale: list[float]
     def start(self, seed: int) -> None: ...
@@ -355,7 +357,6 @@ class SmaxEnv(NativeEnv):
     n_enemies: int
     n_units: int
     steps: int
-    won: bool
     def __init__(
         self,
         scenario: str,
@@ -392,6 +393,7 @@ class NativeBatch:
         rewards: NDArray[np.float64],
         terminated: NDArray[np.bool_],
         truncated: NDArray[np.bool_],
+        won: NDArray[np.bool_] | None,
     ) -> None: ...
 
 class RingBusyError(RuntimeError): ...
@@ -412,4 +414,4 @@ class Rollout:
     threads_used: int
     def play(
         self, weights: NDArray[np.float32], *, first: int, count: int, epsilon: float, threads: int, lanes: int
-    ) -> tuple[NDArray[np.float64], NDArray[np.int64]]: ...
+    ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_] | None]: ...

@@ -44,6 +44,7 @@ class BoundRollout {
                  std::uint64_t stream, const std::shared_ptr<EpisodeRing>& ring)
         : writer_(ring ? std::make_unique<Member>(ring, Role::writer) : nullptr),
           policy_(policy),
+          reports_wins_(env.reports_wins()),
           rollout_(
               env.rollout({std::move(policy), seed, static_cast<Stream>(stream),
                            writer_ ? &writer_->ring() : nullptr, writer_ ? writer_->id() : 0})) {}
@@ -60,6 +61,8 @@ class BoundRollout {
         load(*policy_, weights);
         auto returns = new_array<double>({count});
         auto lengths = new_array<std::int64_t>({count});
+        std::optional<py::array_t<bool>> won;
+        if (reports_wins_) won = new_array<bool>({count});
         // Some episodes at a time, so that Ctrl-C is heard.
         const std::int64_t together = kTogether * threads;
         for (std::int64_t done = 0; done < count; done += together) {
@@ -69,14 +72,15 @@ class BoundRollout {
                             threads,
                             lanes,
                             returns.mutable_data() + done,
-                            lengths.mutable_data() + done};
+                            lengths.mutable_data() + done,
+                            won ? won->mutable_data() + done : nullptr};
             {
                 py::gil_scoped_release release_gil;
                 rollout_->play(play);
             }
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();
         }
-        return py::make_tuple(returns, lengths);
+        return py::make_tuple(returns, lengths, won);
     }
     int threads_used() const { return rollout_->threads_used(); }
 
@@ -85,6 +89,7 @@ class BoundRollout {
 
     std::unique_ptr<Member> writer_;
     std::shared_ptr<Policy> policy_;
+    bool reports_wins_;
     std::unique_ptr<Rollout> rollout_;
     InUse in_use_;
 };

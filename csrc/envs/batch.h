@@ -17,6 +17,8 @@ struct BatchOfWorldsOut {
     double* rewards = nullptr;   // (K), or (K, n) for individual ones
     bool* terminated = nullptr;  // (K)
     bool* truncated = nullptr;   // (K)
+    bool* won = nullptr;         // (K): the episode has ended here and the team has won; not
+                                 // written where the game does not report wins
 };
 
 // Writes agent after agent which actions are available, (n, A).
@@ -65,6 +67,7 @@ class BatchOfWorlds {
             out.terminated[k] = !restart && world.terminated();
             out.truncated[k] = !restart && world.truncated();
             ended_[k] = !restart && world.ended();
+            if constexpr (ReportsWins<Game>) out.won[k] = ended_[k] != 0 && world.won();
             show(k, out);
         }
     }

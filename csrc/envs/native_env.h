@@ -56,6 +56,12 @@ concept NativeGame = std::copyable<G> &&
         { seen.obs_scale() } -> std::same_as<std::vector<float>>;
         { seen.state_scale() } -> std::same_as<std::vector<float>>;
     };
+
+// A game that also tells whether the team has won. It may be asked at any time; the answer counts at
+// an episode's last step.
+template <typename G>
+concept ReportsWins = NativeGame<G> &&
+    requires(const G& seen) { { seen.won() } -> std::same_as<bool>; };
 // clang-format on
 
 // A game whose number of actions is fixed may say so as kActions: loops over actions are then

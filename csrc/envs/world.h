@@ -73,6 +73,12 @@ class World {
         return options_.truncate_at_limit && !game_.finished() && game_.at_step_limit();
     }
     bool terminated() const { return ended() && !truncated(); }
+    // Whether the team has won; it counts at an episode's last step.
+    bool won() const
+        requires ReportsWins<Game>
+    {
+        return game_.won();
+    }
 
     // Writes observations (n, O).
     template <typename T>

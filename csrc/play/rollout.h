@@ -50,6 +50,7 @@ struct Play {
     std::int64_t lanes = 1;           // most worlds of a thread that share each forward pass
     double* returns = nullptr;        // (count): sums of rewards
     std::int64_t* lengths = nullptr;  // (count): steps
+    bool* won = nullptr;  // (count); null, or not written, where the game does not report wins
 };
 
 // Episodes [begin, end) of a play(), whose slots are claimed; workers take them one after another.

@@ -128,6 +128,8 @@ class WorldWorker final : public RolloutWorker {
         Lane& from = lane(k);
         claimed.play.returns[from.index] = from.reward_sum;
         claimed.play.lengths[from.index] = from.steps;
+        if constexpr (ReportsWins<Game>)
+            if (claimed.play.won) claimed.play.won[from.index] = from.world.won();
         publish(from, claimed.play.first + from.index);
         if (start(k, claimed)) return true;
         --playing_;

@@ -34,6 +34,11 @@ class NativeEnv:
             spec = dataclasses.replace(spec, obs_scale=of_obs, state_scale=of_state)
         self.spec = spec
 
+    @property
+    def reports_wins(self) -> bool:
+        """Whether the game tells who has won, so that there is a win rate."""
+        return self.native.reports_wins
+
     def reset(self, seed: int) -> Point:
         """Start an episode as in a new world.
 
@@ -50,8 +55,9 @@ class NativeEnv:
             RuntimeError: no episode has started.
             ValueError: an action does not exist.
         """
-        self.native.step(as_actions(actions))
-        return Step(self._point(), self.native.reward, self.native.terminated, self.native.truncated)
+        native = self.native
+        native.step(as_actions(actions))
+        return Step(self._point(), native.reward, native.terminated, native.truncated, native.won)
 
     def close(self) -> None:
         """Do nothing."""

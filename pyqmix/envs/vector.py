@@ -2,8 +2,9 @@
 
 An ended environment is reset by the next step, with reward 0 (next-step autoreset). Observations are
 (K, n, O) float32, actions (K, n), rewards (K,) float64. ``infos`` holds ``avail_actions`` (K, n, A) bool and
-``state`` (K, S) float32. The k-th episode that starts, counted over all environments in their order, is
-seeded by (seed, k).
+``state`` (K, S) float32. At a step where an environment that tells wins ends an episode, it also holds
+``battle_won`` (K,) bool and, as its mask, ``_battle_won`` (K,) bool: which entries are such an end. The k-th
+episode that starts, counted over all environments in their order, is seeded by (seed, k).
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ class SyncVectorEnv(EpisodeVectorEnv):
 
     def _step(self, actions: NDArray[np.int64]) -> Steps:
         rewards = np.zeros(self.num_envs)
-        terminations, truncations = np.zeros((2, self.num_envs), np.bool_)
+        terminations, truncations, won, told = np.zeros((4, self.num_envs), np.bool_)
         for k, env in enumerate(self.envs):
             if self._ended[k]:
                 self._points[k] = self._start(env)
@@ -110,8 +111,11 @@ class SyncVectorEnv(EpisodeVectorEnv):
             step = env.step(actions[k])
             self._points[k], rewards[k] = step.point, step.reward
             terminations[k], truncations[k] = step.terminated, step.truncated
+            if step.won is not None and (step.terminated or step.truncated):
+                won[k], told[k] = step.won, True
         self._ended = terminations | truncations
         observations, infos = self._observations()
+        _add_wins(infos, won, told)
         return observations, rewards, terminations, truncations, infos
 
     def _start(self, env: Env) -> Point:
@@ -141,6 +145,7 @@ class NativeVectorEnv(EpisodeVectorEnv):
         super().__init__(env.spec, num_envs, seed)
         self._batch = _C.NativeBatch(env.native, num_envs, individual_rewards)
         self._batch.seed(seed)
+        self._reports_wins = env.reports_wins
         self._rewards_shape = (num_envs, env.spec.n_agents) if individual_rewards else (num_envs,)
 
     def _restart(self, seed: int) -> None:
@@ -155,8 +160,11 @@ class NativeVectorEnv(EpisodeVectorEnv):
         obs, avail, state = self._outputs()
         rewards = np.empty(self._rewards_shape)
         terminations, truncations = np.empty((2, self.num_envs), np.bool_)
-        self._batch.step(actions, obs, avail, state, rewards, terminations, truncations)
+        won = np.empty(self.num_envs, np.bool_) if self._reports_wins else None
+        self._batch.step(actions, obs, avail, state, rewards, terminations, truncations, won)
         observations, infos = self._observations(obs, avail, state)
+        if won is not None:
+            _add_wins(infos, won, terminations | truncations)
         return observations, rewards, terminations, truncations, infos
 
     def _outputs(self) -> tuple[NDArray[np.float32], NDArray[np.bool_], NDArray[np.float32] | None]:
@@ -171,3 +179,9 @@ class NativeVectorEnv(EpisodeVectorEnv):
     ) -> Observations:
         shown = obs.reshape(self.num_envs, -1).copy() if state is None else state
         return obs, {"avail_actions": avail, "state": shown}
+
+
+def _add_wins(infos: dict[str, Any], won: NDArray[np.bool_], told: NDArray[np.bool_]) -> None:
+    """Put wins (K,) and the mask of those that are told into ``infos``, unless none is told."""
+    if told.any():
+        infos |= {"battle_won": won, "_battle_won": told}

@@ -64,7 +64,7 @@ class NativeRollout:
             RuntimeError: a slot was taken away, because the ring's descriptors were closed behind its back.
         """
         try:
-            returns, lengths = self._rollout.play(
+            returns, lengths, won = self._rollout.play(
                 ActorWeights.of(self._agent).block,
                 first=first,
                 count=count,
@@ -76,7 +76,7 @@ class NativeRollout:
             raise EnvError(f"environment {self._env.name}, {error}") from None
         except _C.RingBusyError:
             raise RingBusyError("no slot of the ring is free: raise its capacity") from None
-        return Played(returns, lengths)
+        return Played(returns, lengths, won)
 
     @property
     def threads_used(self) -> int:

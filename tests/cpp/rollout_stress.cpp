@@ -1,6 +1,6 @@
 // Worlds of random rules and random matrix games, played by native rollouts into a ring that
 // another thread samples, for the sanitizers: run_rollout_stress.sh builds it with each. Exits 1 if
-// the number of threads changes an episode.
+// the number of threads changes an episode, or a win is not told as the game tells it.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -49,13 +49,23 @@ LbfRules random_rules(std::mt19937_64& random) {
 struct Result {
     std::vector<double> returns;
     std::vector<std::int64_t> lengths;
+    std::vector<std::uint8_t> won;
 };
+
+// A matrix game that is won by a payoff of 50 or more.
+struct WinnableMatrix : MatrixGame {
+    using MatrixGame::MatrixGame;
+    bool won() const { return rewards()[0] >= 50.0; }
+};
+static_assert(ReportsWins<WinnableMatrix> && !ReportsWins<MatrixGame> && !ReportsWins<LbfGame>);
 
 Result play(Rollout& rollout, std::int64_t count, int threads, std::int64_t lanes) {
     Result result;
     result.returns.resize(static_cast<std::size_t>(count));
     result.lengths.resize(static_cast<std::size_t>(count));
-    rollout.play({0, count, 0.5, threads, lanes, result.returns.data(), result.lengths.data()});
+    result.won.resize(static_cast<std::size_t>(count));
+    rollout.play({0, count, 0.5, threads, lanes, result.returns.data(), result.lengths.data(),
+                  reinterpret_cast<bool*>(result.won.data())});
     return result;
 }
 
@@ -114,8 +124,10 @@ bool check(const World<Game>& world, std::mt19937_64& random) {
     stop.store(true);
     sampler.join();
     const Result alone = play(*rollout, 40, 1, 8);
+    for (std::size_t k = 0; k < alone.won.size(); ++k)
+        if (alone.won[k] != (ReportsWins<Game> && alone.returns[k] >= 50.0)) return false;
     return many.returns == alone.returns && many.lengths == alone.lengths &&
-           again.returns == alone.returns;
+           many.won == alone.won && again.returns == alone.returns;
 }
 
 WorldOptions random_options(std::mt19937_64& random) {
@@ -136,7 +148,8 @@ bool check_matrix(std::mt19937_64& random) {
                                           static_cast<std::int64_t>(1 + random() % 64)};
     std::vector<double> payoffs(static_cast<std::size_t>(sizes[0] * sizes[1]));
     for (double& payoff : payoffs) payoff = static_cast<double>(random() % 100);
-    return check(World<MatrixGame>(MatrixGame(sizes, payoffs), random_options(random)), random);
+    const WinnableMatrix game(sizes, payoffs);
+    return check(World<WinnableMatrix>(game, random_options(random)), random);
 }
 
 }  // namespace
@@ -146,7 +159,9 @@ int main(int count, char** arguments) {
     std::mt19937_64 random(0);
     for (int k = 0; k < worlds; ++k)
         if (!check_foraging(random) || !check_matrix(random)) {
-            std::fprintf(stderr, "world %d: the number of threads changed an episode\n", k);
+            std::fprintf(stderr,
+                         "world %d: the number of threads changed an episode, or a win is wrong\n",
+                         k);
             return 1;
         }
     std::printf("%d worlds of random rules and matrix games: clean\n", worlds);

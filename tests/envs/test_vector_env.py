@@ -4,6 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
+from duel import Duel
 from gymnasium.vector import AutoresetMode
 
 from pyqmix import ConfigError
@@ -78,6 +79,24 @@ def test_an_ended_environment_is_reset_by_the_next_step():
     np.testing.assert_array_equal(again, first)
     assert not rewards.any()
     assert not terminations.any()
+
+
+def test_wins_are_told_where_episodes_end():
+    envs = SyncVectorEnv([Duel(), Duel(tells=False), Duel()], seed=3)
+    envs.reset()
+    told, wins = 0, set()
+    for _ in range(20):
+        _, _, terminations, _, infos = envs.step(np.zeros((3, 2), np.int64))
+        ended = terminations & [True, False, True]  # one environment never tells
+        assert ("battle_won" in infos) == ("_battle_won" in infos) == ended.any()
+        if ended.any():
+            np.testing.assert_array_equal(infos["_battle_won"], ended)
+            expected = [env.won and here for env, here in zip(envs.envs, ended, strict=True)]
+            np.testing.assert_array_equal(infos["battle_won"], expected)
+            assert infos["battle_won"].dtype == infos["_battle_won"].dtype == np.bool_
+            told, wins = told + 1, wins | set(infos["battle_won"][ended].tolist())
+    assert 0 < told < 20
+    assert wins == {True, False}
 
 
 def test_episode_k_is_the_same_for_every_number_of_environments():

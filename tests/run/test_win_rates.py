@@ -4,12 +4,11 @@ import json
 
 import numpy as np
 import pytest
+from duel import Duel
 
 from pyqmix import Config, train
 from pyqmix.base.seeding import Stream
-from pyqmix.base.spec import EpisodeSpec
 from pyqmix.cli import evaluate
-from pyqmix.envs import Point, Step
 from pyqmix.envs.last_action import LastActionEnv
 from pyqmix.learn.learner import Learner
 from pyqmix.nn.agents import MLPAgent
@@ -18,32 +17,6 @@ from pyqmix.play.episodes import all_told
 from pyqmix.play.evaluator import Evaluation
 from pyqmix.play.rollout import Rollout
 from pyqmix.run.metrics import read_metrics
-
-
-class Duel:
-    """Episodes of one or two steps; those of even seeds are won. Only the last step's ``won`` counts."""
-
-    name = "duel"
-    spec = EpisodeSpec(2, 2, 1, 1, 2)
-
-    def __init__(self, tells=True):
-        self.tells = tells
-
-    def point(self):
-        return Point(np.ones((2, 1), np.float32), np.ones((2, 2), np.bool_), np.ones(1, np.float32))
-
-    def reset(self, seed):
-        self.won, self.left = seed % 2 == 0, 1 + seed % 3 % 2
-        return self.point()
-
-    def step(self, actions):
-        self.left -= 1
-        ended = self.left == 0
-        won = (self.won if ended else not self.won) if self.tells else None
-        return Step(self.point(), 1.0, ended, False, won)
-
-    def close(self):
-        pass
 
 
 class Tracked(Duel):

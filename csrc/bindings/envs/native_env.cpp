@@ -61,6 +61,7 @@ class Batch {
         : spec_(env.spec()),
           worlds_(count),
           rewards_{count},
+          reports_wins_(env.reports_wins()),
           batch_(count > 0 ? env.batch(count, individual_rewards) : nullptr) {
         if (count < 1)
             throw std::invalid_argument("num_envs: expected a positive integer, got " +
@@ -79,11 +80,12 @@ class Batch {
 
     void step(const py::array& actions, const py::array& obs, const py::array& avail,
               const py::object& state, const py::array& rewards, const py::array& terminated,
-              const py::array& truncated) {
+              const py::array& truncated, const py::object& won) {
         BatchOfWorldsOut out = shown(obs, avail, state);
         out.rewards = data_of<double>("rewards", rewards, rewards_);
         out.terminated = data_of<bool>("terminated", terminated, {worlds_});
         out.truncated = data_of<bool>("truncated", truncated, {worlds_});
+        if (reports_wins_) out.won = data_of<bool>("won", won.cast<py::array>(), {worlds_});
         const auto taken = checked_actions(spec_, actions, {worlds_, spec_.n_agents});
         const InUse::Lock lock(batch_->in_use, "this batch of environments");
         py::gil_scoped_release release_gil;
@@ -105,6 +107,7 @@ class Batch {
     EpisodeSpec spec_;
     std::int64_t worlds_;
     std::vector<std::int64_t> rewards_;  // their shape
+    bool reports_wins_;
     std::unique_ptr<NativeBatch> batch_;
 };
 
@@ -132,6 +135,8 @@ void bind_native_env(py::module_& module) {
         .def_property_readonly("reward", &NativeEnv::reward)
         .def_property_readonly("terminated", &NativeEnv::terminated)
         .def_property_readonly("truncated", &NativeEnv::truncated)
+        .def_property_readonly("reports_wins", &NativeEnv::reports_wins)
+        .def_property_readonly("won", &NativeEnv::won)
         .def_property_readonly("obs_scale", &NativeEnv::obs_scale)
         .def_property_readonly("state_scale", &NativeEnv::state_scale);
     py::class_<Batch>(module, "NativeBatch")
@@ -140,7 +145,8 @@ void bind_native_env(py::module_& module) {
         .def("seed", &Batch::seed, py::arg("seed"))
         .def("reset", &Batch::reset, py::arg("obs"), py::arg("avail"), py::arg("state"))
         .def("step", &Batch::step, py::arg("actions"), py::arg("obs"), py::arg("avail"),
-             py::arg("state"), py::arg("rewards"), py::arg("terminated"), py::arg("truncated"));
+             py::arg("state"), py::arg("rewards"), py::arg("terminated"), py::arg("truncated"),
+             py::arg("won"));
 }
 
 }  // namespace pyqmix

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -43,6 +44,8 @@ class NativeEnv {
     virtual double reward() const = 0;                    // the team's
     virtual bool terminated() const = 0;
     virtual bool truncated() const = 0;
+    virtual bool reports_wins() const = 0;
+    virtual std::optional<bool> won() const = 0;  // none where the game does not report wins
     virtual std::vector<float> obs_scale() const = 0;
     virtual std::vector<float> state_scale() const = 0;
     virtual std::unique_ptr<NativeBatch> batch(std::int64_t count,
@@ -86,6 +89,13 @@ class NativeEnvOf : public NativeEnv {
     double reward() const override { return world_.reward(); }
     bool terminated() const override { return world_.terminated(); }
     bool truncated() const override { return world_.truncated(); }
+    bool reports_wins() const override { return ReportsWins<Game>; }
+    std::optional<bool> won() const override {
+        if constexpr (ReportsWins<Game>)
+            return world_.won();
+        else
+            return std::nullopt;
+    }
     std::vector<float> obs_scale() const override { return world_.obs_scale(); }
     std::vector<float> state_scale() const override { return world_.game().state_scale(); }
     std::unique_ptr<NativeBatch> batch(std::int64_t count, bool individual_rewards) const override {

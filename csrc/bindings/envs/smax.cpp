@@ -147,7 +147,6 @@ void bind_smax(py::module_& module) {
         .def("heuristic_actions", &SmaxEnv::heuristic_actions, py::arg("key"))
         .def("units", &SmaxEnv::units)
         .def("set_units", &SmaxEnv::set_units, py::arg("units"))
-        .def_property_readonly("won", [](const SmaxEnv& env) { return env.game().won(); })
         .def_property_readonly("steps", [](const SmaxEnv& env) { return env.game().steps(); })
         .def_property_readonly("n_allies",
                                [](const SmaxEnv& env) { return env.game().units().allies; })
