@@ -67,8 +67,9 @@ def main() -> None:
         low, high = evaluation.interval()
         print(f"greedy return over {options.episodes} episodes of seed {options.seed}")
         print(f"mean {evaluation.mean:.4f}  std {evaluation.std:.4f}  95 % interval [{low:.4f}, {high:.4f}]")
-        if evaluation.win_rate is not None:
-            print(f"won {100 * evaluation.win_rate:.1f} %")
+        if evaluation.win_rate is not None and evaluation.win_rate_interval is not None:
+            won, least, most = (100 * rate for rate in (evaluation.win_rate, *evaluation.win_rate_interval))
+            print(f"won {won:.1f} %  95 % interval [{least:.1f} %, {most:.1f} %]")
         if options.gif is not None:
             record_run(run_dir, Path(options.gif), options.seed, checkpoint=stored, trust=trust)
     except USER_ERRORS as error:

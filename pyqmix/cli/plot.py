@@ -19,7 +19,7 @@ PROGRAM = "pyqmix-plot"
 
 @dataclass(frozen=True)
 class Options:
-    """Draw the evaluation curves of runs into one picture."""
+    """Draw the evaluation curves of runs into one picture: returns, and win rates of runs that have them."""
 
     run_dirs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR...")]
     """Folders of the runs."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix.base.seeding import Stream
+from pyqmix.base.wilson import wilson_interval
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.play.create import AnyRollout, create_rollout
@@ -48,12 +49,20 @@ class Evaluation:
         """Share of the episodes that the team has won; None where the environment does not tell."""
         return None if self.won is None else float(self.won.mean())
 
+    @property
+    def win_rate_interval(self) -> tuple[float, float] | None:
+        """Wilson's 95 % confidence interval of the win rate; None where the environment does not tell."""
+        return None if self.win_rate is None else wilson_interval(self.win_rate, len(self.returns))
+
     def values(self) -> dict[str, float | None]:
-        """Return mean, deviation and win rate by their columns in metrics.csv."""
+        """Return mean, deviation, win rate and the win rate's interval by their columns in metrics.csv."""
+        low, high = self.win_rate_interval or (None, None)
         return {
             "eval_return_mean": self.mean,
             "eval_return_std": self.std,
             "eval_win_rate": self.win_rate,
+            "eval_win_rate_low": low,
+            "eval_win_rate_high": high,
         }
 
     def interval(self, confidence: float = 0.95, resamples: int = 10_000) -> tuple[float, float]:

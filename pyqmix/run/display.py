@@ -8,10 +8,22 @@ from types import TracebackType
 from typing import TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
+from rich.table import Column
+from rich.text import Text
 
 from pyqmix.base.output import Steady
 from pyqmix.run.metrics import Metrics
+
+
+class _Numbers(TextColumn):
+    """Is cut where the terminal is narrow, before the columns that must not wrap are."""
+
+    def render(self, task: Task) -> Text:
+        """Return the text, which does not wrap either."""
+        text = super().render(task)
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 class Display:
@@ -29,14 +41,14 @@ class Display:
         self._console = console or _console(quiet)
         self._progress: Progress | None = None
         self._total = total_steps
-        self._eval: str | None = None
+        self._evaluated: tuple[float | None, float | None] = None, None
         self._began = time.monotonic()
         self._first_steps: int | None = None
         if self._console.is_terminal and not quiet:
             self._progress = Progress(
                 TextColumn("[bold]{task.completed:,.0f}[/]/{task.total:,.0f} steps"),
-                BarColumn(bar_width=20),
-                TextColumn("{task.fields[text]}"),
+                BarColumn(bar_width=min(20, self._console.width // 10)),
+                _Numbers("{task.fields[text]}", table_column=Column()),
                 TimeRemainingColumn(),
                 console=self._console,
             )
@@ -65,9 +77,7 @@ class Display:
     def metrics(self, metrics: Metrics) -> None:
         """Show the newest numbers."""
         if metrics.eval_return_mean is not None:
-            self._eval = f"eval {metrics.eval_return_mean:.3f}"
-            if metrics.eval_win_rate is not None:
-                self._eval += f"  won {100 * metrics.eval_win_rate:.0f} %"
+            self._evaluated = metrics.eval_win_rate, metrics.eval_return_mean
         if self._first_steps is None:
             self._first_steps = metrics.steps
         text = self._text(metrics)
@@ -84,16 +94,20 @@ class Display:
         return f"left {int(seconds // 60)}:{int(seconds % 60):02d}"
 
     def _text(self, m: Metrics) -> str:
-        parts = [f"episodes {m.episodes:,}", f"eps {m.epsilon:.2f}"]
-        numbers = (("loss", m.loss, ".4f"), ("Q", m.q_mean, ".2f"), ("return", m.train_return, ".2f"))
-        parts += [f"{name} {value:{form}}" for name, value, form in numbers if value is not None]
-        if self._eval is not None:
-            parts.append(self._eval)
-        if m.env_steps_per_second is not None:
-            parts.append(f"{m.env_steps_per_second:,.0f} steps/s")
-        if m.updates_per_env_step is not None:
-            parts.append(f"{m.updates_per_env_step:.4f} updates/step")
-        return "  ".join(parts)
+        """Write the numbers, the most important first, because a narrow terminal cuts the rest."""
+        win_rate, eval_return = self._evaluated
+        numbers = (
+            ("won {:.0f} %", None if win_rate is None else 100 * win_rate),
+            ("eval {:.3f}", eval_return),
+            ("return {:.2f}", m.train_return),
+            ("episodes {:,}", m.episodes),
+            ("eps {:.2f}", m.epsilon),
+            ("loss {:.4f}", m.loss),
+            ("Q {:.2f}", m.q_mean),
+            ("{:,.0f} steps/s", m.env_steps_per_second),
+            ("{:.4f} updates/step", m.updates_per_env_step),
+        )
+        return "  ".join(form.format(value) for form, value in numbers if value is not None)
 
 
 def _console(quiet: bool) -> Console:

@@ -29,6 +29,7 @@ class Metrics:
         train_win_rate: share of these episodes that the team has won, where the environment tells.
         eval_return_mean, eval_return_std: of the greedy evaluation at this step, if there was one.
         eval_win_rate: share of its episodes that the team has won, where the environment tells.
+        eval_win_rate_low, eval_win_rate_high: Wilson's 95 % confidence interval of that share.
         env_steps_per_second: since the last line, evaluation and checkpoints left out.
         updates_per_env_step: training steps for each environment step, since the last line.
         wall_seconds: since the run began, earlier parts of a resumed run counted in.
@@ -48,6 +49,8 @@ class Metrics:
     eval_return_mean: float | None = None
     eval_return_std: float | None = None
     eval_win_rate: float | None = None
+    eval_win_rate_low: float | None = None
+    eval_win_rate_high: float | None = None
     env_steps_per_second: float | None = None
     updates_per_env_step: float | None = None
     wall_seconds: float = 0.0

@@ -13,6 +13,8 @@ from pyqmix.play.evaluator import Evaluation
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.state import Progress
 
+_WINS = ("eval_win_rate", "eval_win_rate_low", "eval_win_rate_high")
+
 
 def summarise(
     config: Config,
@@ -24,9 +26,8 @@ def summarise(
 ) -> dict[str, Any]:
     """Build the content of summary.json, with the last evaluation, or None where there was no evaluation.
 
-    ``eval_win_rate`` is there only where the environment tells who has won.
+    ``eval_win_rate`` and the ends of its interval are there only where the environment tells who has won.
     """
-    win_rate = None if last is None else last.eval_win_rate
     return {
         "env": config.env,
         "task": config.task_name,
@@ -40,7 +41,7 @@ def summarise(
         "updates_per_env_step": progress.updates / max(progress.steps, 1),  # stopped before the first episode
         "eval_return_mean": None if last is None else last.eval_return_mean,
         "eval_return_std": None if last is None else last.eval_return_std,
-        **({} if win_rate is None else {"eval_win_rate": win_rate}),
+        **{name: value for name in _WINS if (value := getattr(last, name, None)) is not None},
         "eval_episodes": 0 if last is None else config.eval_episodes,
         "versions": versions(),
         "build_info": build_info(),
@@ -60,11 +61,12 @@ def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: str)
     )
     if summary["eval_return_mean"] is not None:
         interval = " [{:.3f}, {:.3f}] 95 %".format(*evaluation.interval()) if evaluation else ""
-        won = f", won {100 * summary['eval_win_rate']:.1f} %" if "eval_win_rate" in summary else ""
         yield (
             f"greedy return over {summary['eval_episodes']} episodes: {summary['eval_return_mean']:.3f} "
-            f"(std {summary['eval_return_std']:.3f}){interval}{won}"
+            f"(std {summary['eval_return_std']:.3f}){interval}"
         )
+    if _WINS[-1] in summary:
+        yield "win rate: {:.1f} % [{:.1f}, {:.1f}] 95 %".format(*(100 * summary[name] for name in _WINS))
     yield f"files: {folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"
     if summary["interrupted"]:
         yield f"continue with: pyqmix-train --resume {folder}"

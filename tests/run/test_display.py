@@ -53,10 +53,25 @@ def test_evaluation_stays_in_sight():
     assert "eval 7.500" in show(False, SECOND, later).splitlines()[-1]
 
 
-def test_the_win_rate_stands_behind_the_return():
+def test_the_win_rate_stands_first():
     evaluated = Metrics(**{**vars(SECOND), "eval_win_rate": 0.85})
     later = Metrics(steps=3_000, episodes=700, updates=90, epsilon=0.5)
-    assert "eval 7.500  won 85 %" in show(False, evaluated, later).splitlines()[-1]
+    assert "steps  won 85 %  eval 7.500  episodes" in show(False, evaluated, later).splitlines()[-1]
+    (never,) = show(False, Metrics(**{**vars(evaluated), "eval_win_rate": 0.0})).splitlines()[1:]
+    assert "steps  won 0 %" in never
+
+
+@pytest.mark.parametrize("width", [40, 80, 140])
+def test_a_narrow_terminal_cuts_the_less_important_numbers(width):
+    file = io.StringIO()
+    console = Console(file=file, force_terminal=True, color_system=None, width=width, highlight=False)
+    with Display(4_000, console) as display:
+        display.metrics(Metrics(**{**vars(SECOND), "eval_win_rate": 0.85}))
+    last = next(line for line in reversed(file.getvalue().splitlines()) if "steps" in line)
+    assert "2,000/4,000 steps ━" in last
+    assert "won 85 %" in last
+    assert ("return 6.25" in last, "2,345 steps/s" in last) == (width > 40, width > 80)
+    assert len(last.replace("\r", "").replace("\x1b[2K", "")) <= width
 
 
 def test_live_line_on_a_terminal():

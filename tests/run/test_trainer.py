@@ -26,7 +26,7 @@ from pyqmix.run.metrics import read_metrics
 COLUMNS = [
     *("steps", "episodes", "updates", "epsilon", "loss", "q_mean", "target_mean", "grad_norm"),
     *("train_return", "train_length", "train_win_rate"),
-    *("eval_return_mean", "eval_return_std", "eval_win_rate"),
+    *("eval_return_mean", "eval_return_std", "eval_win_rate", "eval_win_rate_low", "eval_win_rate_high"),
     *("env_steps_per_second", "updates_per_env_step", "wall_seconds"),
 ]
 OF_THE_CLOCK = ("env_steps_per_second", "wall_seconds")
@@ -343,7 +343,7 @@ def test_a_folder_with_files_of_a_run_is_refused_and_left_alone(tiny_config, tmp
 
 def test_metrics_of_an_older_version_lack_a_column(tiny_run, tmp_path):
     copy = shutil.copytree(tiny_run, tmp_path / "copy")
-    names = [name for name in COLUMNS if name not in ("updates_per_env_step", "eval_win_rate", "train_win_rate")]
+    names = [name for name in COLUMNS if name != "updates_per_env_step" and "win_rate" not in name]
     with (copy / "metrics.csv").open("w", newline="") as file:
         writer = csv.DictWriter(file, names, extrasaction="ignore")
         writer.writeheader()
