@@ -8,7 +8,7 @@ from duel import Duel
 from gymnasium.vector import AutoresetMode
 
 from pyqmix import ConfigError
-from pyqmix.envs import SyncVectorEnv, TwoStep, make_env
+from pyqmix.envs import NativeVectorEnv, SmaxEnv, SyncVectorEnv, TwoStep, make_env
 
 TASK = "Foraging-5x5-2p-1f-v3"
 
@@ -97,6 +97,32 @@ def test_wins_are_told_where_episodes_end():
             told, wins = told + 1, wins | set(infos["battle_won"][ended].tolist())
     assert 0 < told < 20
     assert wins == {True, False}
+
+
+def test_native_batches_tell_wins_as_the_others_do():
+    native, sync = NativeVectorEnv(SmaxEnv("3m"), 4), SyncVectorEnv([SmaxEnv("3m") for _ in range(4)])
+    wins, infos = [], [envs.reset()[1] for envs in (native, sync)]
+    for _ in range(300):
+        avail = infos[0]["avail_actions"]
+        actions = avail.shape[-1] - 1 - avail[..., ::-1].argmax(-1)  # all shoot at the same enemy
+        steps = [envs.step(actions) for envs in (native, sync)]
+        infos = [step[-1] for step in steps]
+        assert infos[0].keys() == infos[1].keys()
+        for name in infos[0]:
+            np.testing.assert_array_equal(infos[0][name], infos[1][name])
+        if "battle_won" in infos[0]:
+            _, rewards, terminations, _, told = steps[0]
+            np.testing.assert_array_equal(told["_battle_won"], terminations)
+            np.testing.assert_array_equal(told["battle_won"], rewards >= 1)
+            wins += told["battle_won"][terminations].tolist()
+    assert 0 < sum(wins) < len(wins) / 2
+
+
+def test_nothing_is_said_of_wins_where_a_game_does_not_tell():
+    envs = make_env("two_step", num_envs=2)
+    envs.reset()
+    for _ in range(2):
+        assert envs.step([[0, 0], [0, 0]])[-1].keys() == {"avail_actions", "state"}
 
 
 def test_episode_k_is_the_same_for_every_number_of_environments():

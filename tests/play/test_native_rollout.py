@@ -14,7 +14,7 @@ from pyqmix import _C, Config, EnvError, EpisodeRing
 from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs import LbfEnv
+from pyqmix.envs import LbfEnv, SmaxEnv
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.native_step import NativeStep
 from pyqmix.nn.actor_weights import ActorWeights
@@ -98,6 +98,31 @@ def test_episodes_do_not_depend_on_threads_and_company(how, kind):
     np.testing.assert_array_equal(played.returns, expected.returns)
     np.testing.assert_array_equal(played.lengths, expected.lengths)
     assert slots_of(ring) == slots_of(other)
+
+
+@pytest.mark.parametrize("how", [{}, {"threads": 3, "lanes": 2}])
+def test_who_has_won_is_told_as_in_python(how):
+    env = SmaxEnv("3m")
+    agent = agent_of(env.spec)
+    with torch.no_grad():  # all shoot at the same enemy, which wins one battle of ten
+        agent.fc3.weight.zero_()
+        agent.fc3.bias.copy_(torch.arange(env.spec.n_actions))
+    ours, theirs = (
+        rollout.play(0, 100, 0.0)
+        for rollout in (
+            NativeRollout(env, agent, 0, Stream.ENVIRONMENT, **how),
+            Rollout([env], agent, 0, Stream.ENVIRONMENT),
+        )
+    )
+    assert ours.won.dtype == np.bool_
+    np.testing.assert_array_equal(ours.won, theirs.won)
+    np.testing.assert_array_equal(ours.won, ours.returns > 1.5)
+    assert 0 < ours.won.sum() < 50
+
+
+def test_where_a_game_does_not_tell_there_are_no_wins():
+    assert play({}, 0.3, count=2)[0].won is None
+    assert (LbfEnv(TASK).reports_wins, SmaxEnv("3m").reports_wins) == (False, True)
 
 
 @pytest.mark.parametrize("threads", [2, 5])

@@ -86,6 +86,6 @@ class SmaxGame {
     bool started_ = false;
 };
 
-static_assert(NativeGame<SmaxGame>);
+static_assert(ReportsWins<SmaxGame>);
 
 }  // namespace pyqmix
