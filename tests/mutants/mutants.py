@@ -1039,6 +1039,30 @@ MUTANTS = (
         "        seat.won = step.won if seat.steps == 1 else seat.won\n", f"{T}run/test_win_rates.py",
     ),
     Mutant(
+        "wins: a native rollout tells them by the world, not the episode", NATIVE,
+        "claimed.play.won[from.index] =", "claimed.play.won[k] =",
+        f"{T}play/test_native_rollout.py -k who_has_won",
+    ),
+    Mutant(
+        "wins: a native batch has won every episode", BATCH, "ended_[k] != 0 && world.won()", "ended_[k] != 0",
+        f"{T}envs/test_vector_env.py -k wins",
+    ),
+    Mutant(
+        "wins: a batch tells only those of the first world", "pyqmix/envs/vector.py",
+        "won[k], told[k] = step.won, True", "won[0], told[k] = step.won, True",
+        f"{T}envs/test_vector_env.py -k wins",
+    ),
+    Mutant(
+        "wins: the interval has no width where every battle is won", "pyqmix/base/wilson.py",
+        "half = z * math.sqrt(count * share * (1 - share) + z * z / 4)",
+        "half = z * math.sqrt(count * share * (1 - share))", f"{T}run/test_win_rates.py -k wilson",
+    ),
+    Mutant(
+        "wins: a resumed run forgets those of the episodes since its last line", "pyqmix/run/window.py",
+        "            if played.won is not None:\n", "            if False:\n",
+        f"{T}run/test_win_rates.py -k resumed",
+    ),
+    Mutant(
         "a policy's new episode remembers the one before", "pyqmix/run/policy.py",
         "memory.hidden[indices] = initial[indices]", "pass", f"{T}run/test_policy.py -k worlds",
     ),

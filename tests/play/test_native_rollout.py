@@ -107,17 +107,12 @@ def test_who_has_won_is_told_as_in_python(how):
     with torch.no_grad():  # all shoot at the same enemy, which wins one battle of ten
         agent.fc3.weight.zero_()
         agent.fc3.bias.copy_(torch.arange(env.spec.n_actions))
-    ours, theirs = (
-        rollout.play(0, 100, 0.0)
-        for rollout in (
-            NativeRollout(env, agent, 0, Stream.ENVIRONMENT, **how),
-            Rollout([env], agent, 0, Stream.ENVIRONMENT),
-        )
-    )
+    ours = NativeRollout(env, agent, 0, Stream.ENVIRONMENT, **how).play(0, 900, 0.0)
     assert ours.won.dtype == np.bool_
-    np.testing.assert_array_equal(ours.won, theirs.won)
     np.testing.assert_array_equal(ours.won, ours.returns > 1.5)
-    assert 0 < ours.won.sum() < 50
+    theirs = Rollout([env], agent, 0, Stream.ENVIRONMENT).play(0, 60, 0.0)
+    np.testing.assert_array_equal(ours.won[:60], theirs.won)
+    assert 0 < theirs.won.sum() < 30
 
 
 def test_where_a_game_does_not_tell_there_are_no_wins():
