@@ -47,7 +47,7 @@ class Display:
         if self._console.is_terminal and not quiet:
             self._progress = Progress(
                 TextColumn("[bold]{task.completed:,.0f}[/]/{task.total:,.0f} steps"),
-                BarColumn(bar_width=min(20, self._console.width // 10)),
+                BarColumn(bar_width=min(20, max(1, (self._console.width - 30) // 6))),
                 _Numbers("{task.fields[text]}", table_column=Column()),
                 TimeRemainingColumn(),
                 console=self._console,

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from pyqmix.base.files import replacing
 from pyqmix.run.metrics import Metrics
 
-_LABELS = {"eval_win_rate": "greedy win rate", "eval_return_mean": "greedy evaluation return"}
+_LABELS = {"eval_win_rate": "greedy win rate, 95 % interval", "eval_return_mean": "greedy evaluation return"}
 
 
 def plot_curves(curves: Sequence[tuple[str, Sequence[Metrics]]], path: Path, title: str = "") -> None:
