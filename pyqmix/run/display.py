@@ -17,10 +17,10 @@ from pyqmix.run.metrics import Metrics
 
 
 class _Numbers(TextColumn):
-    """Is cut where the terminal is narrow, before the columns that must not wrap are."""
+    """Gives way where the terminal is narrow, so that the other columns stay whole."""
 
     def render(self, task: Task) -> Text:
-        """Return the text, which does not wrap either."""
+        """Return the text, on one line."""
         text = super().render(task)
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
