@@ -85,8 +85,8 @@ def _draw(env: Env) -> NDArray[np.uint8]:
     frame = render() if render is not None else None
     if not isinstance(frame, np.ndarray):
         raise ConfigError(
-            f"gif: environment {env.name} cannot be drawn; lbf can, and one of another library that was made "
-            'with --env-args \'{"render_mode": "rgb_array"}\''
+            f"gif: environment {env.name} cannot be drawn; lbf and smax can, and one of another library that was "
+            'made with --env-args \'{"render_mode": "rgb_array"}\''
         )
     return frame
 

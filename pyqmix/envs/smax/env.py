@@ -5,11 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from pyqmix import _C
 from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task
+from pyqmix.envs.smax.drawing import draw_battle
 
 DEFAULT_TASK = "3m"
 EPISODE_LIMIT = 101
@@ -55,6 +59,10 @@ class SmaxEnv(NativeEnv):
             raise ConfigError(str(error)) from None
         self.battle = native
         super().__init__(name, native, chosen.scale_inputs)
+
+    def render(self) -> NDArray[np.uint8]:
+        """Draw the battle as (H, W, 3) uint8: see :func:`pyqmix.envs.smax.drawing.draw_battle`."""
+        return draw_battle(self.battle, self.spec.episode_limit)
 
 
 def _make(options: SmaxOptions) -> SmaxEnv:
