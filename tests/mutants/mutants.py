@@ -1259,6 +1259,15 @@ MUTANTS = (
         "return LastActionEnv(env) if adds else env", "return env", f"{T}envs/test_options.py -k once",
     ),
     Mutant(
+        "pictures: SMAX's enemies count their targets from the first ally", "pyqmix/envs/smax/drawing.py",
+        "(allies + attack, allies - 1 - attack)[team]", "(allies + attack, attack)[team]",
+        f"{T}envs/test_smax_drawing.py -k leads",
+    ),
+    Mutant(
+        "pictures: SMAX's map stands on its head", "pyqmix/envs/smax/drawing.py", "(_MAP - self.y) * _CELL",
+        "self.y * _CELL", f"{T}envs/test_smax_drawing.py -k up_being_up",
+    ),
+    Mutant(
         "a preset's exploration does not follow the length of the run", "pyqmix/config/presets.py",
         "total_steps * self.percent", "2_000_000 * self.percent", f"{T}config/test_config.py -k share",
     ),
