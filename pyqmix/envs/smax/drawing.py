@@ -172,9 +172,7 @@ def _draw_cross(draw: ImageDraw.ImageDraw, x: float, y: float, arm: float, colou
 
 def _draw_attack(draw: ImageDraw.ImageDraw, unit: _Unit, target: _Unit) -> None:
     (x, y), (to_x, to_y) = unit.at, target.at
-    length = math.hypot(to_x - x, to_y - y)
-    if length == 0:
-        return
+    length = math.hypot(to_x - x, to_y - y) or 1.0
     dx, dy = (to_x - x) / length, (to_y - y) / length
     aside_x, aside_y = -2 * _LINE * dy, 2 * _LINE * dx  # units that attack each other have two lines
     x, y = x + unit.radius * dx + aside_x, y + unit.radius * dy + aside_y
