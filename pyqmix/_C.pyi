@@ -180,6 +180,7 @@ class EpisodeSpec:
         episode_limit: int,
         obs_storage: str,
         state_storage: str,
+        snapshot: str | None = ...,
     ) -> None: ...
     n_agents: int
     n_actions: int
@@ -188,7 +189,10 @@ class EpisodeSpec:
     episode_limit: int
     obs_storage: str
     state_storage: str
+    snapshot: str | None
+    snapshot_bytes: int
 
+def snapshot_names() -> list[str]: ...
 def ring_bytes(spec: EpisodeSpec, capacity: int) -> int: ...
 
 class EpisodeRing:
@@ -222,7 +226,11 @@ class EpisodeWriter:
     def __init__(self, ring: EpisodeRing) -> None: ...
     def open(self, ticket: int | None = ...) -> bool: ...
     def begin(
-        self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None
+        self,
+        obs: NDArray[np.float32],
+        avail: NDArray[np.bool_],
+        state: NDArray[np.float32] | None,
+        snapshot: NDArray[np.uint8] | None = ...,
     ) -> None: ...
     def append(
         self,
@@ -232,6 +240,7 @@ class EpisodeWriter:
         obs: NDArray[np.float32],
         avail: NDArray[np.bool_],
         state: NDArray[np.float32] | None,
+        snapshot: NDArray[np.uint8] | None = ...,
     ) -> None: ...
     def write(
         self,
@@ -330,6 +339,7 @@ class NativeEnv:
     def observation(self) -> NDArray[np.float32]: ...
     def state(self) -> NDArray[np.float32]: ...
     def avail(self) -> NDArray[np.bool_]: ...
+    def snapshot(self) -> NDArray[np.uint8] | None: ...
     def rewards(self) -> list[float]: ...
 
 class LbfEnv(NativeEnv):

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <concepts>
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -63,6 +64,14 @@ template <typename G>
 concept ReportsWins = NativeGame<G> &&
     requires(const G& seen) { { seen.won() } -> std::same_as<bool>; };
 // clang-format on
+
+// A game of whose worlds a slot can store snapshots, by a codec that the game's header registers.
+template <typename G>
+concept SnapshotGame = NativeGame<G> && requires(const G& seen, std::byte* out) {
+    { G::kSnapshot } -> std::convertible_to<Snapshot>;
+    // Writes the snapshot of this point in time.
+    seen.snapshot(out);
+};
 
 // A game whose number of actions is fixed may say so as kActions: loops over actions are then
 // unrolled.

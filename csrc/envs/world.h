@@ -40,6 +40,8 @@ class World {
             spec_.state_dim = 0;
             spec_.state_storage = Storage::float32;
         }
+        if constexpr (SnapshotGame<Game>)
+            spec_.snapshot = snapshot_if_smaller(spec_, Game::kSnapshot);
         last_actions_.assign(static_cast<std::size_t>(spec_.n_agents), kNoAction);
     }
 

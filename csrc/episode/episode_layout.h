@@ -3,28 +3,17 @@
 // An episode of L steps has L + 1 observations, availability masks and states (the last ones are
 // the o', s' of its last step) and L joint actions, rewards and terminated flags. Values are kept
 // in the narrowest type that holds them exactly: a write that would lose anything is refused.
+// Where the spec has snapshots, these stand in place of observations and states (snapshot.h).
 #pragma once
 
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
 
-#include "episode/episode_codec.h"
+#include "episode/episode_spec.h"
+#include "episode/snapshot.h"
 
 namespace pyqmix {
-
-// The sizes of an episode, as counts of elements.
-struct EpisodeSpec {
-    std::int64_t n_agents = 0;
-    std::int64_t n_actions = 0;
-    std::int64_t obs_dim = 0;
-    std::int64_t state_dim = 0;  // 0: the state is the concatenated observations, and is not stored
-    std::int64_t episode_limit = 0;
-    Storage obs_storage = Storage::float32;
-    Storage state_storage = Storage::float32;
-
-    bool operator==(const EpisodeSpec&) const = default;
-};
 
 // Multiplies and adds sizes; throws std::overflow_error where int64 does not hold the result.
 inline std::int64_t checked_mul(std::int64_t a, std::int64_t b) {
@@ -46,7 +35,9 @@ struct EpisodeLayout {
     EpisodeSpec spec;
     std::int64_t mask_bytes = 0;  // of one agent's availability bits
     std::int64_t action_bytes = 0;
-    std::int64_t length = 0, obs = 0, avail = 0, state = 0, actions = 0, rewards = 0,
+    SnapshotSizes snapshot_sizes;  // zero without snapshots
+    bool last_action = false;      // with them: observations end with a code of the last action
+    std::int64_t length = 0, obs = 0, avail = 0, state = 0, snapshot = 0, actions = 0, rewards = 0,
                  terminated = 0;
     std::int64_t bytes = 0;
 
@@ -58,12 +49,15 @@ struct EpisodeLayout {
             throw std::invalid_argument("n_actions: at most 65536");
         mask_bytes = (s.n_actions + 7) / 8;
         action_bytes = s.n_actions <= 256 ? 1 : 2;
+        if (has_snapshots()) size_snapshots();
         const std::int64_t steps = s.episode_limit, points = checked_add(steps, 1);
         length = take(sizeof(std::uint32_t));
         obs = take(checked_mul(checked_mul(points, s.n_agents),
-                               checked_mul(s.obs_dim, size_of(s.obs_storage))));
+                               checked_mul(stored_obs_dim(), size_of(s.obs_storage))));
         avail = take(checked_mul(checked_mul(points, s.n_agents), mask_bytes));
-        state = take(checked_mul(checked_mul(points, s.state_dim), size_of(s.state_storage)));
+        state =
+            take(checked_mul(checked_mul(points, stored_state_dim()), size_of(s.state_storage)));
+        snapshot = take(checked_mul(points, snapshot_sizes.bytes));
         actions = take(checked_mul(checked_mul(steps, s.n_agents), action_bytes));
         rewards = take(checked_mul(steps, sizeof(float)));
         terminated = take(steps);
@@ -72,7 +66,18 @@ struct EpisodeLayout {
             throw std::overflow_error("episode_limit: at most 2147483647 steps");
     }
 
+    bool has_snapshots() const { return spec.snapshot != Snapshot::none; }
+    // O and S where observations and states are stored themselves, otherwise 0.
+    std::int64_t stored_obs_dim() const { return has_snapshots() ? 0 : spec.obs_dim; }
+    std::int64_t stored_state_dim() const { return has_snapshots() ? 0 : spec.state_dim; }
+
    private:
+    void size_snapshots() {
+        snapshot_sizes = snapshot_codec(spec.snapshot).sizes(spec);
+        last_action = spec.obs_dim > snapshot_sizes.obs_dim;
+        if (last_action && spec.obs_dim - snapshot_sizes.obs_dim != spec.n_actions)
+            throw std::invalid_argument("obs_dim: not one of the game that has these snapshots");
+    }
     static std::int64_t round_up(std::int64_t size, std::int64_t unit) {
         return checked_mul(checked_add(size, unit - 1) / unit, unit);
     }
@@ -82,5 +87,13 @@ struct EpisodeLayout {
         return offset;
     }
 };
+
+// A kind of snapshots where slots are smaller with them; otherwise none.
+inline Snapshot snapshot_if_smaller(EpisodeSpec spec, Snapshot kind) {
+    spec.snapshot = Snapshot::none;
+    const std::int64_t without = EpisodeLayout(spec).bytes;
+    spec.snapshot = kind;
+    return EpisodeLayout(spec).bytes < without ? kind : Snapshot::none;
+}
 
 }  // namespace pyqmix

@@ -14,7 +14,9 @@ Rollout::Rollout(const EpisodeSpec& spec, RolloutParts parts, MakeWorker make_wo
     if (networks.n_agents != spec.n_agents || networks.obs_dim != spec.obs_dim ||
         networks.n_actions != spec.n_actions)
         throw std::invalid_argument("policy: its sizes are not those of the environment");
-    if (parts_.ring && parts_.ring->layout().spec != spec)
+    EpisodeSpec stored = spec;  // any game's ring may store observations and states themselves
+    if (parts_.ring && !parts_.ring->layout().has_snapshots()) stored.snapshot = Snapshot::none;
+    if (parts_.ring && parts_.ring->layout().spec != stored)
         throw std::invalid_argument("ring: its episodes are not those of the environment");
 }
 

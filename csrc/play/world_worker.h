@@ -159,10 +159,16 @@ class WorldWorker final : public RolloutWorker {
         float* obs = &obs_[static_cast<std::size_t>(k * obs_width_)];
         if (!parts_.ring) return at.world.observe(obs);
         EpisodeRing& ring = *parts_.ring;
+        write_masks(at.world, ring.avail_at(*at.slot, at.steps), ring.layout().mask_bytes);
+        if constexpr (SnapshotGame<Game>) {
+            if (ring.layout().has_snapshots()) {
+                at.world.game().snapshot(ring.snapshot_at(*at.slot, at.steps));
+                return at.world.observe(obs);
+            }
+        }
         std::byte* stored = ring.obs_at(*at.slot, at.steps);
         at.world.observe_stored(stored);
         decode(at.world.spec().obs_storage, stored, obs_width_, obs);
-        write_masks(at.world, ring.avail_at(*at.slot, at.steps), ring.layout().mask_bytes);
         if (at.world.spec().state_dim > 0) at.world.state_stored(ring.state_at(*at.slot, at.steps));
     }
 

@@ -104,14 +104,27 @@ void EpisodeRing::write_points(std::int64_t slot, std::int64_t t, std::int64_t c
     if (t + count - 1 > s.episode_limit)
         throw std::invalid_argument("episode_limit: the slot holds " +
                                     std::to_string(s.episode_limit) + " steps, and it is full");
+    pack_flags(points.avail, count * s.n_agents, s.n_actions, avail_at(slot, t));
+    if (layout_.has_snapshots()) return write_snapshots(slot, t, count, points.snapshot);
     const std::int64_t lossy =
         encode(s.obs_storage, points.obs, count * s.n_agents * s.obs_dim, obs_at(slot, t));
     if (lossy >= 0) refuse_lossy("obs", points.obs[lossy], s.obs_storage);
-    pack_flags(points.avail, count * s.n_agents, s.n_actions, avail_at(slot, t));
     if (s.state_dim == 0) return;
     const std::int64_t lossy_state =
         encode(s.state_storage, points.state, count * s.state_dim, state_at(slot, t));
     if (lossy_state >= 0) refuse_lossy("state", points.state[lossy_state], s.state_storage);
+}
+
+void EpisodeRing::write_snapshots(std::int64_t slot, std::int64_t t, std::int64_t count,
+                                  const std::byte* from) {
+    const SnapshotCodec& codec = snapshot_codec(layout_.spec.snapshot);
+    const std::int64_t each = layout_.snapshot_sizes.bytes;
+    if (!from)
+        throw std::invalid_argument("snapshot: expected " + std::to_string(each) +
+                                    " bytes, because this ring stores snapshots of " + codec.name +
+                                    " in place of observations and states, got none");
+    codec.check(layout_.spec, from, count);
+    std::memcpy(snapshot_at(slot, t), from, static_cast<std::size_t>(count * each));
 }
 
 template <typename Action>
@@ -183,6 +196,8 @@ void EpisodeRing::require_finite(std::int64_t slot, std::int64_t steps) const {
     };
     const std::int64_t points = steps + 1;
     require("rewards", layout_.rewards, steps);
+    if (layout_.has_snapshots())
+        return snapshot_codec(s.snapshot).check(s, snapshot_at(slot, 0), points);
     if (s.obs_storage == Storage::float32)
         require("obs", layout_.obs, points * s.n_agents * s.obs_dim);
     if (s.state_storage == Storage::float32) require("state", layout_.state, points * s.state_dim);
@@ -196,47 +211,15 @@ void EpisodeRing::copy_image(std::int64_t slot, std::byte* to) const {
     };
     std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));
     copy(layout_.length, sizeof(std::uint32_t));
-    copy(layout_.obs, points * s.n_agents * s.obs_dim * size_of(s.obs_storage));
+    copy(layout_.obs, points * s.n_agents * layout_.stored_obs_dim() * size_of(s.obs_storage));
     copy(layout_.avail, points * s.n_agents * layout_.mask_bytes);
-    copy(layout_.state, points * s.state_dim * size_of(s.state_storage));
+    copy(layout_.state, points * layout_.stored_state_dim() * size_of(s.state_storage));
+    copy(layout_.snapshot, points * layout_.snapshot_sizes.bytes);
     copy(layout_.actions, steps * s.n_agents * layout_.action_bytes);
     copy(layout_.rewards, steps * std::int64_t{sizeof(float)});
     copy(layout_.terminated, steps);
 }
 
 void EpisodeRing::restore_image(std::int64_t slot) { finish(slot, length(slot)); }
-
-void EpisodeRing::decode_episode(std::int64_t slot, std::int64_t b, const BatchOut& out) const {
-    const EpisodeSpec& s = layout_.spec;
-    const std::int64_t steps = length(slot), points = steps + 1, all_points = out.steps + 1;
-    const std::int64_t n = s.n_agents, width = n * s.obs_dim;
-
-    float* const obs = out.obs + b * all_points * width;
-    decode(s.obs_storage, at(slot, layout_.obs), points * width, obs);
-    std::fill(obs + points * width, obs + all_points * width, 0.0f);
-
-    bool* const avail = out.avail + b * all_points * n * s.n_actions;
-    unpack_flags(at(slot, layout_.avail), points * n, s.n_actions, avail);
-    std::fill(avail + points * n * s.n_actions, avail + all_points * n * s.n_actions, false);
-
-    if (s.state_dim > 0) {
-        float* const state = out.state + b * all_points * s.state_dim;
-        decode(s.state_storage, at(slot, layout_.state), points * s.state_dim, state);
-        std::fill(state + points * s.state_dim, state + all_points * s.state_dim, 0.0f);
-    }
-
-    std::int64_t* const actions = out.actions + b * out.steps * n;
-    decode_actions(layout_.action_bytes, at(slot, layout_.actions), steps * n, actions);
-    std::fill(actions + steps * n, actions + out.steps * n, std::int64_t{0});
-
-    float* const rewards = out.rewards + b * out.steps;
-    std::memcpy(rewards, at(slot, layout_.rewards),
-                static_cast<std::size_t>(steps) * sizeof(float));
-    std::fill(rewards + steps, rewards + out.steps, 0.0f);
-
-    bool* const terminated = out.terminated + b * out.steps;
-    decode_bools(at(slot, layout_.terminated), steps, terminated);
-    std::fill(terminated + steps, terminated + out.steps, false);
-}
 
 }  // namespace pyqmix

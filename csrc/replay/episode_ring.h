@@ -33,6 +33,8 @@ struct PointIn {
     const float* obs = nullptr;    // (n, O)
     const bool* avail = nullptr;   // (n, A)
     const float* state = nullptr;  // (S,); not read when the spec's state_dim is 0
+    // (bytes of a snapshot); where the spec has snapshots, it alone is stored, not obs and state.
+    const std::byte* snapshot = nullptr;
 };
 
 // A whole episode of L steps.
@@ -79,9 +81,9 @@ class EpisodeRing {
     }
 
     // Writing, by the slot's owner only. write_point stores o, s and the mask of time t (0 for the
-    // reset); write_step stores a, r and terminated of step t, and makes the episode t + 1 steps
-    // long; write_episode stores it all. They throw std::invalid_argument for invalid values, and
-    // then leave the length unchanged.
+    // reset), or the snapshot in place of o and s; write_step stores a, r and terminated of step t,
+    // and makes the episode t + 1 steps long; write_episode stores it all. They throw
+    // std::invalid_argument for invalid values, and then leave the length unchanged.
     void start(std::int64_t slot) { set_length(slot, 0); }
     void write_point(std::int64_t slot, std::int64_t t, const PointIn& point) {
         write_points(slot, t, 1, point);
@@ -95,7 +97,8 @@ class EpisodeRing {
     void finish(std::int64_t slot, std::int64_t steps);
 
     // Where fields lie: o (n, O), the masks (n, bytes of a mask) and s (S) of time t, for a writer
-    // that stores them itself, in their storage types. t is at most the episode limit.
+    // that stores them itself, in their storage types; or, in place of o and s, the snapshot. t is
+    // at most the episode limit.
     std::byte* obs_at(std::int64_t slot, std::int64_t t) const {
         return at(slot, layout_.obs + t * layout_.spec.n_agents * layout_.spec.obs_dim *
                                           size_of(layout_.spec.obs_storage));
@@ -106,6 +109,9 @@ class EpisodeRing {
     std::byte* state_at(std::int64_t slot, std::int64_t t) const {
         return at(slot,
                   layout_.state + t * layout_.spec.state_dim * size_of(layout_.spec.state_storage));
+    }
+    std::byte* snapshot_at(std::int64_t slot, std::int64_t t) const {
+        return at(slot, layout_.snapshot + t * layout_.snapshot_sizes.bytes);
     }
     std::byte* at(std::int64_t slot, std::int64_t offset) const {
         return slots_ + slot * layout_.bytes + offset;
@@ -143,6 +149,9 @@ class EpisodeRing {
     void write_points(std::int64_t slot, std::int64_t t, std::int64_t count, const PointIn& points);
     void require_actions(std::int64_t slot, std::int64_t steps) const;
     void require_finite(std::int64_t slot, std::int64_t steps) const;
+    void write_snapshots(std::int64_t slot, std::int64_t t, std::int64_t count,
+                         const std::byte* from);
+    void decode_points(std::int64_t slot, std::int64_t points, float* obs, float* state) const;
     void sweep(Role role, int id) { control_.sweep(role, id); }
 
     RingMemory memory_;

@@ -8,6 +8,7 @@ from pyqmix import _C
 
 MOST_ACTIONS, LARGEST_SIZE = 1 << 16, (1 << 31) - 1  # an action is stored in two bytes
 STORAGE_DTYPES = ("int8", "uint8", "int16", "float32")
+SNAPSHOTS = tuple(_C.snapshot_names())
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,12 @@ class EpisodeSpec:
         obs_scale: O factors by which the agent networks multiply observations first; None: they do not.
             Environments show, and the replay stores, observations unscaled.
         state_scale: likewise S factors, by which the mixer multiplies states.
+        snapshot: the native game whose snapshots the replay stores in place of observations and states, because
+            they take fewer bytes; it rebuilds both, bit for bit, when they are read. None: it stores these.
 
     Raises:
         ValueError: a size is not a positive integer or is too large, a storage dtype is unknown, or a scale is of
-            another size.
+            another size, or no game has snapshots of this name.
     """
 
     n_agents: int
@@ -42,6 +45,7 @@ class EpisodeSpec:
     state_storage: str = "float32"
     obs_scale: tuple[float, ...] | None = None
     state_scale: tuple[float, ...] | None = None
+    snapshot: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("n_agents", "n_actions", "obs_dim", "state_dim", "episode_limit"):
@@ -55,6 +59,9 @@ class EpisodeSpec:
             if getattr(self, name) not in STORAGE_DTYPES:
                 expected = ", ".join(STORAGE_DTYPES)
                 raise ValueError(f"{name}: expected one of {expected}, got {getattr(self, name)!r}")
+        if self.snapshot is not None and self.snapshot not in SNAPSHOTS:
+            expected = ", ".join(("None", *SNAPSHOTS))
+            raise ValueError(f"snapshot: expected one of {expected}, got {self.snapshot!r}")
         for name, size in (("obs_scale", self.obs_dim), ("state_scale", self.state_dim)):
             scale = getattr(self, name)
             if scale is not None:
@@ -78,6 +85,7 @@ def native_spec(spec: EpisodeSpec) -> _C.EpisodeSpec:
         episode_limit=spec.episode_limit,
         obs_storage=spec.obs_storage,
         state_storage=spec.state_storage,
+        snapshot=spec.snapshot,
     )
 
 
@@ -92,4 +100,5 @@ def spec_of(native: _C.EpisodeSpec) -> EpisodeSpec:
         concat_state=native.state_dim == 0,
         obs_storage=native.obs_storage,
         state_storage=native.state_storage,
+        snapshot=native.snapshot,
     )

@@ -59,6 +59,10 @@ class NativeEnv:
         native.step(as_actions(actions))
         return Step(self._point(), native.reward, native.terminated, native.truncated, native.won)
 
+    def snapshot(self) -> NDArray[np.uint8] | None:
+        """Return this point in time as the replay stores it, (bytes,); None where the spec has no snapshots."""
+        return self.native.snapshot()
+
     def close(self) -> None:
         """Do nothing."""
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.importing import blamed
+from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.protocol import Env, Point, Step
 
 
@@ -64,6 +65,11 @@ class EnvWorlds:
     def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterator[Step]:
         """Step one after another, as the result is read."""
         return (self.envs[index].step(joint) for index, joint in zip(indices, actions, strict=True))
+
+    def snapshot(self, index: int) -> NDArray[np.uint8] | None:
+        """Return a world's point in time as the replay stores it; None where its kind has no snapshots."""
+        env = self.envs[index]
+        return env.snapshot() if isinstance(env, NativeEnv) else None
 
     def close(self) -> None:
         """Close every environment."""

@@ -105,6 +105,8 @@ class Rollout:
             _Seat(contract, row, ring.writer() if ring is not None else None) for row in range(len(self._worlds))
         ]
         self._actor = create_actor(agent, self._worlds.spec)
+        keeps = ring is not None and ring.spec.snapshot is not None
+        self._snapshot = getattr(self._worlds, "snapshot", None) if keeps else None
 
     def play(self, first: int, count: int, epsilon: float) -> Played:
         """Play the episodes first, ..., first + count - 1; every world takes the next one when free.
@@ -192,7 +194,7 @@ class Rollout:
             seat.point = point
             if seat.writer is not None:
                 seat.slot = seat.writer.open(ticket)
-                _write(seat, lambda slot, point: slot.begin(*point))
+                self._write(seat, lambda slot, *point: slot.begin(*point))
 
     def _step(self, seats: list[_Seat], epsilon: float) -> list[_Seat]:
         """Choose and execute a joint action in each world; return those whose episodes have ended."""
@@ -231,7 +233,7 @@ class Rollout:
         seat.contract.check_step(step, seat.episode, seat.steps)
         seat.point, ended = step.point, step.terminated or step.truncated
         seat.steps += 1
-        _write(seat, lambda slot, p: slot.append(actions, step.reward, step.terminated, *p))
+        self._write(seat, lambda slot, *p: slot.append(actions, step.reward, step.terminated, *p))
         seat.reward_sum += step.reward
         seat.won = step.won
         if ended and seat.slot is not None:
@@ -239,14 +241,15 @@ class Rollout:
             seat.slot = None
         return ended
 
-
-def _write(seat: _Seat, write: Callable[[EpisodeSlot, Point], None]) -> None:
-    if seat.slot is None or seat.point is None:
-        return
-    try:
-        write(seat.slot, seat.point)
-    except ValueError as error:
-        raise seat.blame(str(error)) from None
+    def _write(self, seat: _Seat, write: Callable[..., None]) -> None:
+        """Let ``write`` store a seat's point, and its snapshot where the ring has these, in its slot."""
+        if seat.slot is None or seat.point is None:
+            return
+        snapshot = self._snapshot(seat.row) if self._snapshot is not None else None
+        try:
+            write(seat.slot, *seat.point, snapshot)
+        except ValueError as error:
+            raise seat.blame(str(error)) from None
 
 
 def _abort(seat: _Seat) -> None:

@@ -25,7 +25,7 @@ def describe_memory(spec: EpisodeSpec, capacity: int) -> str:
     Raises:
         MemoryError: an episode is larger than what can be counted.
     """
-    what = f"{spec.episode_limit} steps, {spec.n_agents} agents, observations of {spec.obs_dim} {spec.obs_storage}"
+    what = f"{spec.episode_limit} steps, {spec.n_agents} agents, {_stored(spec)}"
     try:
         slot = ring_bytes(spec, 1) - ring_bytes(spec, 0)
     except OverflowError:
@@ -33,6 +33,12 @@ def describe_memory(spec: EpisodeSpec, capacity: int) -> str:
             f"replay buffer: an episode ({what}) exceeds what memory can hold; lower {LOWER}"
         ) from None
     return f"replay buffer: {capacity:,} episodes x {slot:,} bytes = {capacity * slot / MiB:,.1f} MiB ({what})"
+
+
+def _stored(spec: EpisodeSpec) -> str:
+    if spec.snapshot is not None:
+        return f"snapshots of {native_spec(spec).snapshot_bytes} bytes"
+    return f"observations of {spec.obs_dim} {spec.obs_storage}"
 
 
 def require_free_memory(spec: EpisodeSpec, capacity: int) -> None:

@@ -26,20 +26,28 @@ class EpisodeSlot:
     def __init__(self, writer: _C.EpisodeWriter) -> None:
         self._writer: _C.EpisodeWriter | None = writer
 
-    def begin(self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None) -> None:
+    def begin(
+        self,
+        obs: NDArray[np.float32],
+        avail: NDArray[np.bool_],
+        state: NDArray[np.float32] | None,
+        snapshot: NDArray[np.uint8] | None = None,
+    ) -> None:
         """Write the first observation.
 
         Args:
             obs: (n, O) float32.
             avail: (n, A) bool.
             state: (S,) float32; None where the spec says that it is the concatenated observations.
+            snapshot: (bytes,) uint8 of :meth:`pyqmix.envs.NativeEnv.snapshot`, which the slot stores in place of
+                obs and state where the spec says so; otherwise it is ignored.
 
         Raises:
             ValueError: a dtype or shape does not fit, or a value is NaN or infinite, or the storage dtype cannot
-                hold it exactly.
+                hold it exactly; or the spec has snapshots, and this is none.
             RuntimeError: the episode has begun or ended already.
         """
-        self._open().begin(obs, avail, state)
+        self._open().begin(obs, avail, state, snapshot)
 
     def append(
         self,
@@ -49,6 +57,7 @@ class EpisodeSlot:
         obs: NDArray[np.float32],
         avail: NDArray[np.bool_],
         state: NDArray[np.float32] | None,
+        snapshot: NDArray[np.uint8] | None = None,
     ) -> None:
         """Write one step: what was done at the last observation, and the observation that followed.
 
@@ -59,13 +68,14 @@ class EpisodeSlot:
             obs: (n, O) float32, the observation after the step.
             avail: (n, A) bool, likewise.
             state: (S,) float32, likewise, or None as in :meth:`begin`.
+            snapshot: (bytes,) uint8, likewise, or None as in :meth:`begin`.
 
         Raises:
             ValueError: as for begin; or the reward is not finite in float32, an action is out of range, or the
                 slot is full.
             RuntimeError: the episode has not begun, or has ended.
         """
-        self._open().append(actions, reward, terminated, obs, avail, state)
+        self._open().append(actions, reward, terminated, obs, avail, state, snapshot)
 
     def write(
         self,
@@ -87,7 +97,7 @@ class EpisodeSlot:
             terminated: (L,) bool.
 
         Raises:
-            ValueError: as for begin and append.
+            ValueError: as for begin and append; or the spec has snapshots.
             RuntimeError: the episode has begun or ended already.
         """
         self._open().write(obs, avail, state, actions, rewards, terminated)
@@ -103,6 +113,7 @@ class EpisodeSlot:
 
         Raises:
             RuntimeError: the episode has ended.
+            ValueError: the spec has snapshots.
         """
         return self._open().views()
 
@@ -111,7 +122,7 @@ class EpisodeSlot:
 
         Raises:
             ValueError: steps is not in [1, episode_limit], an action is out of range, or a reward, observation or
-                state is NaN or infinite.
+                state is NaN or infinite; or the spec has snapshots.
             RuntimeError: the episode has ended.
         """
         self._open().finish(steps)

@@ -1,5 +1,6 @@
 """What a ring, its writers and its samplers refuse, each with a typed error."""
 
+import dataclasses
 import threading
 import time
 
@@ -170,3 +171,9 @@ def test_episodes_that_no_slot_holds_are_refused():
         for size in (most + 1, 1 << 70):
             with pytest.raises(ValueError, match=f"{name}: expected at most {most:,}, got {size:,}"):
                 EpisodeSpec(**{**sizes, name: size})
+
+
+def test_snapshots_of_an_unknown_game_are_refused():
+    for name in ("chess", "", 1):
+        with pytest.raises(ValueError, match=r"snapshot: expected one of None.*, got " + repr(name)):
+            dataclasses.replace(FLOATS, snapshot=name)

@@ -2,6 +2,8 @@
 
 #include <pybind11/stl.h>
 
+#include <optional>
+
 #include "bindings/bindings.h"
 
 namespace pyqmix {
@@ -46,6 +48,15 @@ py::array_t<float> state(const NativeEnv& env) {
 py::array_t<bool> avail(const NativeEnv& env) {
     auto out = new_array<bool>({env.spec().n_agents, env.spec().n_actions});
     env.avail(out.mutable_data());
+    return out;
+}
+
+// None where the spec has no snapshots.
+std::optional<py::array_t<std::uint8_t>> snapshot(const NativeEnv& env) {
+    const EpisodeLayout layout(env.spec());
+    if (!layout.has_snapshots()) return std::nullopt;
+    auto out = new_array<std::uint8_t>({layout.snapshot_sizes.bytes});
+    env.snapshot(reinterpret_cast<std::byte*>(out.mutable_data()));
     return out;
 }
 
@@ -131,6 +142,7 @@ void bind_native_env(py::module_& module) {
         .def("observation", &observation)
         .def("state", &state)
         .def("avail", &avail)
+        .def("snapshot", &snapshot)
         .def("rewards", &rewards)
         .def_property_readonly("reward", &NativeEnv::reward)
         .def_property_readonly("terminated", &NativeEnv::terminated)

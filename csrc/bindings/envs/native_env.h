@@ -1,6 +1,7 @@
 // Worlds of native games as Python uses them: one interface whatever the game is.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -40,6 +41,7 @@ class NativeEnv {
     virtual std::int64_t state_width() const = 0;         // of the game's own state, S
     virtual void state(float* out) const = 0;             // (S)
     virtual void avail(bool* out) const = 0;              // (n, A)
+    virtual void snapshot(std::byte* out) const = 0;      // where the spec has snapshots
     virtual std::span<const double> rewards() const = 0;  // of each agent, or the team's
     virtual double reward() const = 0;                    // the team's
     virtual bool terminated() const = 0;
@@ -85,6 +87,9 @@ class NativeEnvOf : public NativeEnv {
     std::int64_t state_width() const override { return state_width_; }
     void state(float* out) const override { world_.game().state(out); }
     void avail(bool* out) const override { write_avail(world_, out); }
+    void snapshot([[maybe_unused]] std::byte* out) const override {
+        if constexpr (SnapshotGame<Game>) world_.game().snapshot(out);
+    }
     std::span<const double> rewards() const override { return world_.game().rewards(); }
     double reward() const override { return world_.reward(); }
     bool terminated() const override { return world_.terminated(); }

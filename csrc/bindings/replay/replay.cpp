@@ -1,8 +1,10 @@
 #include <pybind11/stl.h>
 
 #include <exception>
+#include <optional>
 #include <system_error>
 #include <utility>
+#include <vector>
 
 #include "base/file.h"
 #include "bindings/bindings.h"
@@ -18,6 +20,29 @@ Storage storage_named(const std::string& name) {
     for (std::int64_t k = 0; k < kStorages; ++k)
         if (name == storage_name(static_cast<Storage>(k))) return static_cast<Storage>(k);
     throw std::invalid_argument("storage: expected int8, uint8, int16 or float32, got " + name);
+}
+
+std::vector<std::string> snapshot_names() {
+    std::vector<std::string> names;
+    for (std::int64_t k = 0; k < kSnapshots; ++k)
+        if (const auto* found = find_snapshot(static_cast<Snapshot>(k)))
+            names.push_back(found->name);
+    return names;
+}
+
+Snapshot snapshot_named(const std::optional<std::string>& name) {
+    if (!name) return Snapshot::none;
+    for (std::int64_t k = 0; k < kSnapshots; ++k) {
+        const auto kind = static_cast<Snapshot>(k);
+        if (const auto* found = find_snapshot(kind); found && *name == found->name) return kind;
+    }
+    throw std::invalid_argument("snapshot: expected the name of a game that has snapshots, got " +
+                                *name);
+}
+
+std::optional<std::string> name_of(Snapshot kind) {
+    const SnapshotCodec* const found = find_snapshot(kind);
+    return found ? std::optional<std::string>(found->name) : std::nullopt;
 }
 
 py::dict stats_of(const EpisodeRing& ring) {
@@ -59,18 +84,20 @@ void bind_spec(py::module_& module) {
     py::class_<EpisodeSpec>(module, "EpisodeSpec")
         .def(py::init([](std::int64_t n_agents, std::int64_t n_actions, std::int64_t obs_dim,
                          std::int64_t state_dim, std::int64_t episode_limit,
-                         const std::string& obs_storage, const std::string& state_storage) {
+                         const std::string& obs_storage, const std::string& state_storage,
+                         const std::optional<std::string>& snapshot) {
                  return EpisodeSpec{n_agents,
                                     n_actions,
                                     obs_dim,
                                     state_dim,
                                     episode_limit,
                                     storage_named(obs_storage),
-                                    storage_named(state_storage)};
+                                    storage_named(state_storage),
+                                    snapshot_named(snapshot)};
              }),
              py::kw_only(), py::arg("n_agents"), py::arg("n_actions"), py::arg("obs_dim"),
              py::arg("state_dim"), py::arg("episode_limit"), py::arg("obs_storage"),
-             py::arg("state_storage"))
+             py::arg("state_storage"), py::arg("snapshot").none(true) = py::none())
         .def_readonly("n_agents", &EpisodeSpec::n_agents)
         .def_readonly("n_actions", &EpisodeSpec::n_actions)
         .def_readonly("obs_dim", &EpisodeSpec::obs_dim)
@@ -78,9 +105,15 @@ void bind_spec(py::module_& module) {
         .def_readonly("episode_limit", &EpisodeSpec::episode_limit)
         .def_property_readonly(
             "obs_storage", [](const EpisodeSpec& spec) { return storage_name(spec.obs_storage); })
-        .def_property_readonly("state_storage", [](const EpisodeSpec& spec) {
-            return storage_name(spec.state_storage);
+        .def_property_readonly(
+            "state_storage",
+            [](const EpisodeSpec& spec) { return storage_name(spec.state_storage); })
+        .def_property_readonly("snapshot",
+                               [](const EpisodeSpec& spec) { return name_of(spec.snapshot); })
+        .def_property_readonly("snapshot_bytes", [](const EpisodeSpec& spec) {
+            return EpisodeLayout(spec).snapshot_sizes.bytes;
         });
+    module.def("snapshot_names", &snapshot_names);
     module.def(
         "ring_bytes",
         [](const EpisodeSpec& spec, std::int64_t capacity) {

@@ -36,15 +36,17 @@ class Writer {
         return true;
     }
 
-    void begin(const py::array& obs, const py::array& avail, const py::object& state) {
+    void begin(const py::array& obs, const py::array& avail, const py::object& state,
+               const std::optional<py::array>& snapshot) {
         require_open();
         if (begun_) throw std::runtime_error("this episode has already begun");
-        ring().write_point(slot_, 0, points({}, obs, avail, state));
+        ring().write_point(slot_, 0, point(obs, avail, state, snapshot));
         begun_ = true;
     }
 
     void append(const py::array& actions, double reward, bool terminated, const py::array& obs,
-                const py::array& avail, const py::object& state) {
+                const py::array& avail, const py::object& state,
+                const std::optional<py::array>& snapshot) {
         require_open();
         if (!begun_) throw std::runtime_error("begin the episode with its first observation");
         if (!std::isfinite(static_cast<float>(reward)))
@@ -52,7 +54,7 @@ class Writer {
                 "reward: expected a finite number that float32 holds, got " +
                 py::str(py::float_(reward)).cast<std::string>());
         const auto* taken = data_of<const std::int64_t>("actions", actions, {spec().n_agents});
-        ring().write_point(slot_, steps_ + 1, points({}, obs, avail, state));
+        ring().write_point(slot_, steps_ + 1, point(obs, avail, state, snapshot));
         ring().write_step(slot_, steps_, taken, static_cast<float>(reward), terminated);
         ++steps_;
     }
@@ -79,6 +81,7 @@ class Writer {
     // The slot's fields as arrays in their storage types, to store an episode without a copy.
     py::dict views() {
         require_open();
+        require_observations("views");
         const EpisodeSpec& s = spec();
         const EpisodeLayout& at = ring().layout();
         const std::int64_t steps = s.episode_limit, points = steps + 1, n = s.n_agents;
@@ -102,6 +105,7 @@ class Writer {
 
     void finish(std::int64_t steps) {
         require_open();
+        require_observations("finish");
         ring().finish(slot_, steps);
         steps_ = steps;
     }
@@ -132,11 +136,27 @@ class Writer {
         if (slot_ == SlotControl::kBusy)
             throw std::runtime_error("this writer has no open episode");
     }
+    void require_observations(const char* call) const {
+        if (ring().layout().has_snapshots())
+            throw std::invalid_argument(std::string(call) + ": this ring stores snapshots of " +
+                                        snapshot_codec(spec().snapshot).name +
+                                        " in place of observations and states");
+    }
     void close_views() {
         for (const py::array& view : views_) view.attr("setflags")(false);
         views_.clear();
     }
 
+    // Checked arrays of one point.
+    PointIn point(const py::array& obs, const py::array& avail, const py::object& state,
+                  const std::optional<py::array>& snapshot) const {
+        PointIn in = points({}, obs, avail, state);
+        const EpisodeLayout& at = ring().layout();
+        if (snapshot && at.has_snapshots())
+            in.snapshot = reinterpret_cast<const std::byte*>(
+                data_of<const std::uint8_t>("snapshot", *snapshot, {at.snapshot_sizes.bytes}));
+        return in;
+    }
     // Checked arrays of so many points in time, or of one without that dimension.
     PointIn points(const std::vector<std::int64_t>& count, const py::array& obs,
                    const py::array& avail, const py::object& state) const {
@@ -174,9 +194,11 @@ void bind_ring_writer(py::module_& module) {
     py::class_<Writer>(module, "EpisodeWriter")
         .def(py::init<std::shared_ptr<EpisodeRing>>(), py::arg("ring"))
         .def("open", &Writer::open, py::arg("ticket").none(true) = std::nullopt)
-        .def("begin", &Writer::begin, py::arg("obs"), py::arg("avail"), py::arg("state"))
+        .def("begin", &Writer::begin, py::arg("obs"), py::arg("avail"), py::arg("state"),
+             py::arg("snapshot").none(true) = py::none())
         .def("append", &Writer::append, py::arg("actions"), py::arg("reward"),
-             py::arg("terminated"), py::arg("obs"), py::arg("avail"), py::arg("state"))
+             py::arg("terminated"), py::arg("obs"), py::arg("avail"), py::arg("state"),
+             py::arg("snapshot").none(true) = py::none())
         .def("write", &Writer::write, py::arg("obs"), py::arg("avail"), py::arg("state"),
              py::arg("actions"), py::arg("rewards"), py::arg("terminated"))
         .def("views", &Writer::views)
