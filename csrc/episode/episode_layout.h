@@ -74,8 +74,9 @@ struct EpisodeLayout {
    private:
     void size_snapshots() {
         snapshot_sizes = snapshot_codec(spec.snapshot).sizes(spec);
-        last_action = spec.obs_dim > snapshot_sizes.obs_dim;
-        if (last_action && spec.obs_dim - snapshot_sizes.obs_dim != spec.n_actions)
+        const std::int64_t code = spec.obs_dim - snapshot_sizes.obs_dim;
+        last_action = code > 0;
+        if (code != 0 && code != spec.n_actions)
             throw std::invalid_argument("obs_dim: not one of the game that has these snapshots");
     }
     static std::int64_t round_up(std::int64_t size, std::int64_t unit) {

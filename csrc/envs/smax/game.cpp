@@ -7,11 +7,6 @@
 #include "envs/smax/placement.h"
 
 namespace pyqmix {
-namespace {
-
-constexpr int kStateFeatures = kOwnFeatures + 2;  // and team and type
-
-}  // namespace
 
 SmaxGame::SmaxGame(const SmaxScenario& scenario, int most_steps)
     : scenario_(scenario), most_steps_(most_steps) {
@@ -26,8 +21,8 @@ EpisodeSpec SmaxGame::spec() const {
     EpisodeSpec spec;
     spec.n_agents = scenario_.allies;
     spec.n_actions = kFirstAttack + scenario_.enemies();
-    spec.obs_dim = kUnitFeatures * (scenario_.units() - 1) + kOwnFeatures;
-    spec.state_dim = kStateFeatures * scenario_.units();
+    spec.obs_dim = obs_dim_of(scenario_.units());
+    spec.state_dim = state_dim_of(scenario_.units());
     spec.episode_limit = most_steps_;
     return spec;
 }
@@ -90,28 +85,6 @@ void SmaxGame::find_available() {
         if (!(units_.alive >> i & 1)) continue;
         const UnitSet targets = PYQMIX_AT_SIMD_LEVEL(in_attack_range, units_, i);
         available |= first_units(kMoves) | targets >> units_.allies << kFirstAttack;
-    }
-}
-
-void SmaxGame::write_observations(float* out, std::int64_t stride) const {
-    PYQMIX_AT_SIMD_LEVEL(observe_units, units_, out, stride);
-}
-
-// Positions and cooldowns are unscaled here.
-void SmaxGame::write_state(float* out) const {
-    float* const teams = out + kOwnFeatures * units_.count;
-    float* const types = teams + units_.count;
-    for (int i = 0; i < units_.count; ++i, out += kOwnFeatures) {
-        const auto k = static_cast<std::size_t>(i);
-        teams[i] = units_.is_ally(i) ? 0.0f : 1.0f;
-        types[i] = units_.type[k];
-        std::fill_n(out, kOwnFeatures, 0.0f);
-        if (!(units_.alive >> i & 1)) continue;
-        out[0] = units_.health[k] / units_.of(i).health;
-        out[1] = units_.x[k];
-        out[2] = units_.y[k];
-        out[3] = units_.cooldown[k];
-        out[4 + units_.type[k]] = 1.0f;
     }
 }
 

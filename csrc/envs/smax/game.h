@@ -12,8 +12,10 @@
 #include "envs/native_env.h"
 #include "envs/smax/kernels.h"
 #include "envs/smax/scenario.h"
+#include "envs/smax/snapshot.h"
 #include "envs/smax/threefry.h"
 #include "envs/smax/units.h"
+#include "envs/smax/view.h"
 
 namespace pyqmix {
 
@@ -50,17 +52,19 @@ class SmaxGame {
     template <typename T>
     void observe(T* out, std::int64_t stride) const {
         if constexpr (std::same_as<T, float>)
-            write_observations(out, stride);
+            write_observations(units_, out, stride);
         else
             throw std::logic_error("observations are float32");
     }
     template <typename T>
     void state(T* out) const {
         if constexpr (std::same_as<T, float>)
-            write_state(out);
+            write_state(units_, out);
         else
             throw std::logic_error("the state is float32");
     }
+    static constexpr Snapshot kSnapshot = Snapshot::smax;
+    void snapshot(std::byte* out) const { write_snapshot(units_, out); }
     std::vector<float> obs_scale() const;
     std::vector<float> state_scale() const;
 
@@ -70,8 +74,6 @@ class SmaxGame {
    private:
     bool allies_lost() const { return (units_.alive & units_.team(true)) == 0; }
     bool enemies_lost() const { return (units_.alive & units_.team(false)) == 0; }
-    void write_observations(float* out, std::int64_t stride) const;
-    void write_state(float* out) const;
     void find_available();
     double reward_since(const std::array<float, Units::kMost>& before) const;  // health
 
@@ -87,5 +89,6 @@ class SmaxGame {
 };
 
 static_assert(ReportsWins<SmaxGame>);
+static_assert(SnapshotGame<SmaxGame>);
 
 }  // namespace pyqmix
