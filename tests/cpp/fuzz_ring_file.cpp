@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "envs/smax/snapshot.h"
 #include "replay/checksum.h"
 #include "replay/member.h"
 #include "replay/ring_file.h"
@@ -48,6 +49,10 @@ void sample(const std::shared_ptr<EpisodeRing>& ring) {
     out.terminated = terminated.get();
     for (std::size_t b = 0; b < batch; ++b)
         ring->decode_episode(slots[b], static_cast<std::int64_t>(b), out);
+    const auto finite = [](const std::vector<float>& values) {
+        return find_not_finite(values.data(), static_cast<std::int64_t>(values.size())) < 0;
+    };
+    if (!finite(obs) || !finite(state)) __builtin_trap();
     for (const std::int64_t action : actions)
         if (action < 0 || action >= s.n_actions) __builtin_trap();
     ring->unpin(sampler.id(), slots);

@@ -249,6 +249,30 @@ MUTANTS = (
         "self._learned.clear()", f"{T}replay/test_restore.py -k 'as_if or not_counted'",
     ),
     Mutant(
+        "snapshots: last actions are not rebuilt", "csrc/replay/episode_decode.cpp",
+        "    if (layout_.last_action) write_last_actions(s, actions, points, obs);\n", "",
+        f"{T}replay/test_snapshots.py -k every_option",
+    ),
+    Mutant(
+        "snapshots: a copied episode has none", RING,
+        "    copy(layout_.snapshot, points * layout_.snapshot_sizes.bytes);\n", "",
+        f"{T}replay/test_snapshots.py -k survive_files",
+    ),
+    Mutant(
+        "snapshots: they are taken where they are larger", "csrc/episode/episode_layout.h",
+        "< without ? kind : Snapshot::none;", "> without ? kind : Snapshot::none;",
+        f"{T}replay/test_snapshots.py -k is_that_of_stored",
+    ),
+    Mutant(
+        "snapshots: the dead are seen", "csrc/envs/smax/snapshot.cpp",
+        "if (health[k] > 0) units.alive", "units.alive", f"{T}replay/test_snapshots.py -k is_that_of_stored",
+    ),
+    Mutant(
+        "snapshots: a unit may have any health", "csrc/envs/smax/snapshot.cpp",
+        " || health[k] > kUnits[units.type[k]].health ||", " ||",
+        f"{T}replay/test_snapshots.py -k unknown_unit",
+    ),
+    Mutant(
         "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
         "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}replay/test_ring_file.py -k same_bytes",
     ),
