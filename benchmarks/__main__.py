@@ -20,6 +20,7 @@ BENCHMARKS = {
     "ring": "replay.ring",
     "ring_kill": "replay.ring_kill",
     "rollout": "replay.rollout",
+    "smax": "replay.smax",
     "snapshots": "replay.snapshots",
     "environments_speed": "replay.environments",
     "workers": "replay.workers",
