@@ -21,6 +21,7 @@ BENCHMARKS = {
     "ring_kill": "replay.ring_kill",
     "rollout": "replay.rollout",
     "smax": "replay.smax",
+    "smax_baselines": "replay.smax_baselines",
     "snapshots": "replay.snapshots",
     "environments_speed": "replay.environments",
     "workers": "replay.workers",

@@ -5,7 +5,8 @@
     python benchmarks/learning evidence --report        train nothing, write table and figure anew
 
 A line is a set of options for ``pyqmix-train``; each of its seeds is one row of ``results/NAME.csv``, with the
-evaluations on the way in ``results/NAME_curves.csv``. A row that is there is not trained again: delete it to
+evaluations on the way in ``results/NAME_curves.csv``. A sweep measures returns, or win rates where its ``measure``
+says ``win_rate``. A row that is there is not trained again: delete it to
 repeat it. Wall time is the whole command's, from its start to its end.
 """
 
@@ -24,6 +25,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from pyqmix import from_preset
 from pyqmix.base.seeding import Stream
@@ -54,8 +57,8 @@ class Row:
         cpu_seconds: processor time of the whole command.
         load: the machine's load average of the last minute when it ended: more than the command's own tells
             that other work took part of the wall time.
-        final: greedy return over the sweep's ``final_episodes`` (1,000) at the end.
-        best: the highest greedy return of the evaluations on the way.
+        final: greedy return, or win rate, over the sweep's ``final_episodes`` (1,000) at the end.
+        best: the highest one of the evaluations on the way.
     """
 
     line: str
@@ -71,7 +74,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Point:
-    """An evaluation on the way."""
+    """An evaluation on the way: its return, or win rate."""
 
     line: str
     seed: int
@@ -82,7 +85,7 @@ class Point:
 
 @dataclass(frozen=True)
 class RandomPolicy:
-    """The mean return of a random policy over episodes of a task."""
+    """The mean return, or win rate, of a random policy over episodes of a task."""
 
     task: str
     mean: float
@@ -101,13 +104,13 @@ def main() -> None:
     results = RESULTS / f"{arguments.sweep}.csv"
     curves = results.with_name(f"{arguments.sweep}_curves.csv")
     random = results.with_name(f"{arguments.sweep}_random.csv")
-    episodes = sweep.get("final_episodes", FINAL_EPISODES)
+    episodes, wins = sweep.get("final_episodes", FINAL_EPISODES), sweep.get("measure") == "win_rate"
     if not arguments.report:
         for line, seed in missing(sweep, arguments.words, arguments.seeds, results):
             options = {**sweep["options"], **sweep["lines"][line]}
             if sweep["figure"] == "tasks" and task_of(line) not in {row["task"] for row in read(random)}:
-                append(random, [random_return(task_of(line), options, episodes)])
-            row, points = train_line(line, seed, options, episodes)
+                append(random, [random_policy(task_of(line), options, episodes, wins)])
+            row, points = train_line(line, seed, options, episodes, wins)
             append(curves, points)
             append(results, [row])
             print(f"{line} seed {seed}: {row.final:.4f} after {row.wall_seconds:.0f} s", flush=True)
@@ -128,20 +131,20 @@ def missing(
                 yield line, seed
 
 
-def random_return(task: str, options: dict[str, Any], episodes: int) -> RandomPolicy:
+def random_policy(task: str, options: dict[str, Any], episodes: int, wins: bool) -> RandomPolicy:
     """Play the episodes that trained policies are evaluated on by available actions alone, drawn uniformly."""
     config = from_preset(**options)
     world = config.create_env()
     world.close()
     agent = Learner(world.spec, config).agent
     rollout = create_rollout(config, agent, FINAL_SEED, Stream.EVALUATION, config.num_envs)
-    mean = float(rollout.play(0, episodes, epsilon=1.0).returns.mean())
+    played = rollout.play(0, episodes, epsilon=1.0)
     rollout.close()
-    return RandomPolicy(task, mean, episodes)
+    return RandomPolicy(task, float(np.mean(played.won if wins else played.returns)), episodes)
 
 
 def train_line(
-    line: str, seed: int, options: dict[str, Any], episodes: int = FINAL_EPISODES
+    line: str, seed: int, options: dict[str, Any], episodes: int = FINAL_EPISODES, wins: bool = False
 ) -> tuple[Row, list[Point]]:
     """Run ``pyqmix-train`` as a user would, and evaluate what it leaves."""
     with tempfile.TemporaryDirectory() as scratch:
@@ -156,12 +159,14 @@ def train_line(
         )
         wall, cpu, load = time.monotonic() - start, _child_seconds() - cpu, os.getloadavg()[0]
         summary = json.loads((folder / "summary.json").read_text())
+        measured = "eval_win_rate" if wins else "eval_return_mean"
         points = [
-            Point(line, seed, int(r["steps"]), float(r["wall_seconds"]), float(r["eval_return_mean"]))
+            Point(line, seed, int(r["steps"]), float(r["wall_seconds"]), float(r[measured]))
             for r in read(folder / "metrics.csv")
-            if r["eval_return_mean"]
+            if r[measured]
         ]
-        final = evaluate_run(folder, episodes, FINAL_SEED).mean
+        evaluation = evaluate_run(folder, episodes, FINAL_SEED)
+        final = float(evaluation.win_rate) if wins else evaluation.mean
     best = max(point.greedy_return for point in points)
     counts = summary["total_steps"], summary["updates"]
     return Row(line, seed, *counts, round(wall, 2), round(cpu, 2), round(load, 2), final, best), points

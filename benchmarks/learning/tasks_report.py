@@ -1,4 +1,4 @@
-"""Table and figure of a sweep over tasks whose returns have different scales: each beside the random policy."""
+"""Table and figure of a sweep over tasks, each beside the random policy: returns, or win rates."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def write_tasks_report(name: str, sweep: dict[str, Any], rows: Rows, points: Row
     header = [
         "line",
         "seeds",
-        "greedy return",
+        _measured(sweep),
         "each seed",
         "random",
         "worst - random",
@@ -40,14 +40,18 @@ def write_tasks_report(name: str, sweep: dict[str, Any], rows: Rows, points: Row
     print(text)
     episodes = sweep["final_episodes"]
     (RESULTS / f"{name}.md").write_text(
-        f"# {name}\n\n{sweep['about']}\n\nMean over seeds of the greedy return over {episodes} fresh episodes "
-        "after training, and the\nreturn of a policy that chooses uniformly among the available actions. Seconds "
-        "of one core are\nmedians over seeds, of the whole command.\n\n"
-        f"{text}\n![Greedy return over environment steps](results/{name}.png)\n\n"
+        f"# {name}\n\n{sweep['about']}\n\nMean over seeds of the {_measured(sweep)} over {episodes} fresh "
+        "episodes after training, and that\nof a policy that chooses uniformly among the available actions. "
+        "Seconds of one core are\nmedians over seeds, of the whole command.\n\n"
+        f"{text}\n![{_measured(sweep).capitalize()} over environment steps](results/{name}.png)\n\n"
         f"Command: `python benchmarks/learning {name}`\n"
     )
     README.write_text(with_results(README.read_text()))
-    _draw(name, lines, by_line(points), baseline)
+    _draw(name, lines, by_line(points), baseline, _measured(sweep))
+
+
+def _measured(sweep: dict[str, Any]) -> str:
+    return "greedy win rate" if sweep.get("measure") == "win_rate" else "greedy return"
 
 
 def _row(line: str, rows: Rows, random: float) -> list[str]:
@@ -60,7 +64,7 @@ def _row(line: str, rows: Rows, random: float) -> list[str]:
     ]
 
 
-def _draw(name: str, lines: list[str], curves: dict[str, Rows], baseline: dict[str, float]) -> None:
+def _draw(name: str, lines: list[str], curves: dict[str, Rows], baseline: dict[str, float], measured: str) -> None:
     tasks: dict[str, list[str]] = defaultdict(list)
     for line in lines:
         tasks[task_of(line)].append(line)
@@ -73,7 +77,7 @@ def _draw(name: str, lines: list[str], curves: dict[str, Rows], baseline: dict[s
         for line in of_task:
             _draw_line(axis, line.partition(" on ")[0], curves[line])
         axis.axhline(baseline[task], color="grey", linestyle="--", linewidth=1, label="random")
-        axis.set(title=task, xlabel="environment steps", ylabel="greedy return")
+        axis.set(title=task, xlabel="environment steps", ylabel=measured)
         axis.title.set_fontsize(9)
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, fontsize=7)

@@ -15,16 +15,12 @@ import torch
 from pyqmix import Config, EpisodeRing
 from pyqmix.base.seeding import Stream
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs import SmaxEnv
+from pyqmix.envs.smax import MAPS, SmaxEnv
 from pyqmix.learn.learner import Learner
 from pyqmix.play.native import NativeRollout
 from pyqmix.replay import ring_bytes
 from pyqmix.replay.batch_memory import BatchMemory
 
-MAPS = (
-    *("3m", "8m", "25m", "2s3z", "3s5z", "3s_vs_5z", "6h_vs_8z", "5m_vs_6m", "10m_vs_11m", "27m_vs_30m"),
-    *("3s5z_vs_3s6z", "smacv2_5_units", "smacv2_10_units", "smacv2_20_units"),
-)
 BATCH, EPISODES = 32, 64
 
 

@@ -16,6 +16,8 @@ from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task
 from pyqmix.envs.smax.drawing import draw_battle
 
 DEFAULT_TASK = "3m"
+MAPS = tuple(_C.smax_scenarios())
+"""The names of the maps."""
 EPISODE_LIMIT = 101
 """Most steps of an episode: ``jaxmarl`` compares its max_steps of 100 before it counts the last step."""
 
