@@ -268,6 +268,13 @@ def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
             from_preset(preset, total_steps=number)
 
 
+def test_a_preset_of_battles_is_the_default_of_smax():
+    default = from_preset(env="smax", task="2s3z")
+    assert default == from_preset("smax", task="2s3z")
+    assert default.eps_steps == 0.15 * default.total_steps
+    assert from_preset("smax-jaxmarl").eps_steps == 1_000_000
+
+
 def test_published_presets_keep_their_steps_of_exploration():
     steps = [from_preset(preset, total_steps=1_000).eps_steps for preset in ("none", "epymarl", "pymarl2")]
     assert steps == [50_000, 50_000, 100_000]

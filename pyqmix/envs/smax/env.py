@@ -71,4 +71,4 @@ def _make(options: SmaxOptions) -> SmaxEnv:
     return SmaxEnv(**vars(options))
 
 
-FAMILY = EnvFamily("smax", SmaxOptions, _make, native=True, default_task=DEFAULT_TASK)
+FAMILY = EnvFamily("smax", SmaxOptions, _make, preset="smax", native=True, default_task=DEFAULT_TASK)
