@@ -27,8 +27,9 @@ OWN_OPTIONS = ("--preset", *OF_RESUME, "--version")
 DESCRIPTION = f"""Train QMIX or another value-decomposition method.
 
 Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf and smax
-use the presets of these names, none is the algorithm's own defaults); --resume RUN_DIR continues a run as if it had never been stopped
-(give --total-steps to extend it), from its newest checkpoint or, with --checkpoint STEPS, from an older one;
+use the presets of these names, none is the algorithm's own defaults); --resume RUN_DIR continues a run as if it
+had never been stopped (give --total-steps to extend it), from its newest checkpoint or, with --checkpoint STEPS,
+from an older one;
 --trust lets it import the modules that the run's config.json names, which otherwise must be named again (--env,
 --task, --agent, --mixer); --version shows how pyqmix was built."""
 

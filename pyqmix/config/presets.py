@@ -126,8 +126,8 @@ PRESETS: dict[str, dict[str, Any]] = {
         "eps_steps": 100_000,
     },
     # Battles of SMAX: the algorithm as published, one set of options for all maps, chosen by the measurements of
-    # docs/smax.md. Units see nearly all that matters, so a feed-forward network does; steps cost next to nothing, so
-    # four episodes are played for each update.
+    # docs/smax.md. Units see nearly all that matters, so a feed-forward network does; steps cost next to nothing,
+    # so four episodes are played for each update.
     "smax": {
         "env": "smax",
         "total_steps": 3_000_000,
