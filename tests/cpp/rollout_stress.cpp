@@ -1,6 +1,6 @@
-// Worlds of random rules and random matrix games, played by native rollouts into a ring that
-// another thread samples, for the sanitizers: run_rollout_stress.sh builds it with each. Exits 1 if
-// the number of threads changes an episode, or a win is not told as the game tells it.
+// Worlds of random rules, random matrix games and battles, played by native rollouts into a ring
+// that another thread samples, for the sanitizers: run_rollout_stress.sh builds it with each. Exits
+// 1 if the number of threads changes an episode, or a win is not told as the game tells it.
 #include <atomic>
 #include <cstdio>
 #include <cstdlib>
@@ -10,6 +10,7 @@
 
 #include "envs/games/matrix.h"
 #include "envs/lbf/game.h"
+#include "envs/smax/game.h"
 #include "play/world_worker.h"
 
 using namespace pyqmix;
@@ -99,9 +100,10 @@ void sample(EpisodeRing& ring, const std::atomic<bool>& stop) {
     }
 }
 
-// Plays a world's episodes by several threads and by one; false if that changes one.
+// Plays a world's episodes by several threads and by one; false if that changes one, or if other
+// episodes are told as won than those that return `winning` or more.
 template <NativeGame Game>
-bool check(const World<Game>& world, std::mt19937_64& random) {
+bool check(const World<Game>& world, std::mt19937_64& random, double winning) {
     const EpisodeSpec spec = world.spec();
     NetworkSpec sizes;
     sizes.n_agents = spec.n_agents;
@@ -125,7 +127,7 @@ bool check(const World<Game>& world, std::mt19937_64& random) {
     sampler.join();
     const Result alone = play(*rollout, 40, 1, 8);
     for (std::size_t k = 0; k < alone.won.size(); ++k)
-        if (alone.won[k] != (ReportsWins<Game> && alone.returns[k] >= 50.0)) return false;
+        if (alone.won[k] != (ReportsWins<Game> && alone.returns[k] >= winning)) return false;
     return many.returns == alone.returns && many.lengths == alone.lengths &&
            many.won == alone.won && again.returns == alone.returns;
 }
@@ -139,7 +141,7 @@ bool check_foraging(std::mt19937_64& random) {
     const LbfOptions options{random() % 2 == 0, rules.grid_observation
                                                     ? Positions::absolute
                                                     : static_cast<Positions>(random() % 3)};
-    return check(World<LbfGame>(LbfGame(rules, options), random_options(random)), random);
+    return check(World<LbfGame>(LbfGame(rules, options), random_options(random)), random, 0.0);
 }
 
 // Up to 64 actions of one agent and fewer of another: masks of several bytes.
@@ -149,7 +151,15 @@ bool check_matrix(std::mt19937_64& random) {
     std::vector<double> payoffs(static_cast<std::size_t>(sizes[0] * sizes[1]));
     for (double& payoff : payoffs) payoff = static_cast<double>(random() % 100);
     const WinnableMatrix game(sizes, payoffs);
-    return check(World<WinnableMatrix>(game, random_options(random)), random);
+    return check(World<WinnableMatrix>(game, random_options(random)), random, 50.0);
+}
+
+// A victory returns 2, a draw 1.
+bool check_battle(std::mt19937_64& random) {
+    static constexpr const char* kMaps[] = {"3m", "2s3z", "5m_vs_6m", "smacv2_5_units"};
+    const int limit = static_cast<int>(1 + random() % 30);
+    const SmaxGame game(smax_scenario(kMaps[random() % 4]), limit);
+    return check(World<SmaxGame>(game, random_options(random)), random, 1.5);
 }
 
 }  // namespace
@@ -158,11 +168,11 @@ int main(int count, char** arguments) {
     const int worlds = count > 1 ? std::atoi(arguments[1]) : 200;
     std::mt19937_64 random(0);
     for (int k = 0; k < worlds; ++k)
-        if (!check_foraging(random) || !check_matrix(random)) {
+        if (!check_foraging(random) || !check_matrix(random) || !check_battle(random)) {
             std::fprintf(stderr,
                          "world %d: the number of threads changed an episode, or a win is wrong\n",
                          k);
             return 1;
         }
-    std::printf("%d worlds of random rules and matrix games: clean\n", worlds);
+    std::printf("%d worlds of random rules, matrix games and battles: clean\n", worlds);
 }
