@@ -44,6 +44,13 @@ OVERLAP, PRIORITISED, DRAW = (
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
 ACTOR = "pyqmix/play/actor.py"
 T, METHODS = "tests/", "pyqmix/methods/"
+SMAX_GAME, FIGHT, SMAX_SIGHT = (
+    "csrc/envs/smax/game.cpp",
+    "csrc/envs/smax/fight_cpu.cpp",
+    "csrc/envs/smax/sight_cpu.cpp",
+)
+HEURISTIC, PLACEMENT = "csrc/envs/smax/heuristic_cpu.cpp", "csrc/envs/smax/placement.cpp"
+RECORDED = f"{T}envs/test_smax_recorded.py"
 LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
 
 MUTANTS = (
@@ -263,6 +270,54 @@ MUTANTS = (
         "< without ? kind : Snapshot::none;", "> without ? kind : Snapshot::none;",
         f"{T}replay/test_snapshots.py -k is_that_of_stored",
     ),
+    # SMAX: every rule, against steps that were recorded from jaxmarl.
+    Mutant("smax: every unit walks as fast as the first", FIGHT, "dx * units.of(i).velocity", "dx * units.of(0).velocity", RECORDED),
+    Mutant("smax: units walk out of the map", FIGHT, "to = to < size ? to : size;", "to = to + size * 0.0f;", RECORDED),
+    Mutant("smax: one of the four walls is harmless", FIGHT, " | (y >= kMapSize);", ";", RECORDED),
+    Mutant("smax: weapons reach as far as eyes", FIGHT, "dy * dy < kSquaredRanges[units.type[k]].attack", "dy * dy < kSquaredRanges[units.type[k]].sight", RECORDED),
+    Mutant("smax: weapons need not be ready", FIGHT, "(lane)]) <= 0.0f;", "(lane)]) <= 9.0f;", RECORDED),
+    Mutant("smax: a cooldown is drawn from half of its interval", FIGHT, "-kTickSeconds, 2 * kTickSeconds", "-kTickSeconds, kTickSeconds", RECORDED),
+    Mutant("smax: a cooldown is not added as jaxmarl adds it", FIGHT, "cooldown[k] + (next - cooldown[k])", "next", RECORDED),
+    Mutant("smax: a unit is hit with its own weapon", FIGHT, "units.health[target] - type.attack", "units.health[target] - units.of(orders.target[k]).attack", RECORDED),
+    Mutant("smax: who is killed in a tick does not strike in it", FIGHT, "const UnitType& type = units.of(i);", "const UnitType& type = units.of(i);\n        if (units.health[k] <= 0.0f) return;", RECORDED),
+    Mutant("smax: the corpse is struck", FIGHT, "if (!near || !(units.alive >> target & 1))", "if (!near)", RECORDED),
+    Mutant("smax: corpses walk on", FIGHT, "orders.dx[static_cast<std::size_t>(i)] = orders.dy[static_cast<std::size_t>(i)] = 0.0f;", ";", RECORDED),
+    Mutant("smax: each of two that overlap goes the whole way", FIGHT, "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k]) * 0.5f", "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k])", RECORDED),
+    Mutant("smax: corpses push", FIGHT, "maybe_touching(units, i) & units.alive", "maybe_touching(units, i)", RECORDED),
+    Mutant("smax: pushes of many units are added in one sum", FIGHT, "half_(count > 32 ? (count + 1) / 2 : Units::kMost)", "half_(Units::kMost)", RECORDED),
+    Mutant("smax: all ticks of a step have one key", FIGHT, "keys.of(tick)", "keys.of(0)", RECORDED),
+    Mutant("smax: corpses can be aimed at", FIGHT, "kSquaredRanges[type].attack) & units.alive", "kSquaredRanges[type].attack)", RECORDED),
+    Mutant("smax: the dead may act", SMAX_GAME, "if (!(units_.alive >> i & 1)) continue;", "", RECORDED),
+    Mutant("smax: nobody is pushed before the first step", SMAX_GAME, "    PYQMIX_AT_SIMD_LEVEL(push_apart, units_);\n", "", RECORDED),
+    Mutant("smax: damage is shared by the allies' number", SMAX_GAME, "static_cast<float>(units_.enemies())", "static_cast<float>(units_.allies)", RECORDED),
+    Mutant("smax: a win gives nothing", SMAX_GAME, "won() ? 1.0f : 0.0f", "0.0f", RECORDED),
+    Mutant("smax: the chain of keys stands still", SMAX_GAME, "key_ = threefry::split(key_, 0);", "key_ = threefry::split(key_, 1);", RECORDED),
+    Mutant("smax: the ticks use the step's own key", SMAX_GAME, "fight, units_, threefry::split(key, 0)", "fight, units_, key", RECORDED),
+    Mutant("smax: a draw is a win", "csrc/envs/smax/game.h", "return enemies_lost() && !allies_lost();", "return enemies_lost();", RECORDED),
+    Mutant("smax: an episode has 102 steps", "csrc/envs/smax/game.h", "steps_ >= most_steps_", "steps_ > most_steps_", RECORDED),
+    Mutant("smax: sight ends where weapons do", SMAX_SIGHT, "kSquaredRanges[units.type[k]].sight", "kSquaredRanges[units.type[k]].attack", RECORDED),
+    Mutant("smax: the dead are seen by others", SMAX_SIGHT, ".sight) & units.alive", ".sight)", RECORDED),
+    Mutant("smax: movements are seen mirrored", SMAX_SIGHT, "row[3] = dx;\n    row[4] = dy;", "row[3] = dy;\n    row[4] = dx;", RECORDED),
+    Mutant("smax: positions are divided by the sight", SMAX_SIGHT, "store(&x[lane], (load(&units.x[lane]) - units.x[k]) * per_sight)", "store(&x[lane], (load(&units.x[lane]) - units.x[k]) / units.of(i).sight_range)", RECORDED),
+    Mutant("smax: the last attack is divided, whatever the teams", "csrc/envs/smax/sight.h", "units.allies == units.enemies() ? attack", "units.allies < 0 ? attack", RECORDED),
+    Mutant("smax: a weapon that is ready has a negative feature", "csrc/envs/smax/sight.h", "std::min(std::max(share, 0.0f), 1.0f)", "std::min(share, 1.0f)", RECORDED),
+    Mutant("smax: the state has no teams", "csrc/envs/smax/view.cpp", "units.is_ally(i) ? 0.0f : 1.0f", "0.0f", RECORDED),
+    Mutant("smax: the enemy forgets its target", HEURISTIC, "if (!keeps) memory.target", "memory.target", RECORDED),
+    Mutant("smax: the enemy shoots at the last one in range", HEURISTIC, "if (distance < least)", "if (least > 0.0f)", RECORDED),
+    Mutant("smax: the enemy chooses from the other end", HEURISTIC, "(1.0f - threefry::uniform(key))", "threefry::uniform(key)", RECORDED),
+    Mutant("smax: the enemy chooses with the key that it splits", HEURISTIC, "threefry::split(own, 0)", "own", RECORDED),
+    Mutant("smax: the enemy walks to its own start", HEURISTIC, "memory.x = -(units.x[k] - kCentre) + kCentre;", "memory.x = units.x[k];", RECORDED),
+    Mutant("smax: left is right for the enemy", HEURISTIC, "{y, x, -y, -x}", "{y, -x, -y, x}", RECORDED),
+    Mutant("smax: the enemy measures the map, not what it sees", HEURISTIC, "(units.x[t] - units.x[k]) * per_sight * type.sight_range", "units.x[t] - units.x[k]", RECORDED),
+    Mutant("smax: enemies count allies forwards", "csrc/envs/smax/units.h", "allies - 1 - k", "k", RECORDED),
+    Mutant("smax: groups stand in other corners", PLACEMENT, "{group / 2 * kMapSize, group % 2 * kMapSize}", "{group % 2 * kMapSize, group / 2 * kMapSize}", RECORDED),
+    Mutant("smax: the mirror is at the map's other axis", PLACEMENT, "{kMapSize - place.x, place.y}", "{place.x, kMapSize - place.y}", RECORDED),
+    Mutant("smax: mirrored units have types of their own", PLACEMENT, "units.type[k] = units.type[mirror] =", "units.type[k] =", RECORDED),
+    Mutant("smax: the team in the centre is drawn from another key", PLACEMENT, "threefry::bits(split(side, 1))", "threefry::bits(split(side, 0))", RECORDED),
+    Mutant("smax: the two ways of placing are swapped", PLACEMENT, "if (!(uniform(draw) < 0.5f))", "if (uniform(draw) < 0.5f)", RECORDED),
+    Mutant("smax: a type is drawn by the smallest Gumbel variable", PLACEMENT, "value > highest", "value < highest", RECORDED),
+    Mutant("smax: rows start with the enemies' noise", PLACEMENT, "split(key, 1), split(key, 2)", "split(key, 2), split(key, 1)", RECORDED),
+    Mutant("smax: the last round of threefry is left out", "csrc/envs/smax/threefry.h", "group < 5", "group < 4", RECORDED),
     Mutant(
         "snapshots: the dead are seen", "csrc/envs/smax/snapshot.cpp",
         "if (health[k] > 0) units.alive", "units.alive", f"{T}replay/test_snapshots.py -k is_that_of_stored",
