@@ -57,6 +57,10 @@ class World {
     }
     void step(const std::uint8_t* actions) {
         game_.step(actions);
+        remember_actions(actions);
+    }
+    // The next observation shows these as the last actions, (n).
+    void remember_actions(const std::uint8_t* actions) {
         std::copy_n(actions, last_actions_.size(), last_actions_.begin());
     }
     // The next observation shows no last action.

@@ -120,9 +120,11 @@ void EpisodeRing::write_snapshots(std::int64_t slot, std::int64_t t, std::int64_
     const SnapshotCodec& codec = snapshot_codec(layout_.spec.snapshot);
     const std::int64_t each = layout_.snapshot_sizes.bytes;
     if (!from)
-        throw std::invalid_argument("snapshot: expected " + std::to_string(each) +
-                                    " bytes, because this ring stores snapshots of " + codec.name +
-                                    " in place of observations and states, got none");
+        throw std::invalid_argument(
+            "snapshot: expected " + std::to_string(each) +
+            " bytes, because this ring stores snapshots of " + codec.name +
+            " in place of observations and states, got none; a spec without "
+            "snapshot stores observations themselves");
     codec.check(layout_.spec, from, count);
     std::memcpy(snapshot_at(slot, t), from, static_cast<std::size_t>(count * each));
 }

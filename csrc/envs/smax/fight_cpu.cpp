@@ -10,7 +10,7 @@
 namespace pyqmix::PYQMIX_SIMD_NAMESPACE {
 namespace {
 
-// What a step's actions mean in every tick of it.
+// A step's actions as each of its ticks executes them.
 struct alignas(64) Orders {
     std::array<float, Units::kMost> dx{}, dy{};       // of a tick
     std::array<std::uint8_t, Units::kMost> target{};  // of those that attack
@@ -112,7 +112,7 @@ void bury(Units& units, Orders& orders) {
     units.alive &= living;
 }
 
-// The units that may overlap with unit i: a little more than those that do.
+// The units that may overlap with unit i: a superset, because the test avoids a square root.
 UnitSet maybe_touching(const Units& units, int i) {
     const auto k = static_cast<std::size_t>(i);
     const float x = units.x[k], y = units.y[k], radius = units.radius[k];

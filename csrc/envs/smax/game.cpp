@@ -8,6 +8,8 @@
 
 namespace pyqmix {
 
+constexpr float kStepSeconds = kTicksPerStep * kTickSeconds;
+
 SmaxGame::SmaxGame(const SmaxScenario& scenario, int most_steps)
     : scenario_(scenario), most_steps_(most_steps) {
     if (most_steps < 1)
@@ -43,6 +45,7 @@ void SmaxGame::step(const std::uint8_t* actions) {
 void SmaxGame::reset(threefry::Key key) {
     units_ = placed_units(scenario_, threefry::split(key, 1));
     enemy_ = {};
+    allied_ = {};
     reward_ = 0.0;
     steps_ = 0;
     started_ = true;
@@ -64,6 +67,8 @@ void SmaxGame::step_with(threefry::Key key, const std::uint8_t* actions) {
 void SmaxGame::force(const Units& units, const HeuristicTeam& enemy) {
     units_ = units;
     enemy_ = enemy;
+    allied_ = {};
+    reward_ = 0.0;
     started_ = true;
     find_available();
 }
@@ -96,7 +101,7 @@ std::vector<float> SmaxGame::obs_scale() const {
 std::vector<float> SmaxGame::state_scale() const {
     const auto units = static_cast<std::size_t>(scenario_.units());
     std::vector<float> scale(kStateFeatures * units, 1.0f);
-    const float lowest_cooldown = static_cast<float>(most_steps_ * kTicksPerStep) * kTickSeconds;
+    const float lowest_cooldown = static_cast<float>(most_steps_) * kStepSeconds;
     for (std::size_t i = 0; i < units; ++i) {
         float* const unit = &scale[i * kOwnFeatures];
         unit[1] = unit[2] = 1.0f / kMapSize;
@@ -106,10 +111,10 @@ std::vector<float> SmaxGame::state_scale() const {
     return scale;
 }
 
-void SmaxGame::heuristic_actions(HeuristicTeam& team, threefry::Key key, std::uint8_t* out) const {
+void SmaxGame::heuristic_actions(threefry::Key key, std::uint8_t* out) {
     Units units = units_;
     std::fill_n(units.action.begin(), units.allies, std::uint8_t{kStop});
-    PYQMIX_AT_SIMD_LEVEL(command, team, units, true, key);
+    PYQMIX_AT_SIMD_LEVEL(command, allied_, units, true, key);
     std::copy_n(units.action.begin(), units.allies, out);
 }
 

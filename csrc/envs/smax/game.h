@@ -39,7 +39,7 @@ class SmaxGame {
     // The original's reset(key) and step_env(key, ...).
     void reset(threefry::Key key);
     void step_with(threefry::Key key, const std::uint8_t* actions);
-    // Goes on from a given point in time.
+    // Goes on from a given point in time; the number of steps stays.
     void force(const Units& units, const HeuristicTeam& enemy);
 
     ActionMask available(int i) const { return available_[static_cast<std::size_t>(i)]; }
@@ -68,8 +68,9 @@ class SmaxGame {
     std::vector<float> obs_scale() const;
     std::vector<float> state_scale() const;
 
-    // The heuristic's actions for the allies, (n): another player of the same game.
-    void heuristic_actions(HeuristicTeam& team, threefry::Key key, std::uint8_t* out) const;
+    // The enemy's heuristic as a player of the allies: its actions, (n). It remembers its targets
+    // from step to step, so it is asked once in each.
+    void heuristic_actions(threefry::Key key, std::uint8_t* out);
 
    private:
     bool allies_lost() const { return (units_.alive & units_.team(true)) == 0; }
@@ -80,7 +81,7 @@ class SmaxGame {
     SmaxScenario scenario_;
     int most_steps_;
     Units units_;
-    HeuristicTeam enemy_;
+    HeuristicTeam enemy_, allied_;
     threefry::Key key_;
     std::array<ActionMask, Units::kMost> available_{};
     double reward_ = 0.0;

@@ -2,6 +2,7 @@
 // once for each level.
 #pragma once
 
+#include <bit>
 #include <cstdint>
 #include <cstring>
 

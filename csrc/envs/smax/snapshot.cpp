@@ -61,8 +61,10 @@ void check(const EpisodeSpec& spec, const std::byte* from, std::int64_t count) {
     for (std::int64_t point = 0; point < count; ++point, from += kBytesOfUnit * units.count) {
         read(from, units, health);
         for (std::size_t k = 0; k < static_cast<std::size_t>(units.count); ++k)
-            if (units.type[k] >= kUnitTypes || health[k] > kUnits[units.type[k]].health ||
-                !fits(units.x[k]) || !fits(units.y[k]) || !fits(units.cooldown[k]))
+            if (units.type[k] >= kUnitTypes ||
+                units.action[k] >= units.actions_of(static_cast<int>(k)) ||
+                health[k] > kUnits[units.type[k]].health || !fits(units.x[k]) ||
+                !fits(units.y[k]) || !fits(units.cooldown[k]))
                 throw std::invalid_argument("snapshot: unit " + std::to_string(k) +
                                             " is none of smax");
     }

@@ -37,6 +37,10 @@ struct alignas(64) Units {
     PYQMIX_OWN_CODE UnitSet team(bool of_allies) const {
         return of_allies ? first_units(allies) : first_units(count) & ~first_units(allies);
     }
+    // How many actions unit i has.
+    PYQMIX_OWN_CODE int actions_of(int i) const {
+        return kFirstAttack + (is_ally(i) ? enemies() : allies);
+    }
     // The unit that unit i's attack `k` strikes, 0 being the first: each team numbers the other
     // from the units that stand next to it in the list, so enemies count allies backwards.
     PYQMIX_OWN_CODE int target(int i, int k) const {

@@ -60,6 +60,7 @@ class SmaxEnv(NativeEnv):
         except ValueError as error:
             raise ConfigError(str(error)) from None
         self.battle = native
+        """The game itself: units, and the heuristic as an ally (``heuristic_actions``, once in each step)."""
         super().__init__(name, native, chosen.scale_inputs)
 
     def render(self) -> NDArray[np.uint8]:
