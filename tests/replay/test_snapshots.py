@@ -149,7 +149,7 @@ def test_a_snapshot_of_odd_numbers_is_refused(battle, at, value):
     damaged(battle, at, np.float32(value).tobytes())
 
 
-@pytest.mark.parametrize(("at", "value"), [(72 + 1, 46), (78 + 1, 6), (78 + 1, 255), (84 + 1, 8), (84 + 4, 255)])
+@pytest.mark.parametrize(("at", "value"), [(72 + 1, 46), (78 + 1, 6), (78 + 1, 255), (84 + 1, 8), (84 + 1, 255)])
 def test_a_snapshot_of_an_unknown_unit_is_refused(battle, at, value):
     damaged(battle, at, bytes([value]))
 
