@@ -4,7 +4,9 @@
 
 The native state is forced to jaxmarl's before every step, so that differences do not add up. Prints the largest
 absolute difference of a step whose discrete outcome is equal, and every step whose discrete outcome differs
-(an action available or not, a shot, a death, the enemy's choice) with the margin of the decision.
+(an action available or not, a shot, a death, the enemy's choice) with the margin of the decision. Where units
+are pushed apart whose centres almost coincide, a step amplifies rounding; each difference above BOUND is
+printed with the change that moving the units by one ulp before the step makes in the native game alone.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from pyqmix import _C
 
 CONTINUOUS = ("obs", "state", "reward", "positions", "cooldowns", "default_targets", "movements")
 DISCRETE = ("avail", "done", "alive", "health", "types", "movements", "attacks", "targets")
+BOUND = 2e-6
 RANGE = np.array([5, 6, 6, 2, 2, 5], np.float64)
 
 
@@ -62,16 +65,28 @@ def largest(native: Steps, original: Steps) -> dict[str, float]:
     return {name: float(np.abs(native[name].astype(np.float64) - original[name]).max()) for name in CONTINUOUS}
 
 
-def compare(scenario: str, steps: int, seed: int) -> tuple[int, dict[str, float], int]:
-    """Play some steps of one map; return steps, the largest differences, and steps with a discrete one."""
+def sensitivity(env: _C.SmaxEnv, before: Steps, expected: Steps, native: Steps) -> float:
+    """The largest change of this step when the units' positions before it change by one ulp."""
+    random, most = np.random.default_rng(0), 0.0
+    for _ in range(8):
+        units = units_of(before)
+        towards = np.where(random.random(units["positions"].shape) < 0.5, -np.inf, np.inf).astype(np.float32)
+        env.set_units(units | {"positions": np.nextafter(units["positions"], towards)})
+        env.step_with(key_of(expected["step_key"]), expected["actions"].astype(np.int64))
+        most = max(most, *largest(outputs(env), native).values())
+    return most
+
+
+def compare(scenario: str, steps: int, seed: int) -> tuple[Counter[str], dict[str, float]]:
+    """Play ``steps`` steps of one map or a few more; return counts, and the largest difference of each field."""
     worlds, chunk = worlds_of(scenario, steps)
     original = Original(scenario, worlds, chunk)
     seeds = [(seed << 40) + world for world in range(worlds)]
     keys, play = original.start(seeds)
     env, before = _C.SmaxEnv(scenario, episode_limit=10**9), original.resets(keys)
     env.start(0)
-    most, played, discrete = dict.fromkeys(CONTINUOUS, 0.0), 0, Counter[str]()
-    while played < steps:
+    most, counts = dict.fromkeys(CONTINUOUS, 0.0), Counter[str]()
+    while counts["steps"] < steps:
         play, recorded = original.record(play)
         done = recorded["done"]
         resets = original.resets(recorded["reset_key"][done]) if done.any() else {}
@@ -85,18 +100,23 @@ def compare(scenario: str, steps: int, seed: int) -> tuple[int, dict[str, float]
                 native = outputs(env) | {"done": expected["done"]}
                 unequal = [name for name in DISCRETE if (np.rint(native[name]) != np.rint(expected[name])).any()]
                 if unequal:
-                    discrete.update(["steps"])
-                    apart = margin(previous, expected)
-                    print(f"{scenario}: {', '.join(unequal)} differ, {apart:.1e} cells from a threshold")
+                    counts["discrete"] += 1
+                    cells = margin(previous, expected)
+                    print(f"{scenario}: {', '.join(unequal)} differ, {cells:.1e} cells from a threshold")
                 else:
-                    most = {name: max(most[name], value) for name, value in largest(native, expected).items()}
+                    apart = largest(native, expected)
+                    most = {name: max(most[name], value) for name, value in apart.items()}
+                    if max(apart.values()) > BOUND:
+                        counts["above"] += 1
+                        change = sensitivity(env, previous, expected, native)
+                        print(f"{scenario}: differs by {max(apart.values()):.1e}; one ulp changes {change:.1e}")
                 if expected["done"]:
                     recorded_reset = {name: value[ends] for name, value in resets.items()}
                     ends += 1
                 for name in before:
                     before[name][world] = (recorded_reset if expected["done"] else expected)[name]
-        played += done.size
-    return played, most, discrete["steps"]
+        counts["steps"] += done.size
+    return counts, most
 
 
 def main() -> None:
@@ -106,13 +126,21 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=100_000, help="in all, divided equally")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
-    total = discrete = 0
+    total: Counter[str] = Counter()
     for scenario in options.maps:
-        played, most, some = compare(scenario, -(-options.steps // len(options.maps)), options.seed)
-        total, discrete = total + played, discrete + some
+        counts, most = compare(scenario, -(-options.steps // len(options.maps)), options.seed)
+        total += counts
         figures = ", ".join(f"{name} {value:.2e}" for name, value in most.items())
-        print(f"{scenario}: {played:,} steps, {some} with a discrete difference; largest: {figures}", flush=True)
-    print(f"{total:,} steps, {discrete} with a discrete difference ({smax_jaxmarl.versions()})")
+        print(f"{scenario}: {told(counts)}; largest: {figures}", flush=True)
+    print(f"{told(total)} ({smax_jaxmarl.versions()})")
+
+
+def told(counts: Counter[str]) -> str:
+    """The counts in words."""
+    return (
+        f"{counts['steps']:,} steps, {counts['discrete']:,} with a discrete difference, "
+        f"{counts['above']:,} others that differ by more than {BOUND}"
+    )
 
 
 if __name__ == "__main__":
