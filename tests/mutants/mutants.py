@@ -308,7 +308,7 @@ MUTANTS = (
     Mutant("smax: the enemy chooses with the key that it splits", HEURISTIC, "threefry::split(own, 0)", "own", RECORDED),
     Mutant("smax: the enemy walks to its own start", HEURISTIC, "memory.x = -(units.x[k] - kCentre) + kCentre;", "memory.x = units.x[k];", RECORDED),
     Mutant("smax: left is right for the enemy", HEURISTIC, "{y, x, -y, -x}", "{y, -x, -y, x}", RECORDED),
-    Mutant("smax: the enemy measures the map, not what it sees", HEURISTIC, "(units.x[t] - units.x[k]) * per_sight * type.sight_range", "units.x[t] - units.x[k]", RECORDED),
+    Mutant("smax: the enemy takes what it sees for closer than it is", HEURISTIC, "(units.x[t] - units.x[k]) * per_sight * type.sight_range", "(units.x[t] - units.x[k]) * per_sight * type.attack_range", RECORDED),
     Mutant("smax: enemies count allies forwards", "csrc/envs/smax/units.h", "allies - 1 - k", "k", RECORDED),
     Mutant("smax: groups stand in other corners", PLACEMENT, "{group / 2 * kMapSize, group % 2 * kMapSize}", "{group % 2 * kMapSize, group / 2 * kMapSize}", RECORDED),
     Mutant("smax: the mirror is at the map's other axis", PLACEMENT, "{kMapSize - place.x, place.y}", "{place.x, kMapSize - place.y}", RECORDED),
