@@ -12,13 +12,17 @@ namespace {
 
 // A step's actions as each of its ticks executes them.
 struct alignas(64) Orders {
-    std::array<float, Units::kMost> dx{}, dy{};       // of a tick
-    std::array<std::uint8_t, Units::kMost> target{};  // of those that attack
+    std::array<float, Units::kMost> dx, dy;         // of a tick
+    std::array<std::uint8_t, Units::kMost> target;  // of those that attack
     UnitSet attackers = 0;
 };
 
 Orders orders_of(const Units& units) {
     Orders orders;
+    for (std::size_t lane = 0; lane < static_cast<std::size_t>(units.count); lane += kLanes) {
+        store(&orders.dx[lane], Floats{});
+        store(&orders.dy[lane], Floats{});
+    }
     each_unit(units.alive, [&](int i) {
         const auto k = static_cast<std::size_t>(i);
         const int action = units.action[k];
@@ -38,9 +42,14 @@ Orders orders_of(const Units& units) {
 class TickKeys {
    public:
     explicit TickKeys(threefry::Key key) : chain_(key) {}
+    // Ticks are asked for in ascending order, each at most once. The chain moves on at once, because
+    // the processor does that beside what follows.
     threefry::Key of(int tick) {
         for (; made_ < tick; ++made_) chain_ = threefry::split(chain_, 0);
-        return threefry::split(chain_, 1);
+        const threefry::Key key = threefry::split(chain_, 1);
+        chain_ = threefry::split(chain_, 0);
+        ++made_;
+        return key;
     }
 
    private:
@@ -50,10 +59,10 @@ class TickKeys {
 
 // Attackers whose weapon is ready and whose living target is near enough, at the tick's start.
 UnitSet strikers(const Units& units, const Orders& orders) {
-    UnitSet set = units_where(0, units.count, [&](int lane) -> Flags {
-        return load(&units.cooldown[static_cast<std::size_t>(lane)]) <= 0.0f;
+    const UnitSet loading = units_where(0, units.count, [&](std::size_t lane) {
+        return below(Floats{}, load(&units.cooldown[lane]));
     });
-    set &= orders.attackers & units.alive;
+    UnitSet set = orders.attackers & units.alive & ~loading;
     each_unit(set, [&](int i) {
         const auto k = static_cast<std::size_t>(i), target = std::size_t{orders.target[k]};
         const float dx = units.x[k] - units.x[target], dy = units.y[k] - units.y[target];
@@ -95,33 +104,24 @@ void strike(Units& units, const Orders& orders, UnitSet set, threefry::Key key,
 
 // Units die at the border, and where no health is left.
 void bury(Units& units, Orders& orders) {
-    const Floats zero{};
-    const UnitSet outside = units_where(0, units.count, [&](int lane) -> Flags {
-        const Floats x = load(&units.x[static_cast<std::size_t>(lane)]);
-        const Floats y = load(&units.y[static_cast<std::size_t>(lane)]);
-        return (x <= zero) | (y <= zero) | (x >= kMapSize) | (y >= kMapSize);
+    const Floats zero{}, size = all(kMapSize);
+    const UnitSet inside = units_where(0, units.count, [&](std::size_t lane) {
+        const Floats x = load(&units.x[lane]), y = load(&units.y[lane]);
+        return below(zero, x) & below(zero, y) & below(x, size) & below(y, size);
     });
-    each_unit(outside & units.alive,
+    each_unit(units.alive & ~inside,
               [&](int i) { units.health[static_cast<std::size_t>(i)] = 0.0f; });
-    const UnitSet living = units_where(0, units.count, [&](int lane) -> Flags {
-        return load(&units.health[static_cast<std::size_t>(lane)]) > zero;
-    });
+    const UnitSet living = units_where(
+        0, units.count, [&](std::size_t lane) { return below(zero, load(&units.health[lane])); });
     each_unit(units.alive & ~living, [&](int i) {
         orders.dx[static_cast<std::size_t>(i)] = orders.dy[static_cast<std::size_t>(i)] = 0.0f;
     });
     units.alive &= living;
 }
 
-// The units that may overlap with unit i: a superset, because the test avoids a square root.
-UnitSet maybe_touching(const Units& units, int i) {
-    const auto k = static_cast<std::size_t>(i);
-    const float x = units.x[k], y = units.y[k], radius = units.radius[k];
-    return units_where(i, units.count, [&](int lane) -> Flags {
-        const auto at = static_cast<std::size_t>(lane);
-        const Floats dx = load(&units.x[at]) - x, dy = load(&units.y[at]) - y;
-        const Floats reach = load(&units.radius[at]) + radius;
-        return dx * dx + dy * dy < reach * reach * 1.0001f;
-    });
+// Whether units overlap: a superset, because the test avoids a square root.
+UnitSet maybe_touching(Floats dx, Floats dy, Floats reach) {
+    return below(dx * dx + dy * dy, reach * reach * 1.0001f);
 }
 
 class Pushes {
@@ -153,24 +153,72 @@ class Pushes {
     std::array<float, Units::kMost> x_[2], y_[2];
 };
 
+// All pairs (i, j) of up to kLanes units, i < j: those of a smaller j first.
+struct Pairs {
+    static constexpr int kMost = kLanes * (kLanes - 1) / 2;
+    static constexpr int kVectors = (kMost + kLanes - 1) / kLanes;
+    alignas(64) std::array<std::int32_t, std::size_t{kVectors} * kLanes> i{}, j{};
+
+    constexpr Pairs() {
+        std::size_t pair = 0;
+        for (int b = 1; b < kLanes; ++b)
+            for (int a = 0; a < b; ++a, ++pair) i[pair] = a, j[pair] = b;
+    }
+};
+constexpr Pairs kPairs;
+
+// Calls visit(i, j) for pairs that may overlap, i < j. Every unit meets the others in their order.
+template <typename Visit>
+void each_touching_pair_of_few(const Units& units, const Visit& visit) {
+    const Floats x = load(&units.x[0]), y = load(&units.y[0]), radius = load(&units.radius[0]);
+    const int pairs = units.count * (units.count - 1) / 2;
+    for (int first = 0; first < pairs; first += kLanes) {
+        Indices i, j;
+        std::memcpy(&i, &kPairs.i[static_cast<std::size_t>(first)], sizeof i);
+        std::memcpy(&j, &kPairs.j[static_cast<std::size_t>(first)], sizeof j);
+        const Floats dx = __builtin_shuffle(x, i) - __builtin_shuffle(x, j);
+        const Floats dy = __builtin_shuffle(y, i) - __builtin_shuffle(y, j);
+        const Floats reach = __builtin_shuffle(radius, i) + __builtin_shuffle(radius, j);
+        const int count = std::min(pairs - first, kLanes);
+        each_unit(maybe_touching(dx, dy, reach) & first_units(count), [&](int lane) {
+            const auto pair = static_cast<std::size_t>(first + lane);
+            visit(kPairs.i[pair], kPairs.j[pair]);
+        });
+    }
+}
+
+// The same for any number of units: those of a smaller i first.
+template <typename Visit>
+void each_touching_pair_of_many(const Units& units, const Visit& visit) {
+    each_unit(units.alive, [&](int i) {
+        const auto k = static_cast<std::size_t>(i);
+        const float x = units.x[k], y = units.y[k], radius = units.radius[k];
+        const UnitSet near = units_where(i, units.count, [&](std::size_t lane) {
+            return maybe_touching(load(&units.x[lane]) - x, load(&units.y[lane]) - y,
+                                  load(&units.radius[lane]) + radius);
+        });
+        each_unit(near & ~first_units(i + 1), [&](int j) { visit(i, j); });
+    });
+}
+
 }  // namespace
 
 // Each of two living units that overlap moves by half of the overlap. A pair is visited once; a
 // unit adds up its pushes in the order of the other units. XLA adds those of more than 32 units in
 // two halves.
 void push_apart(Units& units) {
-    std::array<UnitSet, Units::kMost> near;  // of the units behind each in the list
-    UnitSet pushed = 0;
-    each_unit(units.alive, [&](int i) {
-        const auto k = static_cast<std::size_t>(i);
-        near[k] = maybe_touching(units, i) & units.alive & ~first_units(i + 1);
-        if (near[k] != 0) pushed |= near[k] | only_unit(i);
-    });
-    if (pushed == 0) return;
     Pushes pushes(units.count);
-    each_unit(pushed, [&](int i) {
-        each_unit(near[static_cast<std::size_t>(i)], [&](int j) { pushes.add(units, i, j); });
-    });
+    UnitSet pushed = 0;
+    const auto push = [&](int i, int j) {
+        const UnitSet pair = only_unit(i) | only_unit(j);
+        if ((units.alive & pair) != pair) return;
+        pushes.add(units, i, j);
+        pushed |= pair;
+    };
+    if (units.count <= kLanes)
+        each_touching_pair_of_few(units, push);
+    else
+        each_touching_pair_of_many(units, push);
     each_unit(pushed, [&](int i) { pushes.apply(units, i); });
 }
 

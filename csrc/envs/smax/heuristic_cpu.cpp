@@ -14,10 +14,10 @@ namespace {
 // The other team as one unit sees it, by the numbers that its observation gives them.
 struct Seen {
     struct Place {
-        float x = 0.0f, y = 0.0f;  // from the unit
+        float x, y;  // from the unit
     };
-    std::array<Place, Units::kMost> place{};
-    std::array<bool, Units::kMost> visible{}, in_range{};
+    std::array<Place, Units::kMost> place;  // of visible ones
+    std::array<bool, Units::kMost> visible, in_range;
     int count = 0, visible_count = 0, in_range_count = 0;
 };
 

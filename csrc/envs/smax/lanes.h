@@ -23,7 +23,7 @@ inline constexpr int kLanes = 4;
 #endif
 
 typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
-typedef std::int32_t Flags __attribute__((vector_size(kLanes * sizeof(float))));  // 0 or -1
+typedef std::int32_t Indices __attribute__((vector_size(kLanes * sizeof(float))));
 
 inline Floats load(const float* from) {
     Floats to;
@@ -32,38 +32,41 @@ inline Floats load(const float* from) {
 }
 inline void store(float* to, Floats from) { std::memcpy(to, &from, sizeof from); }
 
-// Bit k: whether lane k is set.
-inline UnitSet set_of(Flags flags) {
+inline Floats all(float value) { return Floats{} + value; }
+
+// Bit k: whether lane k of `a` is below that of `b`.
+inline UnitSet below(Floats a, Floats b) {
 #if defined(__AVX512F__)
-    return _mm512_movepi32_mask(std::bit_cast<__m512i>(flags));
+    return _mm512_cmp_ps_mask(std::bit_cast<__m512>(a), std::bit_cast<__m512>(b), _CMP_LT_OQ);
 #elif defined(__AVX2__)
-    return static_cast<unsigned>(_mm256_movemask_ps(std::bit_cast<__m256>(flags)));
+    return static_cast<unsigned>(_mm256_movemask_ps(
+        _mm256_cmp_ps(std::bit_cast<__m256>(a), std::bit_cast<__m256>(b), _CMP_LT_OQ)));
 #elif defined(__SSE2__)
-    return static_cast<unsigned>(_mm_movemask_ps(std::bit_cast<__m128>(flags)));
+    return static_cast<unsigned>(
+        _mm_movemask_ps(_mm_cmplt_ps(std::bit_cast<__m128>(a), std::bit_cast<__m128>(b))));
 #else
     UnitSet set = 0;
-    for (int k = 0; k < kLanes; ++k) set |= UnitSet{flags[k] != 0} << k;
+    for (int k = 0; k < kLanes; ++k) set |= UnitSet{a[k] < b[k]} << k;
     return set;
 #endif
 }
 
-// The units for which `test(first lane)` sets its flags, among the first `count`, from the vector
+// The units that `test(first lane)` finds among its lanes, among the first `count`, from the vector
 // of unit `begin` on.
 template <typename Test>
 inline UnitSet units_where(int begin, int count, const Test& test) {
     UnitSet set = 0;
     for (int lane = begin / kLanes * kLanes; lane < count; lane += kLanes)
-        set |= set_of(test(lane)) << lane;
+        set |= test(static_cast<std::size_t>(lane)) << lane;
     return set;
 }
 
 // The units whose squared distance from unit i, as JAX rounds it, is below `bound`.
 inline UnitSet within(const Units& units, int i, float bound) {
     const float x = units.x[static_cast<std::size_t>(i)], y = units.y[static_cast<std::size_t>(i)];
-    return units_where(0, units.count, [&](int lane) -> Flags {
-        const Floats dx = load(&units.x[static_cast<std::size_t>(lane)]) - x;
-        const Floats dy = load(&units.y[static_cast<std::size_t>(lane)]) - y;
-        return dx * dx + dy * dy < bound;
+    return units_where(0, units.count, [&](std::size_t lane) {
+        const Floats dx = load(&units.x[lane]) - x, dy = load(&units.y[lane]) - y;
+        return below(dx * dx + dy * dy, all(bound));
     });
 }
 
