@@ -42,8 +42,8 @@ Orders orders_of(const Units& units) {
 class TickKeys {
    public:
     explicit TickKeys(threefry::Key key) : chain_(key) {}
-    // Ticks are asked for in ascending order, each at most once. The chain moves on at once, because
-    // the processor does that beside what follows.
+    // Ticks are asked for in ascending order, each at most once. The chain moves on early, since
+    // the processor does that while it computes what follows.
     threefry::Key of(int tick) {
         for (; made_ < tick; ++made_) chain_ = threefry::split(chain_, 0);
         const threefry::Key key = threefry::split(chain_, 1);
