@@ -107,7 +107,7 @@ def test_unit_types_are_those_of_the_game():
         moved = 4.0 - env.battle.units()["positions"][0, 0]
         assert moved == pytest.approx(kind.velocity / 2, abs=1e-4)
         touching = {**places, 0: (16.0, 16.0), 1: (16.1, 16.0)}
-        env = battle(positions=touching, types={0: number, 1: number})
+        env = battle(positions=touching, types={0: number, 1: number}, health={0: 1, 1: 1})
         env.battle.step_with((0, 0), np.full(3, STOP))
         apart = env.battle.units()["positions"]
         assert apart[1, 0] - apart[0, 0] == pytest.approx(2 * kind.radius, abs=1e-3)

@@ -105,6 +105,15 @@ def require_clean_end(ended, number):
     assert len(lines) == 1 if ended.code else len(lines) <= 1, ended
 
 
+def is_unclean(ended):
+    """Tell whether the check sees a fault in how a run ended that SIGINT should have stopped."""
+    try:
+        require_clean_end(ended, signal.SIGINT)
+    except AssertionError:
+        return True
+    return False
+
+
 def resume(folder, monkeypatch):
     """Go on in this process, which has imported everything; return whether there was a run."""
     if not (folder / "run").exists():
@@ -143,8 +152,11 @@ def test_a_command_says_one_line_during_its_imports_and_the_check_sees_a_fault(t
     for number in (signal.SIGINT, signal.SIGHUP):
         require_clean_end(run_until(tmp_path / "good", COMMAND, RUNS["native"], number, 0.1), number)
     assert list((tmp_path / "good").iterdir()) == []
-    with pytest.raises(AssertionError):  # an import may even swallow the signal's exception, and training go on
-        require_clean_end(run_until(tmp_path / "bad", FAULTY, RUNS["native"], signal.SIGINT, 0.5), signal.SIGINT)
+    # One moment may miss the fault: an import can swallow the signal's exception, and the run then ends as usual.
+    assert any(
+        is_unclean(run_until(tmp_path / f"bad{k}", FAULTY, RUNS["native"], signal.SIGINT, 0.2 * k))
+        for k in range(2, 8)
+    )
 
 
 def test_importing_pyqmix_imports_no_torch_and_every_name_can_be_had():
