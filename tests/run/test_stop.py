@@ -33,8 +33,13 @@ RUNS = {
     ),
 }
 COMMAND = (str(Path(sys.executable).parent / "pyqmix-train"),)
-# The command without the handlers of its start, which the check must catch.
-FAULTY = (sys.executable, "-c", "from pyqmix.cli import start\nstart.catch = lambda handle: {}\nstart.train()")
+# The command without the handlers of its start, which the check must catch. SIGINT has Python's own handler, also
+# where the tests' shell ignores the signal, as it does for commands in the background.
+FAULTY = (
+    *(sys.executable, "-c"),
+    "import signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from pyqmix.cli import start\nstart.catch = lambda handle: {}\nstart.train()",
+)
 
 
 class Ended(NamedTuple):
