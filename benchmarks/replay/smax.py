@@ -31,8 +31,6 @@ from pyqmix.play.native import NativeRollout
 ROUNDS = 5
 WORLDS = (1, 64, 1024)
 MAPS = ("3m", "2s3z", "27m_vs_30m")
-ASKED = 20.0
-UNITS = {"3m": 6, "2s3z": 10, "27m_vs_30m": 57}
 
 
 class Ours:
@@ -40,6 +38,7 @@ class Ours:
 
     def __init__(self, task: str) -> None:
         env = SmaxEnv(task)
+        self.units = env.battle.n_units
         spec = dataclasses.replace(env.spec, snapshot=None)
         agent = Learner(env.spec, Config(env="smax", task=task)).agent
         self.rollout = NativeRollout(env, agent, 0, Stream.ENVIRONMENT, EpisodeRing(spec, 32))
@@ -60,9 +59,9 @@ def jax_side() -> ModuleType:
 
 
 def check(task: str, ours: Ours, theirs: Any) -> dict[str, float]:
-    """Compare the mean return of random play; they are equal up to chance, as tests compare bits."""
+    """Require that the mean rewards of a step of random play differ by 15 % at most; tests compare bits."""
     played = ours.play(512)
-    run, _ = theirs(task, 64, 200 if UNITS[task] < 20 else 50)
+    run, _ = theirs(task, 64, 200 if ours.units < 20 else 50)
     rewards, dones = (np.asarray(x) for x in run())
     per_step = {"ours": float(np.sum(played.returns) / played.steps), "jaxmarl": float(rewards.mean())}
     if abs(per_step["ours"] - per_step["jaxmarl"]) > 0.15 * per_step["ours"]:
@@ -74,12 +73,12 @@ def rates(task: str, theirs: Any) -> dict[str, Any]:
     """Return quartiles of steps/s of ours and of each number of JAX's worlds, and seconds of compiling."""
     ours = Ours(task)
     rewards = check(task, ours, theirs)
-    episodes = max(32, 12_000 // UNITS[task])
+    episodes = max(32, 12_000 // ours.units)
     played: list[int] = []
     candidates: dict[str, Callable[[], object]] = {"pyqmix": lambda: played.append(ours.play(episodes).steps)}
     sizes, compiling = {}, {}
     for worlds in WORLDS:
-        steps = max(2, 400_000 // (worlds * UNITS[task] ** 2))
+        steps = max(2, 400_000 // (worlds * ours.units**2))
         candidates[str(worlds)], compiling[str(worlds)] = theirs(task, worlds, steps)
         sizes[str(worlds)] = steps * worlds
     times = harness.interleave(candidates, ROUNDS)
@@ -112,9 +111,7 @@ def main() -> None:
         rows.append([task, *cells, f"{of_task['ratio']:.1f}", compiled])
     names = ["map", "pyqmix", *(f"JAX, {worlds:,} world{'s'[: worlds > 1]}" for worlds in WORLDS)]
     text = "Steps/s on one core, random available actions, observations and states included: median (quartiles).\n"
-    text += (
-        f"The ratio is to JAX's best of each round; {ASKED:.0f} was asked for. The last column has the seconds\n"
-    )
+    text += "The ratio is to JAX's best of each round. The last column has the seconds\n"
     text += "of compiling, for 1, 64 and 1,024 worlds.\n\n"
     text += harness.table([*names, "ratio", "compiling"], rows)
     loops = {task: training(task) for task in MAPS}

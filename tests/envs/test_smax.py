@@ -102,14 +102,19 @@ def test_the_border_kills_and_the_dead_may_only_stop():
     assert not step.point.state[:10].any()
 
 
-def test_a_victory_pays_one_and_is_told():
-    env = SmaxEnv("3m")
+def victory(**options):
+    """Let three marines kill the last enemy, who has 9 of 45 health; return the step."""
+    env = SmaxEnv("3m", **options)
     env.reset(0)
     units = env.battle.units()
     units["health"][3:] = [9, 0, 0]
     units["positions"][:4] = [[10, 10], [10, 12], [10, 14], [12, 10]]
     env.battle.set_units(units)
-    step = env.step(np.array([5, 5, 5]))
+    return env.step(np.array([5, 5, 5]))
+
+
+def test_a_victory_pays_one_and_is_told():
+    step = victory()
     assert step.won
     assert step.terminated
     assert step.reward == pytest.approx(1 + 9 / 45 / 3)
@@ -224,11 +229,5 @@ def test_the_scale_of_cooldowns_holds_at_any_limit(limit):
 
 
 def test_a_victory_at_the_limit_is_no_truncation():
-    env = SmaxEnv("3m", truncate_at_limit=True, episode_limit=1)
-    env.reset(0)
-    units = env.battle.units()
-    units["health"][3:] = [9, 0, 0]
-    units["positions"][:4] = [[10, 10], [10, 12], [10, 14], [12, 10]]
-    env.battle.set_units(units)
-    step = env.step(np.array([5, 5, 5]))
+    step = victory(truncate_at_limit=True, episode_limit=1)
     assert (step.won, step.terminated, step.truncated) == (True, True, False)
