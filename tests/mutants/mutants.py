@@ -275,7 +275,7 @@ MUTANTS = (
     Mutant("smax: units walk out of the map", FIGHT, "to = to < size ? to : size;", "to = to + size * 0.0f;", RECORDED),
     Mutant("smax: one of the four walls is harmless", FIGHT, " & below(y, size);", ";", RECORDED),
     Mutant("smax: weapons reach as far as eyes", FIGHT, "dy * dy < kSquaredRanges[units.type[k]].attack", "dy * dy < kSquaredRanges[units.type[k]].sight", RECORDED),
-    Mutant("smax: weapons need not be ready", FIGHT, "units.alive & ~loading", "units.alive", RECORDED),
+    Mutant("smax: weapons need not be ready", FIGHT, "units.alive & ~loading", "units.alive & (loading | ~loading)", RECORDED),
     Mutant("smax: a cooldown is drawn from half of its interval", FIGHT, "-kTickSeconds, 2 * kTickSeconds", "-kTickSeconds, kTickSeconds", RECORDED),
     Mutant("smax: a cooldown is not added as jaxmarl adds it", FIGHT, "cooldown[k] + (next - cooldown[k])", "next", RECORDED),
     Mutant("smax: a unit is hit with its own weapon", FIGHT, "units.health[target] - type.attack", "units.health[target] - units.of(orders.target[k]).attack", RECORDED),
