@@ -29,7 +29,7 @@ done
 planted thread replay/slot_machine.h 's/publish = std::memory_order_release/publish = std::memory_order_relaxed/'
 planted thread play/world_worker.h 's/    PolicyScratch scratch_;/    static inline PolicyScratch scratch_;/'
 planted address,undefined envs/lbf/world.cpp 's/(rules_.rows + 2) \* width_/(rules_.rows + 1) * width_/'
-planted address,undefined envs/smax/fight_cpu.cpp 's/std::array<float, Units::kMost> x_\[2\], y_\[2\];/std::array<float, 2> x_[2], y_[2];/'
+planted address,undefined envs/smax/overlap_cpu.cpp 's/std::array<float, Units::kMost> x_\[2\], y_\[2\];/std::array<float, 2> x_[2], y_[2];/'
 planted address,undefined envs/lbf/world.cpp 's/std::int64_t{players_\[i\].level} \* food.level/players_[i].level * food.level/'
 
 clang=$(command -v clang++-19 || command -v clang++ || true)

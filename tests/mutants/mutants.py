@@ -50,6 +50,7 @@ SMAX_GAME, FIGHT, SMAX_SIGHT = (
     "csrc/envs/smax/sight_cpu.cpp",
 )
 HEURISTIC, PLACEMENT = "csrc/envs/smax/heuristic_cpu.cpp", "csrc/envs/smax/placement.cpp"
+SMAX_OVERLAP = "csrc/envs/smax/overlap_cpu.cpp"
 RECORDED = f"{T}envs/test_smax_recorded.py"
 LBF_DIFFERENCES = f"{T}envs/lbf/test_foraging.py -k random_configurations"
 
@@ -282,9 +283,9 @@ MUTANTS = (
     Mutant("smax: who is killed in a tick does not strike in it", FIGHT, "const UnitType& type = units.of(i);", "const UnitType& type = units.of(i);\n        if (units.health[k] <= 0.0f) return;", RECORDED),
     Mutant("smax: the corpse is struck", FIGHT, "if (!near || !(units.alive >> target & 1))", "if (!near)", RECORDED),
     Mutant("smax: corpses walk on", FIGHT, "orders.dx[static_cast<std::size_t>(i)] = orders.dy[static_cast<std::size_t>(i)] = 0.0f;", ";", RECORDED),
-    Mutant("smax: each of two that overlap goes the whole way", FIGHT, "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k]) * 0.5f", "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k])", RECORDED),
-    Mutant("smax: corpses push", FIGHT, "if ((units.alive & pair) != pair) return;", "", RECORDED),
-    Mutant("smax: pushes of many units are added in one sum", FIGHT, "half_(count > 32 ? (count + 1) / 2 : Units::kMost)", "half_(Units::kMost)", RECORDED),
+    Mutant("smax: each of two that overlap goes the whole way", SMAX_OVERLAP, "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k]) * 0.5f", "units.x[k] += (two ? x_[0][k] + x_[1][k] : x_[0][k])", RECORDED),
+    Mutant("smax: corpses push", SMAX_OVERLAP, "if ((units.alive & pair) != pair) return;", "", RECORDED),
+    Mutant("smax: pushes of many units are added in one sum", SMAX_OVERLAP, "half_(count > 32 ? (count + 1) / 2 : Units::kMost)", "half_(Units::kMost)", RECORDED),
     Mutant("smax: ticks without attacks have no key", FIGHT, "keys.of(tick)", "keys.of(0)", RECORDED),
     Mutant("smax: corpses can be aimed at", FIGHT, "kSquaredRanges[type].attack) & units.alive", "kSquaredRanges[type].attack)", RECORDED),
     Mutant("smax: the dead may act", SMAX_GAME, "if (!(units_.alive >> i & 1)) continue;", "", RECORDED),
