@@ -38,18 +38,14 @@ Orders orders_of(const Units& units) {
     return orders;
 }
 
-// The keys of a step's ticks, made when a tick needs them: most need none.
+// The keys of a step's ticks, made when a tick needs them.
 class TickKeys {
    public:
     explicit TickKeys(threefry::Key key) : chain_(key) {}
-    // Ticks are asked for in ascending order, each at most once. The chain moves on early, since
-    // the processor does that while it computes what follows.
+    // Ticks are asked for in ascending order, each at most once.
     threefry::Key of(int tick) {
         for (; made_ < tick; ++made_) chain_ = threefry::split(chain_, 0);
-        const threefry::Key key = threefry::split(chain_, 1);
-        chain_ = threefry::split(chain_, 0);
-        ++made_;
-        return key;
+        return threefry::split(chain_, 1);
     }
 
    private:
@@ -57,12 +53,32 @@ class TickKeys {
     int made_ = 0;
 };
 
+// The attacks of one step, in the order of their ticks.
+struct Shots {
+    int count = 0;
+    UnitSet units = 0;
+    alignas(64) std::array<float, Units::kMost> cooldown;  // before the tick of the attack
+    std::array<std::uint8_t, Units::kMost> unit, tick;
+
+    void add(const Units& from, int i, int now) {
+        const auto k = static_cast<std::size_t>(i), shot = static_cast<std::size_t>(count++);
+        units |= only_unit(i);
+        cooldown[shot] = from.cooldown[k];
+        unit[shot] = static_cast<std::uint8_t>(i);
+        tick[shot] = static_cast<std::uint8_t>(now);
+    }
+};
+// A weapon fires once in a step at most, so that the step can end before its cooldown is drawn.
+static_assert(std::ranges::all_of(kUnits, [](const UnitType& type) {
+    return type.cooldown - kTickSeconds > (kTicksPerStep - 2) * kTickSeconds;
+}));
+
 // Attackers whose weapon is ready and whose living target is near enough, at the tick's start.
-UnitSet strikers(const Units& units, const Orders& orders) {
+UnitSet strikers(const Units& units, const Orders& orders, const Shots& shots) {
     const UnitSet loading = units_where(0, units.count, [&](std::size_t lane) {
         return below(Floats{}, load(&units.cooldown[lane]));
     });
-    UnitSet set = orders.attackers & units.alive & ~loading;
+    UnitSet set = orders.attackers & units.alive & ~shots.units & ~loading;
     each_unit(set, [&](int i) {
         const auto k = static_cast<std::size_t>(i), target = std::size_t{orders.target[k]};
         const float dx = units.x[k] - units.x[target], dy = units.y[k] - units.y[target];
@@ -88,18 +104,51 @@ void move(Units& units, const Orders& orders) {
     }
 }
 
-// Units hit at the same time, with the cooldowns that they had before the tick.
-void strike(Units& units, const Orders& orders, UnitSet set, threefry::Key key,
-            const std::array<float, Units::kMost>& cooldown) {
+// Units hit at the same time.
+void strike(Units& units, const Orders& orders, UnitSet set, int tick, Shots& shots) {
     each_unit(set, [&](int i) {
-        const auto k = static_cast<std::size_t>(i), target = std::size_t{orders.target[k]};
-        const UnitType& type = units.of(i);
-        const threefry::Key own = threefry::split(key, static_cast<std::uint32_t>(i));
-        const float next =
-            type.cooldown + threefry::uniform(own, 0, -kTickSeconds, 2 * kTickSeconds);
-        units.cooldown[k] = cooldown[k] + (next - cooldown[k]);
-        units.health[target] = std::max(units.health[target] - type.attack, 0.0f);
+        float& health = units.health[orders.target[static_cast<std::size_t>(i)]];
+        health = std::max(health - units.of(i).attack, 0.0f);
+        shots.add(units, i, tick);
     });
+}
+
+// jax.random.uniform(split(key, index)) in [low, high), in each lane.
+Floats uniform(threefry::KeyOf<Words> key, Words index, float low, float high) {
+    const threefry::KeyOf<Words> own = threefry::encrypt(key, Words{}, index);
+    const threefry::KeyOf<Words> block = threefry::encrypt(own, Words{}, Words{});
+    const Words bits = (block.high ^ block.low) >> 9 | 0x3f800000u;
+    const Floats value = (std::bit_cast<Floats>(bits) - 1.0f) * (high - low) + low;
+    return value > low ? value : all(low);
+}
+
+// Draws the cooldowns that weapons have after their attack, and lets them fall to the step's end.
+void load_weapons(Units& units, const Shots& shots, threefry::Key key) {
+    TickKeys ticks(key);
+    threefry::Key of_tick;
+    for (int first = 0; first < shots.count; first += kLanes) {
+        threefry::KeyOf<Words> keys;
+        Words unit{};
+        Floats loading{}, later{};
+        const int count = std::min(shots.count - first, kLanes);
+        for (int lane = 0; lane < count; ++lane) {
+            const auto shot = static_cast<std::size_t>(first + lane);
+            if (shot == 0 || shots.tick[shot] != shots.tick[shot - 1])
+                of_tick = ticks.of(shots.tick[shot]);
+            keys.high[lane] = of_tick.high;
+            keys.low[lane] = of_tick.low;
+            unit[lane] = shots.unit[shot];
+            loading[lane] = units.of(shots.unit[shot]).cooldown;
+            later[lane] = static_cast<float>(kTicksPerStep - 1 - shots.tick[shot]);
+        }
+        const Floats next = loading + uniform(keys, unit, -kTickSeconds, 2 * kTickSeconds);
+        const Floats before = load(&shots.cooldown[static_cast<std::size_t>(first)]);
+        Floats cooldown = before + (next - before);
+        for (int tick = 0; tick < kTicksPerStep - 1; ++tick)
+            cooldown = later > static_cast<float>(tick) ? cooldown - kTickSeconds : cooldown;
+        for (int lane = 0; lane < count; ++lane)
+            units.cooldown[shots.unit[static_cast<std::size_t>(first + lane)]] = cooldown[lane];
+    }
 }
 
 // Units die at the border, and where no health is left.
@@ -123,19 +172,15 @@ void bury(Units& units, Orders& orders) {
 
 void fight(Units& units, threefry::Key key) {
     Orders orders = orders_of(units);
-    TickKeys keys(key);
+    Shots shots;
     for (int tick = 0; tick < kTicksPerStep; ++tick) {
-        const UnitSet striking = orders.attackers == 0 ? 0 : strikers(units, orders);
-        if (striking != 0) {
-            const std::array<float, Units::kMost> cooldown = units.cooldown;
-            move(units, orders);
-            strike(units, orders, striking, keys.of(tick), cooldown);
-        } else {
-            move(units, orders);
-        }
+        if (orders.attackers != 0)
+            strike(units, orders, strikers(units, orders, shots), tick, shots);
+        move(units, orders);
         bury(units, orders);
         push_apart(units);
     }
+    load_weapons(units, shots, key);
 }
 
 UnitSet in_attack_range(const Units& units, int i) {

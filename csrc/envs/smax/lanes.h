@@ -24,6 +24,7 @@ inline constexpr int kLanes = 4;
 
 typedef float Floats __attribute__((vector_size(kLanes * sizeof(float))));
 typedef std::int32_t Indices __attribute__((vector_size(kLanes * sizeof(float))));
+typedef std::uint32_t Words __attribute__((vector_size(kLanes * sizeof(float))));
 
 inline Floats load(const float* from) {
     Floats to;

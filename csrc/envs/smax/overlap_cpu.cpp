@@ -16,9 +16,12 @@ UnitSet maybe_touching(Floats dx, Floats dy, Floats reach) {
 // Sums of the pushes that each unit gets, (x, y), in one part or in two halves of the other units.
 class Pushes {
    public:
-    explicit Pushes(int count) : half_(count > 32 ? (count + 1) / 2 : Units::kMost) {
+    explicit Pushes(int count) : half_(count > 32 ? (count + 1) / 2 : Units::kMost) {}
+    void clear(int count) {
         for (int part = 0; part < (count > 32 ? 2 : 1); ++part)
-            for (auto* sums : {&x_[part], &y_[part]}) std::fill_n(sums->begin(), count, 0.0f);
+            for (auto* sums : {&x_[part], &y_[part]})
+                for (int lane = 0; lane < count; lane += kLanes)
+                    store(&(*sums)[static_cast<std::size_t>(lane)], Floats{});
     }
     void add(const Units& units, int i, int j) {
         const auto a = static_cast<std::size_t>(i), b = static_cast<std::size_t>(j);
@@ -102,6 +105,7 @@ void push_apart(Units& units) {
     const auto push = [&](int i, int j) {
         const UnitSet pair = only_unit(i) | only_unit(j);
         if ((units.alive & pair) != pair) return;
+        if (pushed == 0) pushes.clear(units.count);
         pushes.add(units, i, j);
         pushed |= pair;
     };

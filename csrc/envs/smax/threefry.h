@@ -8,21 +8,25 @@
 
 namespace pyqmix::threefry {
 
-struct Key {
-    std::uint32_t high = 0, low = 0;
+// A word is a std::uint32_t, or a vector of them, whose lanes are keys of their own.
+template <typename Word>
+struct KeyOf {
+    Word high{}, low{};
 
-    bool operator==(const Key&) const = default;
+    bool operator==(const KeyOf&) const = default;
 };
+using Key = KeyOf<std::uint32_t>;
 
 // The 20 rounds on the counter (high, low).
-PYQMIX_OWN_CODE Key encrypt(Key key, std::uint32_t high, std::uint32_t low) {
+template <typename Word>
+PYQMIX_OWN_CODE KeyOf<Word> encrypt(KeyOf<Word> key, Word high, Word low) {
     constexpr int kRotations[2][4] = {{13, 15, 26, 6}, {17, 29, 16, 24}};
-    const std::uint32_t keys[3] = {key.high, key.low, key.high ^ key.low ^ 0x1bd11bdau};
-    std::uint32_t x = high + keys[0], y = low + keys[1];
+    const Word keys[3] = {key.high, key.low, key.high ^ key.low ^ 0x1bd11bdau};
+    Word x = high + keys[0], y = low + keys[1];
     for (unsigned group = 0; group < 5; ++group) {
         for (const int rotation : kRotations[group % 2]) {
             x += y;
-            y = std::rotl(y, rotation) ^ x;
+            y = (y << rotation | y >> (32 - rotation)) ^ x;
         }
         x += keys[(group + 1) % 3];
         y += keys[(group + 2) % 3] + group + 1;
@@ -31,11 +35,11 @@ PYQMIX_OWN_CODE Key encrypt(Key key, std::uint32_t high, std::uint32_t low) {
 }
 
 // jax.random.split(key, n)[index], whatever n is.
-PYQMIX_OWN_CODE Key split(Key key, std::uint32_t index) { return encrypt(key, 0, index); }
+PYQMIX_OWN_CODE Key split(Key key, std::uint32_t index) { return encrypt(key, 0u, index); }
 
 // Element `index` of jax.random.bits(key, shape, uint32), flattened.
 PYQMIX_OWN_CODE std::uint32_t bits(Key key, std::uint32_t index = 0) {
-    const Key block = encrypt(key, 0, index);
+    const Key block = encrypt(key, 0u, index);
     return block.high ^ block.low;
 }
 
