@@ -66,7 +66,7 @@ _HOMES = {
     "register_mixer": "pyqmix.nn",
     "train": "pyqmix.run.trainer",
 }
-_PACKAGES = ("base", "config", "envs", "learn", "nn", "ops", "play", "replay", "run")
+_PACKAGES = ("base", "config", "envs", "figures", "learn", "nn", "ops", "play", "replay", "run")
 
 
 def __getattr__(name: str) -> Any:

@@ -11,7 +11,7 @@ import json
 import math
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +102,19 @@ def require_file(path: Path) -> None:
         ConfigError: it is absent, or something else.
     """
     _require(path, stat.S_IFREG, "a regular file")
+
+
+def texts_in(value: object) -> Iterator[str]:
+    """Give every text in a value that JSON can hold, keys included."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, each in value.items():
+            yield str(key)
+            yield from texts_in(each)
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from texts_in(each)
 
 
 def _require(path: Path, kind: int, expected: str) -> None:

@@ -9,14 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.sealed import KEY, is_intact
-from pyqmix.base.untrusted import read_json
+from pyqmix.base.sealed import read_object
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
-from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values, texts_in
+from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
 from pyqmix.envs import FAMILIES
-
-LARGEST = 1 << 24  # bytes of a config.json, whose payoffs may be many
-LONGEST_TEXT = 4_096  # as long as a path can be
 
 
 def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) -> dict[str, Any]:
@@ -44,26 +40,6 @@ def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) 
     for option, name in named.items():
         require_known(path.parent, option, name)
     require_trusted_values(path.parent, values, trust)
-    return values
-
-
-def read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a run's config.json, of which nothing is checked but the checksum, if it has one.
-
-    Raises:
-        ConfigError: the file is absent, damaged, or not such a file.
-    """
-    values = read_json(path, LARGEST, "the options of a run")
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected the options of a run, got {type(values).__name__}")
-    if any(len(text) > LONGEST_TEXT for text in texts_in(values)):
-        raise ConfigError(f"{path}: expected text of at most {LONGEST_TEXT:,} characters in the options of a run")
-    if KEY in values and not is_intact(values):
-        raise ConfigError(
-            f"{path}: the checksum is wrong: the file is damaged or was edited; without its line {KEY!r} it "
-            "is used as it is"
-        )
-    values.pop(KEY, None)
     return values
 
 

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import option_names
+from pyqmix.base.untrusted import texts_in
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import REGISTRIES
 from pyqmix.envs import env_family
@@ -90,19 +91,6 @@ _PASS = "pass --trust (in Python trust=True) if you trust this folder"
 def _advice(option: str, name: str) -> str:
     in_python = "" if option == "task" else f", in Python {option}=..."
     return f"{_PASS}, or name the {option} yourself (--{option} {shlex.quote(name)}{in_python})"
-
-
-def texts_in(value: object) -> Iterator[str]:
-    """Give every text in a value that JSON can hold, keys included."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        for key, each in value.items():
-            yield str(key)
-            yield from texts_in(each)
-    elif isinstance(value, (list, tuple)):
-        for each in value:
-            yield from texts_in(each)
 
 
 def _trusts(trust: Trust, name: str) -> bool:

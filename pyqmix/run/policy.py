@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import check_values, require_number
+from pyqmix.base.sealed import read_object
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import refer, require_known
-from pyqmix.config.saved import read_object
 from pyqmix.config.trust import Trust, require_plain, require_trusted_name
 from pyqmix.nn import Agent, make_agent
 from pyqmix.play.rollout import epsilon_greedy

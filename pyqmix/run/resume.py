@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.sealed import read_object
 from pyqmix.config import Config
-from pyqmix.config.saved import read_object
 from pyqmix.run import checkpoint, metrics, state
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.manifest import Manifest

@@ -19,6 +19,8 @@ LEVELS = (
     {"play", "learn"},
     {"methods"},
     {"run"},
+    {"figures"},
+    {"sweep"},
     {"cli", "presets"},
 )
 PACKAGE = Path(pyqmix.__file__).parent
