@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.sealed import read_object
 from pyqmix.base.untrusted import read_json
+from pyqmix.figures.sacred import is_sacred, read_sacred
 from pyqmix.run.metrics import Metrics, read_metrics
 
 CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
@@ -24,18 +24,27 @@ class Run:
         options: the content of its config.json, unchecked; a run of an older version may lack some.
         metrics: the lines of its metrics.csv; none where the run has not written one yet.
         summary: the content of its summary.json; None where the run has not ended.
+        source: the program that trained it: pyqmix, or EPyMARL with sacred's files.
     """
 
     folder: Path
     options: dict[str, Any]
     metrics: list[Metrics]
     summary: dict[str, Any] | None
+    source: str = "pyqmix"
+
+    @property
+    def task(self) -> str:
+        """Environment and task, as people read them."""
+        names = (self.options.get("env"), self.options.get("task"))
+        return readable(" ".join(str(name) for name in names if name is not None))
 
 
 def read_run(folder: Path) -> Run:
     """Read a run's options, metrics and summary. Nothing is imported by a name in them.
 
-    The run may be going on: its metrics are read up to the last whole line.
+    The run may be going on: its metrics are read up to the last whole line. A folder of sacred's, which EPyMARL
+    writes, is read too: its metrics are the greedy evaluations.
 
     Args:
         folder: the run's.
@@ -43,6 +52,8 @@ def read_run(folder: Path) -> Run:
     Raises:
         ConfigError: the folder is no run's, or a file in it is damaged; the message names it.
     """
+    if is_sacred(folder):
+        return Run(folder, *read_sacred(folder), None, "EPyMARL")
     options = read_object(folder / CONFIG)
     metrics = read_metrics(folder) if (folder / METRICS).exists() else []
     return Run(folder, options, metrics, _summary(folder / SUMMARY))
@@ -53,19 +64,22 @@ def is_run(folder: Path) -> bool:
     return (folder / CONFIG).is_file()
 
 
-def find_runs(folders: Sequence[Path]) -> list[Path]:
-    """Replace each folder that is not a run's by the runs below it, in the order of their paths.
+def find_runs(folder: Path) -> list[Path]:
+    """Return a folder that is a run's, or else the runs below it, in the order of their paths.
 
     Raises:
-        ConfigError: a folder is absent, or holds no run.
+        ConfigError: it is absent, or holds no run.
     """
-    found: list[Path] = []
-    for folder in folders:
-        below = [folder] if is_run(folder) else sorted(path.parent for path in folder.rglob(CONFIG))
-        if not below:
-            raise ConfigError(f"{folder}: expected the folder of a run, or one with runs below it")
-        found += [path for path in below if path not in found]
-    return found
+    below = [folder] if is_run(folder) else sorted(path.parent for path in folder.rglob(CONFIG))
+    if not below:
+        raise ConfigError(f"{folder}: expected the folder of a run, or one with runs below it")
+    return below
+
+
+def readable(text: str, most: int = 80) -> str:
+    """Make one short line of text that may come from anyone: it goes to a terminal."""
+    line = "".join(x if x.isprintable() else "\N{REPLACEMENT CHARACTER}" for x in text[: most + 1])
+    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _summary(path: Path) -> dict[str, Any] | None:

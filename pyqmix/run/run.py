@@ -22,6 +22,7 @@ from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.batch_memory import BatchMemory
 from pyqmix.run import resume, state
+from pyqmix.run.curve import plot_curve
 from pyqmix.run.display import Display
 from pyqmix.run.files import RunFiles
 from pyqmix.run.folder import RunFolder
@@ -29,7 +30,6 @@ from pyqmix.run.init_from import init_from
 from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
-from pyqmix.run.plots import plot_curves
 from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
@@ -183,7 +183,7 @@ class Run:
         summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        plot_curves([(path.name, log.history())], path / "curve.png", title)
+        plot_curve(log.history(), path / "curve.png", title)
         self.display.message(self.files.saver.describe(wall))
         for line in goodbye(summary, self.evaluation, self.folder.name):
             self.display.message(line)

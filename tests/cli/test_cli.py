@@ -13,7 +13,7 @@ from run_files import forge
 
 from pyqmix import Config, __version__
 from pyqmix.base.free_memory import Free
-from pyqmix.cli import evaluate, plot, train
+from pyqmix.cli import evaluate, train
 from pyqmix.config import from_preset
 from pyqmix.play.evaluator import Evaluation
 
@@ -345,26 +345,6 @@ def test_eval_draws_the_checkpoint_that_it_has_evaluated(call, damaged, monkeypa
 def test_eval_of_damaged_weights(refused, damaged):
     (damaged[1] / "weights.safetensors").write_bytes(b"x")
     refused(evaluate.main, ["run"], "weights.safetensors: ", program="pyqmix-eval")
-
-
-@pytest.mark.parametrize("out", ["curves.png", "curves", "curves.dat"])
-def test_plot_writes_a_png(call, tiny_run, tmp_path, out):
-    outcome = call(plot.main, tiny_run, tiny_run, "--out", out)
-    assert (outcome.code, outcome.out, outcome.err) == (0, f"{out}\n", "")
-    assert (tmp_path / out).read_bytes().startswith(b"\x89PNG")
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ([], ["at least one run directory"]),
-        (["nowhere"], ["nowhere/metrics.csv: expected the metrics of a run"]),
-        (["run", "--out", "nowhere/x.png"], ["nowhere/x.png"]),
-        (["run", "--ot", "x.png"], ["unknown option '--ot'; did you mean --out"]),
-    ],
-)
-def test_plot_refuses(refused, damaged, arguments, words):
-    refused(plot.main, arguments, *words, program="pyqmix-plot")
 
 
 @pytest.mark.parametrize(

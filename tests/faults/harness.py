@@ -29,8 +29,8 @@ import pyqmix.cli.evaluate
 import pyqmix.cli.train
 import pyqmix.play.evaluator
 import pyqmix.run.run
+from pyqmix.run.curve import plot_curve
 from pyqmix.run.metrics import Metrics
-from pyqmix.run.plots import plot_curves
 
 COMMANDS = {"pyqmix-train": pyqmix.cli.train.main, "pyqmix-eval": pyqmix.cli.evaluate.main}
 PATIENCE = 120.0  # seconds after which a command counts as hanging
@@ -55,7 +55,7 @@ def warm() -> None:
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports torch._dynamo
     with folder() as work:
-        plot_curves([("warm", [Metrics(1, 1, 1, 1.0)])], work / "curve.png", "warm")
+        plot_curve([Metrics(1, 1, 1, 1.0)], work / "curve.png", "warm")
 
 
 def warm_workers() -> None:
@@ -160,7 +160,7 @@ def start(
 
 def light() -> None:
     """Leave out the curve and the interval of the last line, which take most of a tiny run's time."""
-    pyqmix.run.run.plot_curves = lambda curves, path, title: path.write_bytes(b"curve")
+    pyqmix.run.run.plot_curve = lambda history, path, title: path.write_bytes(b"curve")
     pyqmix.play.evaluator.Evaluation.interval = lambda self: (0.0, 0.0)
 
 

@@ -53,10 +53,11 @@ def test_no_run_is_refused(tmp_path):
 
 def test_a_folder_of_runs_is_expanded(folder, tmp_path):
     other = shutil.copytree(folder, tmp_path / "deep" / "er" / "other")
-    assert find_runs([tmp_path, folder]) == [other, folder]
+    assert find_runs(tmp_path) == [other, folder]
+    assert find_runs(folder) == [folder]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="empty: expected the folder of a run, or one with runs below it"):
-        find_runs([tmp_path / "empty"])
+        find_runs(tmp_path / "empty")
 
 
 def test_torch_is_not_imported():

@@ -22,8 +22,8 @@ from pyqmix.play.episodes import all_told
 from pyqmix.play.evaluator import Evaluation
 from pyqmix.play.rollout import Rollout
 from pyqmix.run import checkpoint
+from pyqmix.run.curve import draw_curve
 from pyqmix.run.metrics import Metrics, read_metrics
-from pyqmix.run.plots import draw_curves
 
 
 class Tracked(Duel):
@@ -112,7 +112,7 @@ def test_a_resumed_run_keeps_who_has_won(tiny_config, tmp_path, monkeypatch):
 def test_nothing_is_said_where_the_environment_does_not_tell(tiny_run):
     assert {m.eval_win_rate for m in read_metrics(tiny_run)} == {None}
     assert not [name for name in json.loads((tiny_run / "summary.json").read_text()) if "win" in name]
-    figure = draw_curves([("run", read_metrics(tiny_run))])
+    figure = draw_curve(read_metrics(tiny_run))
     assert [axes.get_ylabel() for axes in figure.axes] == ["greedy evaluation return"]
 
 
@@ -133,14 +133,13 @@ def test_wilsons_interval_is_the_published_one():
     assert wilson_interval(0.3, 50, 0.9)[0] > low
 
 
-def test_win_rates_have_a_panel_of_their_own(tiny_run):
+def test_win_rates_have_a_panel_of_their_own():
     ends, names = {0.0: (0.0, 0.3), 0.5: (0.2, 0.8), 1.0: (0.7, 1.0)}, ("", "_low", "_high")
     told = [{f"eval_win_rate{n}": x for n, x in zip(names, (r, *e), strict=True)} for r, e in ends.items()]
     history = [Metrics(k, k, k, 0.1, eval_return_mean=3.0, **each) for k, each in enumerate(told)]
     history.append(Metrics(9, 9, 9, 0.1))
-    wins, returns = draw_curves([("duel", history), ("other", read_metrics(tiny_run))]).axes
-    assert (len(wins.lines), len(wins.collections), len(returns.lines)) == (1, 1, 2)
-    assert wins.lines[0].get_color() == returns.lines[0].get_color() != returns.lines[1].get_color()
+    wins, returns = draw_curve(history).axes
+    assert (len(wins.lines), len(wins.collections), len(returns.lines)) == (1, 1, 1)
     assert list(wins.lines[0].get_ydata()) == list(ends)
     band = {(x, y) for x, y in wins.collections[0].get_paths()[0].vertices.tolist()}
     assert band == {(k, end) for k, pair in enumerate(ends.values()) for end in pair}
