@@ -42,8 +42,8 @@ class Options:
     metric: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of metrics.csv to compare. Default: the greedy win rate where all runs have one, else the greedy
     return."""
-    label: Annotated[tuple[str, ...], tyro.conf.arg(metavar="GROUP=NAME...")] = ()
-    """Names in place of the groups' own."""
+    label: Annotated[tuple[str, ...], tyro.conf.UseAppendAction, tyro.conf.arg(metavar="GROUP=NAME")] = ()
+    """Name in place of a group's own; may be repeated."""
     title: str = ""
     """Line above the figure."""
     performance_profile: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
@@ -125,14 +125,14 @@ def _read(folders: Sequence[str]) -> tuple[list[Run], list[str]]:
     for folder in folders:
         try:
             found = find_runs(Path(folder))
-        except ConfigError as error:
+        except (ConfigError, OSError) as error:
             complaints.append(str(error))
             continue
         for path in found:
             try:
                 if path not in [run.folder for run in runs]:
                     runs.append(read_run(path))
-            except ConfigError as error:
+            except (ConfigError, OSError) as error:
                 complaints.append(str(error))
     if not runs:
         raise ConfigError("; ".join(complaints))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -27,8 +28,9 @@ class Comparison:
         tasks: environments and tasks, likewise.
         series: the runs' values by task and group; a group need not have runs of every task.
         skipped: a sentence for each run that has no value of the metric.
-        notes: a sentence for each group whose label is cut, one for several tasks, and one for each group that is
-            compared up to an earlier step, because one of its runs is at least 5 % shorter than the longest one.
+        notes: a sentence for each group whose label is cut, one for several tasks, one for each group that is
+            compared up to an earlier step, because one of its runs is at least 5 % shorter than the longest one,
+            and one for each group with several runs of a seed, which are no independent samples.
     """
 
     metric: str
@@ -128,6 +130,9 @@ def _notes(
         if shortest < 0.95 * longest:
             run = min(series, key=lambda each: each.steps[-1]).run.folder
             yield f"{label} on {task}: compared up to step {shortest:,.0f} of {longest:,.0f}, where {run} ends"
+        seeds = Counter(str(each.run.options.get("seed")) for each in series)
+        if repeated := [seed for seed, count in seeds.items() if count > 1]:
+            yield f"{label} on {task}: the interval takes several runs of seed {repeated[0]} for independent ones"
 
 
 def _default_metric(runs: Sequence[Run]) -> str:

@@ -7,7 +7,6 @@ compared over the same steps; a run that has done them keeps its last value unti
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,6 +24,7 @@ from pyqmix.figures.statistics import (
 from pyqmix.figures.stored_run import Run
 
 POINTS = 101  # of a grid
+LARGEST = 1e100  # a value; the sum of many must be finite
 
 
 @dataclass(frozen=True)
@@ -45,12 +45,15 @@ class Series:
 
     @classmethod
     def of(cls, run: Run, metric: str) -> Series | None:
-        """Take the lines of a run that have a finite value; None where there are none."""
-        points = {m.steps: (m.wall_seconds, getattr(m, metric)) for m in run.metrics}
-        known = sorted((s, t, v) for s, (t, v) in points.items() if v is not None and _finite(t, v))
+        """Take the lines of a run that have a finite value, the last of each step; None where there are none."""
+        known = {
+            m.steps: (m.steps, m.wall_seconds, value)
+            for m in run.metrics
+            if (value := getattr(m, metric)) is not None and _usable(m.wall_seconds, value)
+        }
         if not known:
             return None
-        steps, seconds, values = np.array(known, np.float64).T
+        steps, seconds, values = np.array([known[step] for step in sorted(known)], np.float64).T
         return cls(run, steps, np.maximum.accumulate(seconds), values)
 
     def until(self, steps: float) -> Series:
@@ -130,5 +133,5 @@ def _curve(x: Array, strata: Sequence[Array]) -> Curve:
     return Curve(x, centre, low, high)
 
 
-def _finite(*numbers: float) -> bool:
-    return all(map(math.isfinite, numbers))
+def _usable(*numbers: float) -> bool:
+    return all(abs(number) < LARGEST for number in numbers)  # False for NaN, too

@@ -88,7 +88,7 @@ def draw(
 
 
 def _figure(comparison: Comparison, title: str, profile: bool, improvements: bool) -> Figure:
-    _require_drawable(comparison)
+    _require_drawable(comparison, improvements)
     extra = [draw for wanted, draw in ((profile, _draw_profile), (improvements, _draw_improvements)) if wanted]
     per_row = 1 if len(comparison.tasks) <= 3 else 2  # tasks
     rows = -(-len(comparison.tasks) // per_row)
@@ -112,12 +112,14 @@ def _figure(comparison: Comparison, title: str, profile: bool, improvements: boo
     return figure
 
 
-def _require_drawable(comparison: Comparison) -> None:
+def _require_drawable(comparison: Comparison, improvements: bool) -> None:
     counts = (("groups", comparison.groups, MOST_GROUPS), ("tasks", comparison.tasks, MOST_TASKS))
     for name, found, most in counts:
         if len(found) > most:
             few = ", ".join(found[:3])
             raise ConfigError(f"expected at most {most} {name} in a figure, got {len(found)}: {few}, …")
+    if improvements and len(comparison.groups) < 2:
+        raise ConfigError(f"improvement: expected at least two groups, got {comparison.groups[0]!r} alone")
 
 
 def _look(comparison: Comparison, group: str) -> dict[str, Any]:
@@ -171,7 +173,7 @@ def _draw_profile(comparison: Comparison, axes: Axes) -> None:
 
 
 def _draw_improvements(comparison: Comparison, axes: Axes) -> None:
-    """Draw the probability that a run of one group is better than one of another, the best pairs on top."""
+    """Draw the probability that a run of one group ends better than a run of another."""
     scores = {group: comparison.scores(group) for group in comparison.groups}
     pairs = list(_pairs(comparison.groups))
     for place, (ours, other) in enumerate(pairs):

@@ -56,10 +56,10 @@ def test_over_wall_time_a_finished_run_keeps_its_value(make, tmp_path):
 
 
 def test_lines_without_a_finite_value_are_left_out(make):
-    (run,) = make(({5: float("nan"), 10: 1.0, 0: 3.0, 20: float("inf")}, {}))
+    (run,) = make(({5: float("nan"), 10: 1.0, 0: 3.0, 20: float("inf"), 30: -1e300}, {}))
     assert series(run).steps.tolist() == [0, 10]
     assert series(run).seconds.tolist() == [0, 0.01]
-    assert series(run, "loss").values.tolist() == [0.5] * 4
+    assert series(run, "loss").values.tolist() == [0.5] * 5
     assert series(run, "eval_win_rate") is None
 
 
@@ -76,10 +76,17 @@ def test_win_rates_are_compared_where_all_runs_have_one(make):
 
 
 def test_different_lengths_are_told(make):
-    short, nearly, long = make(({0: 0.0, 90: 1.0}, {}), ({0: 0.0, 97: 1.0}, {}), ({0: 0.0, 100: 1.0}, {}))
+    short, nearly, long = make(*(({0: 0.0, end: 1.0}, {"seed": end}) for end in (90, 97, 100)))
     assert arrange([nearly, long]).notes == []
     (note,) = arrange([nearly, long, short]).notes
     assert note == f"qmix on lbf 8x8: compared up to step 90 of 100, where {short.folder} ends"
+
+
+def test_runs_of_one_seed_are_told(make):
+    runs = make(*(({0: 0.0}, {"seed": seed}) for seed in (0, 1, 0)))
+    assert arrange(runs).notes == [
+        "qmix on lbf 8x8: the interval takes several runs of seed 0 for independent ones",
+    ]
 
 
 def test_a_table_has_a_row_for_each_group_and_task(make):

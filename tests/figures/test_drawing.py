@@ -61,6 +61,8 @@ def test_profile_and_improvement_are_drawn_on_request(drawn, runs):
     assert list(better.lines[0].get_xdata()) == [1, 1]
     *_, profile = drawn(runs, profile=True, metric="eval_return_mean").axes
     assert profile.get_xlabel() == "final normalised greedy return τ"
+    with pytest.raises(ConfigError, match="improvement: expected at least two groups, got 'vdn' alone"):
+        drawn(runs[-1:], improvements=True)
     with pytest.raises(ConfigError, match="expected a task of which every group has runs"):
         drawn([runs[0], runs[-1]], profile=True)
 

@@ -1385,4 +1385,29 @@ MUTANTS = (
         "if counts.episodes < config.batch_size:", "if counts.episodes < 0:",
         f"{T}run/test_idle_notes.py -k do_nothing",
     ),
+    Mutant(
+        "a quarter of the runs is not what the interquartile mean cuts", "pyqmix/figures/statistics.py",
+        "cut = count // 4", "cut = (count + 3) // 5", f"{T}figures/test_statistics.py",
+    ),
+    Mutant(
+        "a tie counts as an improvement", "pyqmix/figures/statistics.py", "0.5 * (difference == 0)",
+        "1.0 * (difference == 0)", f"{T}figures/test_statistics.py",
+    ),
+    Mutant(
+        "a group's curve goes on behind the end of one of its runs", "pyqmix/figures/curves.py",
+        "last = min(each.steps[-1] for each in series)", "last = max(each.steps[-1] for each in series)",
+        f"{T}figures/test_comparison.py -k interpolated",
+    ),
+    Mutant(
+        "runs are compared over wall time after different numbers of steps", "pyqmix/figures/curves.py",
+        "cut = [each.until(last) for each in series]", "cut = [*series]", f"{T}figures/test_comparison.py -k wall_time",
+    ),
+    Mutant(
+        "each seed is a group", "pyqmix/figures/grouping.py", '*("env", "task", "seed", "run_dir",',
+        '*("env", "task", "run_dir",', f"{T}figures/test_grouping.py",
+    ),
+    Mutant(
+        "a run that was left out does not change the exit code", "pyqmix/cli/plot.py", "if complaints:",
+        "if not complaints:", f"{T}cli/test_plot.py -k broken",
+    ),
 )  # fmt: skip
