@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -129,20 +130,18 @@ def _look(comparison: Comparison, group: str) -> dict[str, Any]:
 
 
 def _draw_task(comparison: Comparison, task: str, left: Axes, right: Axes) -> None:
-    longest = 0.0
-    for group in comparison.groups:
-        if series := comparison.series.get((task, group)):
-            curve = over_seconds(series)
-            longest = max(longest, curve.x[-1])
-            _draw_curve(left, over_steps(series), _look(comparison, group))
-            _draw_curve(right, curve, _look(comparison, group))
-    unit, seconds = next((n, s) for n, s in (("h", 3600), ("min", 60), ("s", 1)) if longest >= 3 * s or s == 1)
+    found = {group: series for group in comparison.groups if (series := comparison.series.get((task, group)))}
+    over_time = {group: over_seconds(series) for group, series in found.items()}
+    unit, seconds = _unit(max(curve.x[-1] for curve in over_time.values()))
+    for group, series in found.items():
+        _draw_curve(left, over_steps(series), _look(comparison, group))
+        in_units = replace(over_time[group], x=over_time[group].x / seconds)
+        _draw_curve(right, in_units, _look(comparison, group))
     left.set(xlabel="environment steps", ylabel=comparison.measure)
     right.set(xlabel=f"wall time ({unit})")
     left.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _steps(x)))
-    right.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x / seconds:g}"))
-    right.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 1.5, 2, 3, 5, 6, 10]))
-    left.xaxis.set_major_locator(MaxNLocator(5))
+    for axes in (left, right):
+        axes.xaxis.set_major_locator(MaxNLocator(5))
     left.set_title(task, loc="left")
     if comparison.metric == WIN_RATE:
         left.set_ylim(-0.03, 1.03)
@@ -169,7 +168,7 @@ def _draw_profile(comparison: Comparison, axes: Axes) -> None:
         _draw_curve(axes, Curve(thresholds, profile, low, high), _look(comparison, group))
     measure = f"{'normalised ' if comparison.is_normalised else ''}{comparison.measure}"
     axes.set(xlabel=f"final {measure} τ", ylabel="share of runs above τ", ylim=(-0.03, 1.03))
-    axes.set_title("performance profile", loc="left")
+    axes.set_title(f"performance profile{_of_tasks(comparison)}", loc="left")
 
 
 def _draw_improvements(comparison: Comparison, axes: Axes) -> None:
@@ -189,12 +188,25 @@ def _draw_improvements(comparison: Comparison, axes: Axes) -> None:
         xlim=(-0.02, 1.02), ylim=(middle + half, middle - half), xlabel="probability that the first is better"
     )
     axes.grid(axis="y", visible=False)
-    axes.set_title("probability of improvement", loc="left")
+    axes.set_title(f"probability of improvement{_of_tasks(comparison)}", loc="left")
+
+
+def _of_tasks(comparison: Comparison) -> str:
+    """Tell of how many tasks something is, where groups lack some."""
+    shared, every = len(comparison.shared_tasks), len(comparison.tasks)
+    return "" if shared == every else f", {shared} of {every} tasks"
 
 
 def _pairs(groups: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Pair all groups with each other; more than four only with the first one."""
     return itertools.combinations(groups, 2) if len(groups) <= 4 else ((groups[0], x) for x in groups[1:])
+
+
+def _unit(longest: float) -> tuple[str, int]:
+    """Return the unit of wall times, and its seconds, for at least three of it."""
+    return next(
+        (name, size) for name, size in (("h", 3600), ("min", 60), ("s", 1)) if longest >= 3 * size or size == 1
+    )
 
 
 def _steps(x: float) -> str:

@@ -49,6 +49,7 @@ def test_each_task_has_panels_over_steps_and_wall_time(drawn, runs):
         assert axes.lines[0].get_color() != axes.lines[1].get_color()
         assert axes.lines[0].get_linestyle() != axes.lines[1].get_linestyle()
         assert axes.lines[0].get_ydata()[-1] == pytest.approx(0.8)
+    assert [axes.lines[0].get_xdata()[-1] for axes in (steps, wall)] == [4_000_000, 4]
 
 
 def test_profile_and_improvement_are_drawn_on_request(drawn, runs):
@@ -59,6 +60,8 @@ def test_profile_and_improvement_are_drawn_on_request(drawn, runs):
     assert [line.get_ydata()[[0, 100, -1]].tolist() for line in profile.lines] == [[1, 1, 0], [1, 0, 0]]
     assert [label.get_text() for label in better.get_yticklabels()] == ["qmix$_x$ > vdn"]
     assert list(better.lines[0].get_xdata()) == [1, 1]
+    *_, profile = drawn(runs[:5], profile=True).axes
+    assert profile.get_title("left") == "performance profile, 1 of 2 tasks"
     *_, profile = drawn(runs, profile=True, metric="eval_return_mean").axes
     assert profile.get_xlabel() == "final normalised greedy return τ"
     with pytest.raises(ConfigError, match="improvement: expected at least two groups, got 'vdn' alone"):
