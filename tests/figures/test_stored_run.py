@@ -60,6 +60,9 @@ def test_a_folder_of_runs_is_expanded(folder, tmp_path):
         find_runs(tmp_path / "empty")
 
 
-def test_torch_is_not_imported():
-    program = "import sys, pyqmix.figures; sys.exit('torch' in sys.modules)"
+@pytest.mark.parametrize(
+    ("module", "absent"), [("pyqmix.figures.tables", ["torch", "matplotlib"]), ("pyqmix.cli.plot", ["numpy"])]
+)
+def test_what_is_not_needed_is_not_imported(module, absent):
+    program = f"import sys, {module}; sys.exit(not sys.modules.keys().isdisjoint({absent}))"
     assert subprocess.run([sys.executable, "-P", "-c", program], cwd="/", check=False).returncode == 0
