@@ -5,7 +5,7 @@ from matplotlib.figure import Figure
 from plotted_runs import write_run
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.figures import compare, read_run
+from pyqmix.figures import compare, curves, read_run
 from pyqmix.figures.drawing import MOST_GROUPS
 
 
@@ -20,6 +20,11 @@ def runs(tmp_path_factory):
                 options = {"seconds": {0: 0, 4_000_000: 14_400}, "task": task, "mixer": mixer, "seed": seed}
                 runs.append(read_run(write_run(folder / name, points, **options)))
     return runs
+
+
+@pytest.fixture(autouse=True)
+def _few_points(monkeypatch):
+    monkeypatch.setattr(curves, "POINTS", 11)
 
 
 @pytest.fixture
