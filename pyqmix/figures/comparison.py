@@ -136,6 +136,6 @@ def _notes(
 
 
 def _default_metric(runs: Sequence[Run]) -> str:
-    evaluated = [run for run in runs if Series.of(run, RETURN) is not None]
-    won = [run for run in runs if Series.of(run, WIN_RATE) is not None]
-    return WIN_RATE if evaluated and len(won) >= len(evaluated) else RETURN
+    won = [Series.of(run, WIN_RATE) is not None for run in runs]
+    evaluated = [has or Series.of(run, RETURN) is not None for run, has in zip(runs, won, strict=True)]
+    return WIN_RATE if any(won) and won == evaluated else RETURN
