@@ -1,33 +1,30 @@
-"""Progress of a run on the screen: a live line on a terminal, plain lines elsewhere."""
+"""Progress of a run on the screen: live rows on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
-import time
+import textwrap
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TextIO, cast
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, Task, TextColumn, TimeRemainingColumn
-from rich.table import Column
-from rich.text import Text
 
 from pyqmix.base.output import Steady
+from pyqmix.run.columns import GAP, cells, clock, counts
+from pyqmix.run.live import LiveRows
 from pyqmix.run.metrics import Metrics
+from pyqmix.run.status import Status
 
-
-class _Numbers(TextColumn):
-    """Gives way where the terminal is narrow, so that the other columns stay whole."""
-
-    def render(self, task: Task) -> Text:
-        """Return the text, on one line."""
-        text = super().render(task)
-        text.no_wrap, text.overflow = True, "ellipsis"
-        return text
+INDENT = "  "
 
 
 class Display:
     """Shows progress and messages; a context manager.
+
+    On a terminal live rows stand below the messages and are gone after the end. Where output is no terminal, or
+    ``TERM`` is ``dumb``, each line of the metrics becomes a line of text.
 
     A reader of standard output that goes away, as in ``pyqmix-train | head``, ends the display and not the run.
 
@@ -39,77 +36,67 @@ class Display:
 
     def __init__(self, total_steps: int, console: Console | None = None, quiet: bool = False) -> None:
         self._console = console or _console(quiet)
-        self._progress: Progress | None = None
-        self._total = total_steps
-        self._evaluated: tuple[float | None, float | None] = None, None
-        self._began = time.monotonic()
-        self._first_steps: int | None = None
-        if self._console.is_terminal and not quiet:
-            self._progress = Progress(
-                TextColumn("[bold]{task.completed:,.0f}[/]/{task.total:,.0f} steps"),
-                BarColumn(bar_width=min(20, max(1, (self._console.width - 30) // 6))),
-                _Numbers("{task.fields[text]}", table_column=Column()),
-                TimeRemainingColumn(),
-                console=self._console,
-            )
-            self._task = self._progress.add_task("train", total=total_steps, text="")
+        self._status = Status(total_steps)
+        is_live = self._console.is_terminal and self._console.is_interactive and not quiet
+        self._live = LiveRows(self._console, self._status) if is_live else None
 
     def __enter__(self) -> Display:
-        if self._progress is not None:
-            self._progress.start()
+        if self._live is not None:
+            self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._progress is not None:
-            self._progress.stop()
+        self.end()
+
+    def end(self) -> None:
+        """Remove the live rows; later messages stand where they were."""
+        if self._live is not None:
+            self._live.stop()
 
     def message(self, text: str) -> None:
         """Write a line that stays."""
         self._console.print(text, markup=False)
 
+    def table(self, rows: Mapping[str, str]) -> None:
+        """Write names with their values below each other; on a terminal a long value goes on below itself."""
+        indent = len(INDENT) + max(map(len, rows), default=0) + len(GAP)
+        room = max(20, self._console.width - indent) if self._console.is_terminal else sys.maxsize
+        for name, value in rows.items():
+            lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
+            self.message(f"{INDENT}{name}".ljust(indent) + f"\n{'':{indent}}".join(lines))
+
+    def notice(self, text: str) -> bool:
+        """Write a line to the terminal's standard error soon, from a signal handler.
+
+        Returns:
+            False where no live rows are in its way: the caller can write it at once.
+        """
+        if self._live is None or not self._live.is_started or not os.isatty(2):
+            return False
+        self._live.notice(text)
+        return True
+
+    def go_on(self, history: Iterable[Metrics]) -> None:
+        """Take the metrics of a resumed run's earlier parts, without a line for each."""
+        self._status.go_on(history)
+
     def steps(self, steps: int) -> None:
         """Move the bar."""
-        if self._progress is not None:
-            self._progress.update(self._task, completed=min(steps, self._total))
+        self._status.move(steps)
 
     def metrics(self, metrics: Metrics) -> None:
         """Show the newest numbers."""
-        if metrics.eval_return_mean is not None:
-            self._evaluated = metrics.eval_win_rate, metrics.eval_return_mean
-        if self._first_steps is None:
-            self._first_steps = metrics.steps
-        text = self._text(metrics)
-        if self._progress is not None:
-            self._progress.update(self._task, completed=min(metrics.steps, self._total), text=text)
-        else:
-            self.message(f"{metrics.steps:>9,}/{self._total:,} steps  {text}  {self._time_left(metrics.steps)}")
-
-    def _time_left(self, steps: int) -> str:
-        done = steps - (self._first_steps or 0)
-        if done <= 0:
-            return "left --"
-        seconds = (time.monotonic() - self._began) / done * max(0, self._total - steps)
-        return f"left {int(seconds // 60)}:{int(seconds % 60):02d}"
-
-    def _text(self, m: Metrics) -> str:
-        """Write the numbers, the most important first, because a narrow terminal cuts the rest."""
-        win_rate, eval_return = self._evaluated
-        numbers = (
-            ("won {:.0f} %", None if win_rate is None else 100 * win_rate),
-            ("eval {:.3f}", eval_return),
-            ("return {:.2f}", m.train_return),
-            ("episodes {:,}", m.episodes),
-            ("eps {:.2f}", m.epsilon),
-            ("loss {:.4f}", m.loss),
-            ("Q {:.2f}", m.q_mean),
-            ("{:,.0f} steps/s", m.env_steps_per_second),
-            ("{:.4f} updates/step", m.updates_per_env_step),
-        )
-        return "  ".join(form.format(value) for form, value in numbers if value is not None)
+        self._status.take(metrics)
+        if self._live is None:
+            left = f"left {clock(self._status.seconds_left()):>8}"
+            numbers = [cell.padded() for cell in cells(metrics, self._status.evaluated)]
+            self.message(GAP.join([counts(metrics.steps, self._status.total)[0], left, *numbers]))
 
 
 def _console(quiet: bool) -> Console:
     file = None if sys.stdout is None else cast(TextIO, Steady(sys.stdout))
-    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True)
+    is_forced = file is not None and not file.isatty()  # FORCE_COLOR makes a pipe a terminal, without a cursor
+    interactive = False if is_forced else None
+    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True, force_interactive=interactive)

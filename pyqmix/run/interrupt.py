@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
@@ -38,6 +38,7 @@ class Interrupt:
     Attributes:
         seen: whether a signal has come.
         exit_code: of a command that it ends; 0 before.
+        show: takes the line for stderr where something live is on the terminal; returns whether it has.
 
     Args:
         quiet: do not say on stderr that the run is about to end.
@@ -45,6 +46,7 @@ class Interrupt:
 
     def __init__(self, quiet: bool = False) -> None:
         self.seen, self.exit_code = False, 0
+        self.show: Callable[[str], bool] = lambda line: False
         self._quiet = quiet
         self._last = 0.0
         self._raises = self._is_due = False
@@ -105,7 +107,9 @@ class Interrupt:
             return
         line = (
             f"{name}: training ends after this round of episodes with a checkpoint; a second signal interrupts "
-            "the environment at once, also with a checkpoint\n"
+            "the environment at once, also with a checkpoint"
         )
+        if self.show(line):
+            return
         with suppress(OSError):  # of a closed stream
-            os.write(2, (("\n" if os.isatty(2) else "") + line).encode())
+            os.write(2, (("\n" if os.isatty(2) else "") + line + "\n").encode())

@@ -34,7 +34,7 @@ from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
 from pyqmix.run.state import Parts, Progress
-from pyqmix.run.summary import goodbye, summarise
+from pyqmix.run.summary import closing_rows, say_goodbye, summarise
 from pyqmix.run.window import Window
 
 
@@ -96,6 +96,7 @@ class Run:
             if found is not None:
                 history, pending = resume.history(found), resume.pending(found)
                 self.display.message(resume.restore(found, self.parts, ring_parts))
+                self.display.go_on(history)
         self.schedule = Schedule(config, progress.steps, pending)
         self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
         opened.callback(self.evaluator.close)
@@ -183,10 +184,11 @@ class Run:
         summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        plot_curve(log.history(), path / "curve.png", title)
-        self.display.message(self.files.saver.describe(wall))
-        for line in goodbye(summary, self.evaluation, self.folder.name):
-            self.display.message(line)
+        history = log.history()
+        plot_curve(history, path / "curve.png", title)
+        rows = closing_rows(summary, self.evaluation, history)
+        rows["checkpoints"] = self.files.saver.describe(wall)
+        say_goodbye(self.display, self.folder.name, summary, rows)
         return summary
 
     def rescue(self, error: BaseException) -> None:

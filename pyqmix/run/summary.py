@@ -1,8 +1,8 @@
-"""The result of a run: summary.json, and the last lines on the screen."""
+"""The result of a run: summary.json, and the rows of the last lines on the screen."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ import torch
 from pyqmix.base.build import build_info, versions
 from pyqmix.config import Config
 from pyqmix.play.evaluator import Evaluation
+from pyqmix.run.columns import clock
+from pyqmix.run.display import Display
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.state import Progress
 
@@ -50,23 +52,45 @@ def summarise(
     }
 
 
-def goodbye(summary: dict[str, Any], evaluation: Evaluation | None, folder: str) -> Iterator[str]:
-    """Write the last lines, with the interval of ``evaluation``, which this process made."""
-    how = "interrupted" if summary["interrupted"] else "done"
-    yield (
-        f"{how}: {summary['total_steps']:,} steps, {summary['episodes']:,} episodes, "
-        f"{summary['updates']:,} updates in {summary['wall_seconds']:.0f} s "
-        f"({summary['env_steps_per_second']:,.0f} steps/s with evaluation, at "
-        f"{summary['updates_per_env_step']:.4f} updates/step)"
-    )
+def closing_rows(
+    summary: dict[str, Any], evaluation: Evaluation | None, history: Sequence[Metrics]
+) -> dict[str, str]:
+    """Write the results of a run, each with its name.
+
+    Args:
+        summary: of :func:`summarise`.
+        evaluation: the last one, if this process made it; gives the interval.
+        history: all lines of the metrics.
+    """
+    rows = {}
     if summary["eval_return_mean"] is not None:
         interval = " [{:.3f}, {:.3f}] 95 %".format(*evaluation.interval()) if evaluation else ""
-        yield (
-            f"greedy return over {summary['eval_episodes']} episodes: {summary['eval_return_mean']:.3f} "
-            f"(std {summary['eval_return_std']:.3f}){interval}"
-        )
+        over = f"over {summary['eval_episodes']} episodes"
+        rows["greedy return"] = f"{summary['eval_return_mean']:.3f}{interval} {over}"
     if _WINS[-1] in summary:
-        yield "win rate: {:.1f} % [{:.1f}, {:.1f}] 95 %".format(*(100 * summary[name] for name in _WINS))
-    yield f"files: {folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"
+        rows["win rate"] = "{:.1f} % [{:.1f}, {:.1f}] 95 %".format(*(100 * summary[name] for name in _WINS))
+    returns = {point.steps: point.eval_return_mean for point in history if point.eval_return_mean is not None}
+    if returns:
+        best = max(returns, key=returns.__getitem__)
+        rows["best return"] = f"{returns[best]:.3f} at step {best:,}"
+    speed = f"{summary['env_steps_per_second']:,.0f} steps/s with evaluation"
+    rows["played"] = f"{summary['episodes']:,} episodes, {speed}"
+    rows["learned"] = f"{summary['updates']:,} updates, {summary['updates_per_env_step']:.4f} updates/step"
+    return rows
+
+
+def say_goodbye(display: Display, folder: str, summary: dict[str, Any], rows: dict[str, str]) -> None:
+    """Write the closing lines, in place of the live rows.
+
+    Args:
+        display: ends.
+        folder: the run's, as the user may name it.
+        summary: of :func:`summarise`.
+        rows: of :func:`closing_rows`, and others.
+    """
+    display.end()
+    how = "interrupted" if summary["interrupted"] else "done"
+    display.message(f"{how}: {summary['total_steps']:,} steps in {clock(summary['wall_seconds'])}")
+    display.table({**rows, "files": f"{folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"})
     if summary["interrupted"]:
-        yield f"continue with: pyqmix-train --resume {folder}"
+        display.message(f"continue with: pyqmix-train --resume {folder}")

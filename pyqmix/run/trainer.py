@@ -116,6 +116,7 @@ def train(
 
 def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt: Interrupt) -> Result:
     with Display(config.total_steps, quiet=quiet) as display:
+        interrupt.show = display.notice
         found = choose(config, opened.path, which) if opened.resumed else None
         with interrupt.may_raise(), closing(Alarm(config)) as alarm:
             with alarm:
