@@ -23,29 +23,44 @@ SHORTEST_BAR, ROOMY_BAR = 4, 8
 TIME_WIDTH = len("left 1:02:33")
 
 
-class Rows:
-    """A renderable of the run's status, which takes at most three rows and never more than a row's width.
+# A row that meets a terminal that has just become narrower is cropped, not wrapped. rich has no name for these two
+# sequences, and only asks whether a segment has a control code.
+WRAP_OFF, WRAP_ON = (Segment(f"\x1b[?7{end}", None, [(ControlType.HOME,)]) for end in "lh")
 
-    Attributes:
-        lengths: of the rows that were drawn last.
+
+class Rows:
+    """A renderable of the run's status: at most three rows, none longer than the terminal's width.
 
     Args:
-        status: is read at each refresh.
+        status: is read by :meth:`draw`.
     """
 
     def __init__(self, status: Status) -> None:
         self._status = status
-        self.lengths: list[int] = []
+        self._lines: list[list[Segment]] = []
+
+    @property
+    def lengths(self) -> list[int]:
+        """Those of the rows that were drawn last."""
+        return [Segment.get_line_length(line) for line in self._lines]
+
+    def draw(self, console: Console) -> None:
+        """Draw the rows for the console's present size."""
+        size = None
+        while size != console.size:  # it may change meanwhile
+            size = console.size
+            width, is_utf = min(size.width - MARGIN, WIDEST), console.encoding.startswith("utf")
+            has_curve = size.height > 5 and is_utf and bool(self._status.returns)
+            numbers = _numbers(self._status, width) if size.height > 2 else []
+            options = console.options.update(width=max(1, width), no_wrap=True)
+            rows = Group(_progress(self._status, width, has_curve), *numbers)
+            self._lines = console.render_lines(rows, options, pad=False)
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        width, height = min(options.max_width - MARGIN, WIDEST), options.size.height
-        has_curve = height > 5 and not options.ascii_only and bool(self._status.returns)
-        rows = [_progress(self._status, width, has_curve), *([] if height < 3 else _numbers(self._status, width))]
-        lines = console.render_lines(Group(*rows), options.update(width=max(1, width), no_wrap=True), pad=False)
-        self.lengths = [Segment.get_line_length(line) for line in lines]
-        for line in lines:
-            yield from line
-            yield Segment.line()
+        yield WRAP_OFF
+        for index, line in enumerate(self._lines):
+            yield from [Segment.line(), *line] if index else line
+        yield WRAP_ON
 
 
 class LiveRows(Live):
@@ -58,7 +73,6 @@ class LiveRows(Live):
 
     def __init__(self, console: Console, status: Status) -> None:
         self._rows, self._notices = Rows(status), deque[str]()
-        self._drawn_width = console.width
         super().__init__(
             self._rows, console=console, transient=True, refresh_per_second=4, redirect_stderr=os.isatty(2)
         )
@@ -69,19 +83,18 @@ class LiveRows(Live):
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
         """Put the rows below what is printed, in place of those that were drawn before."""
-        above: list[ConsoleRenderable] = [self._erase_wrapped()]
+        before = self._rows.lengths
+        self._rows.draw(self.console)
+        above: list[ConsoleRenderable] = [_erase_wrapped(before, self.console.width)]
         while self._notices:
             above.append(Text(self._notices.popleft()))
         return super().process_renderables([*above, *renderables])
 
-    def _erase_wrapped(self) -> Control:
-        """Erase what rich does not know of: a terminal that became narrower has wrapped the rows."""
-        width, before = max(1, self.console.width), self._drawn_width
-        self._drawn_width = width
-        if width >= before:
-            return Control()
-        more = sum((length - 1) // width for length in self._rows.lengths if length > 0)
-        return Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
+
+def _erase_wrapped(lengths: list[int], width: int) -> Control:
+    """Erase what rich does not know of: rows that the terminal has wrapped when it became narrower."""
+    more = sum((length - 1) // width for length in lengths if length > width)
+    return Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
 
 
 def _progress(status: Status, width: int, has_curve: bool) -> RenderableType:
