@@ -27,13 +27,13 @@ class Cell(NamedTuple):
     width: int
 
     @property
-    def length(self) -> int:
-        """Characters that it takes where no place is kept free."""
-        return len(self.before) + len(self.value) + len(self.after)
+    def text(self) -> str:
+        """The number with its name."""
+        return self.before + self.value + self.after
 
-    def padded(self) -> str:
-        """Write the number with its name, as long as on other lines."""
-        return f"{self.before}{self.value:>{self.width}}{self.after}"
+    def padded(self) -> Cell:
+        """Return the cell as long as on other lines."""
+        return self._replace(value=f"{self.value:>{self.width}}")
 
 
 def cells(newest: Metrics, evaluated: Metrics | None) -> list[Cell]:
@@ -62,7 +62,7 @@ def fitting(found: Sequence[Cell], width: int) -> list[Cell]:
     """Return the first of the cells, as many as fit into a line; none stands without all before it."""
     used, kept = -len(GAP), 0
     for cell in found:
-        used += len(GAP) + cell.length
+        used += len(GAP) + len(cell.text)
         if used > width:
             break
         kept += 1
@@ -86,7 +86,8 @@ def clock(seconds: float | None) -> str:
 def counts(steps: int, total: int) -> list[str]:
     """Write the steps so far and in all, the longest form first; a form keeps its length during a run."""
     full = f"{steps:>{len(f'{total:,}')},}/{total:,}"
-    return [f"{full} steps", full, f"{_rounded(steps):>{len(_rounded(total))}}/{_rounded(total)}"]
+    longest = max(len(_rounded(total)), len("999.9k") if total >= 10**6 else 0)
+    return [f"{full} steps", full, f"{_rounded(steps):>{longest}}/{_rounded(total)}"]
 
 
 def _or_missing(value: float | None, form: Callable[[float], str]) -> str:
@@ -96,5 +97,5 @@ def _or_missing(value: float | None, form: Callable[[float], str]) -> str:
 def _rounded(count: int) -> str:
     for unit, name in ((10**9, "G"), (10**6, "M"), (10**3, "k")):
         if count >= unit:
-            return f"{count / unit:.1f}{name}"
+            return f"{10 * count // unit / 10:.1f}{name}"
     return str(count)

@@ -12,7 +12,7 @@ from typing import TextIO, cast
 from rich.console import Console
 
 from pyqmix.base.output import Steady
-from pyqmix.run.columns import GAP, cells, clock, counts
+from pyqmix.run.columns import GAP, cells, clock, counts, fitting
 from pyqmix.run.live import LiveRows
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.status import Status
@@ -37,7 +37,7 @@ class Display:
     def __init__(self, total_steps: int, console: Console | None = None, quiet: bool = False) -> None:
         self._console = console or _console(quiet)
         self._status = Status(total_steps)
-        is_live = self._console.is_terminal and self._console.is_interactive and not quiet
+        is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
         self._live = LiveRows(self._console, self._status) if is_live else None
 
     def __enter__(self) -> Display:
@@ -55,6 +55,10 @@ class Display:
         if self._live is not None:
             self._live.stop()
 
+    @property
+    def _width(self) -> int:
+        return self._console.width if self._console.is_terminal else sys.maxsize
+
     def message(self, text: str) -> None:
         """Write a line that stays."""
         self._console.print(text, markup=False)
@@ -62,7 +66,7 @@ class Display:
     def table(self, rows: Mapping[str, str]) -> None:
         """Write names with their values below each other; on a terminal a long value goes on below itself."""
         indent = len(INDENT) + max(map(len, rows), default=0) + len(GAP)
-        room = max(20, self._console.width - indent) if self._console.is_terminal else sys.maxsize
+        room = max(20, self._width - indent)
         for name, value in rows.items():
             lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
             self.message(f"{INDENT}{name}".ljust(indent) + f"\n{'':{indent}}".join(lines))
@@ -90,13 +94,14 @@ class Display:
         """Show the newest numbers."""
         self._status.take(metrics)
         if self._live is None:
-            left = f"left {clock(self._status.seconds_left()):>8}"
+            left = f"left {clock(self._status.seconds_left()):>7}"
+            begin = f"{counts(metrics.steps, self._status.total)[0]}{GAP}{left}{GAP}"
             numbers = [cell.padded() for cell in cells(metrics, self._status.evaluated)]
-            self.message(GAP.join([counts(metrics.steps, self._status.total)[0], left, *numbers]))
+            kept = fitting(numbers, self._width - len(begin))
+            self.message((begin + GAP.join(cell.text for cell in kept)).rstrip())
 
 
 def _console(quiet: bool) -> Console:
     file = None if sys.stdout is None else cast(TextIO, Steady(sys.stdout))
-    is_forced = file is not None and not file.isatty()  # FORCE_COLOR makes a pipe a terminal, without a cursor
-    interactive = False if is_forced else None
-    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True, force_interactive=interactive)
+    terminal = None if file is None or file.isatty() else False  # FORCE_COLOR gives a pipe no cursor
+    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True, force_terminal=terminal)

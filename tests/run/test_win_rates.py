@@ -81,9 +81,9 @@ def test_every_report_of_a_run_has_the_win_rate(duel_run, monkeypatch, capsys):
     said = capsys.readouterr().out
     evaluated = [m for m in read_metrics(duel_run) if m.eval_return_mean is not None]
     last = evaluated[-1]
-    assert f"  won {100 * last.eval_win_rate:.0f} %  " in said
+    assert f"  won {100 * last.eval_win_rate:>3.0f} %  " in said
     ends = f"{100 * last.eval_win_rate_low:.1f}, {100 * last.eval_win_rate_high:.1f}"
-    assert f"\nwin rate: {100 * last.eval_win_rate:.1f} % [{ends}] 95 %\n" in said
+    assert f"\n  win rate       {100 * last.eval_win_rate:.1f} % [{ends}] 95 %\n" in said
     rates = {m.eval_win_rate for m in evaluated}
     assert rates <= {0.0, 0.25, 0.5, 0.75, 1.0}
     assert any(0 < m.train_win_rate < 1 for m in read_metrics(duel_run))
