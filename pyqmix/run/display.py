@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TextIO, cast
 
 from rich.console import Console
+from rich.text import Text
 
 from pyqmix.base.output import Steady
 from pyqmix.run.columns import GAP, cells, clock, counts, fitting
@@ -59,9 +60,15 @@ class Display:
     def _width(self) -> int:
         return self._console.width if self._console.is_terminal else sys.maxsize
 
-    def message(self, text: str) -> None:
-        """Write a line that stays."""
-        self._console.print(text, markup=False)
+    def message(self, text: str, whole: bool = False) -> None:
+        """Write a line that stays.
+
+        Args:
+            text: the line; a terminal that is too narrow shows it in several, each of whole words.
+            whole: leave it to the terminal to wrap it, as a command that users copy.
+        """
+        wraps = self._console.is_terminal and not whole
+        self._console.print(Text(text, no_wrap=not wraps, overflow="ignore"))
 
     def table(self, rows: Mapping[str, str]) -> None:
         """Write names with their values below each other; on a terminal a long value goes on below itself."""
@@ -69,7 +76,7 @@ class Display:
         room = max(20, self._width - indent)
         for name, value in rows.items():
             lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
-            self.message(f"{INDENT}{name}".ljust(indent) + f"\n{'':{indent}}".join(lines))
+            self.message(f"{INDENT}{name}".ljust(indent) + f"\n{'':{indent}}".join(lines), whole=True)
 
     def notice(self, text: str) -> bool:
         """Write a line to the terminal's standard error soon, from a signal handler.

@@ -87,7 +87,7 @@ class LiveRows(Live):
         self._rows.draw(self.console)
         above: list[ConsoleRenderable] = [_erase_wrapped(before, self.console.width)]
         while self._notices:
-            above.append(Text(self._notices.popleft()))
+            above.append(Text(self._notices.popleft(), no_wrap=False, overflow="ignore"))
         return super().process_renderables([*above, *renderables])
 
 

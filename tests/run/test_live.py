@@ -105,6 +105,14 @@ def test_the_end_leaves_nothing_behind():
     assert screen.text == ["before", "during", "closing"]
 
 
+def test_messages_wrap_between_words_and_commands_do_not():
+    screen = Screen(20)
+    with Display(100, Console(file=screen, force_terminal=True, width=20, soft_wrap=True)) as display:
+        display.message("some words [b]or[/] in a row")
+        display.message("continue with: a command", whole=True)
+    assert screen.text == ["some words [b]or[/]", "in a row", "continue with: a com", "mand"]
+
+
 def test_an_error_leaves_nothing_behind():
     screen = Screen(60)
     with pytest.raises(ValueError, match="of a run"), Display(100, console(screen)) as display:
