@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -67,6 +68,20 @@ def fitting(found: Sequence[Cell], width: int) -> list[Cell]:
             break
         kept += 1
     return list(found[:kept])
+
+
+def wrapped(text: str, width: int, indent: int = 0) -> str:
+    """Break a text between words where it is longer than a line.
+
+    Args:
+        text: one line; a word that is longer than a line is left whole.
+        width: of a line.
+        indent: spaces before each line but the first.
+    """
+    if len(text) <= width:
+        return text
+    lines = textwrap.wrap(text, width, break_long_words=False, break_on_hyphens=False)
+    return f"\n{'':{indent}}".join(lines)
 
 
 def short(value: float, decimals: int = 3) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 from typing import TextIO, cast
 
 from rich.console import Console
-from rich.text import Text
 
 from pyqmix.base.output import Steady
-from pyqmix.run.columns import GAP, cells, clock, counts, fitting
+from pyqmix.run.columns import GAP, cells, clock, counts, fitting, wrapped
 from pyqmix.run.live import LiveRows
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.status import Status
@@ -67,16 +65,14 @@ class Display:
             text: the line; a terminal that is too narrow shows it in several, each of whole words.
             whole: leave it to the terminal to wrap it, as a command that users copy.
         """
-        wraps = self._console.is_terminal and not whole
-        self._console.print(Text(text, no_wrap=not wraps, overflow="ignore"))
+        self._console.print(text if whole else wrapped(text, self._width), markup=False)
 
     def table(self, rows: Mapping[str, str]) -> None:
         """Write names with their values below each other; on a terminal a long value goes on below itself."""
         indent = len(INDENT) + max(map(len, rows), default=0) + len(GAP)
         room = max(20, self._width - indent)
         for name, value in rows.items():
-            lines = textwrap.wrap(value, room, break_long_words=False, break_on_hyphens=False)
-            self.message(f"{INDENT}{name}".ljust(indent) + f"\n{'':{indent}}".join(lines), whole=True)
+            self.message(f"{INDENT}{name}".ljust(indent) + wrapped(value, room, indent), whole=True)
 
     def notice(self, text: str) -> bool:
         """Write a line to the terminal's standard error soon, from a signal handler.

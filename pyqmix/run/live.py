@@ -13,7 +13,7 @@ from rich.segment import ControlType, Segment
 from rich.table import Table
 from rich.text import Text
 
-from pyqmix.run.columns import GAP, cells, clock, counts, fitting, short
+from pyqmix.run.columns import GAP, cells, clock, counts, fitting, short, wrapped
 from pyqmix.run.sparkline import sparkline
 from pyqmix.run.status import Status
 
@@ -87,7 +87,7 @@ class LiveRows(Live):
         self._rows.draw(self.console)
         above: list[ConsoleRenderable] = [_erase_wrapped(before, self.console.width)]
         while self._notices:
-            above.append(Text(self._notices.popleft(), no_wrap=False, overflow="ignore"))
+            above.append(Text(wrapped(self._notices.popleft(), self.console.width)))
         return super().process_renderables([*above, *renderables])
 
 

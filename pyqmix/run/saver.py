@@ -70,8 +70,8 @@ class Saver:
     def describe(self, wall_seconds: float) -> str:
         """Say what the checkpoints have cost a run that took ``wall_seconds``."""
         return (
-            f"{self.count} written, the last of {self.bytes / MiB:,.1f} MiB; training stood still for "
-            f"{self.seconds:.2f} s ({100 * self.seconds / max(wall_seconds, 1e-9):.1f} %)"
+            f"{self.count}, the last of {self.bytes / MiB:,.1f} MiB; training waited {self.seconds:.2f} s "
+            f"({100 * self.seconds / max(wall_seconds, 1e-9):.1f} %)"
         )
 
     def wait(self) -> None:
