@@ -108,11 +108,11 @@ def test_the_end_leaves_nothing_behind():
 def test_messages_wrap_between_words_and_commands_do_not():
     screen = Screen(20)
     with Display(100, Console(file=screen, force_terminal=True, width=20, soft_wrap=True)) as display:
-        display.message("some words [b]or[/b] in a row")
+        display.message("some words [b]and[/b] in a row")
         display.message("at /a/long/path/to/somewhere")
         display.message("continue with: a command", whole=True)
     assert screen.text == [
-        *("some words", "[b]or[/b] in a row", "at", "/a/long/path/to/some", "where"),
+        *("some words", "[b]and[/b] in a row", "at", "/a/long/path/to/some", "where"),
         *("continue with: a com", "mand"),
     ]
 
