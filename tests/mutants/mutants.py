@@ -391,6 +391,26 @@ MUTANTS = (
         f"{T}run/test_display.py -k goes_away",
     ),
     Mutant(
+        "display: numbers that do not fit are shown", "pyqmix/run/columns.py", "if used > width:", "if False:",
+        f"{T}run/test_live.py -k every_width",
+    ),
+    Mutant(
+        "display: live rows remain after the end", "pyqmix/run/live.py", "transient=True", "transient=False",
+        f"{T}run/test_live.py -k nothing_behind",
+    ),
+    Mutant(
+        "display: rows that were wrapped by a resize remain", "pyqmix/run/live.py", "(ControlType.ERASE_IN_LINE, 2)) * more)",
+        "(ControlType.ERASE_IN_LINE, 2)) * 0)", f"{T}run/test_live.py -k narrower",
+    ),
+    Mutant(
+        "display: live rows on a dumb terminal", "pyqmix/run/display.py", " and not self._console.is_dumb_terminal", "",
+        f"{T}run/test_display.py -k dumb",
+    ),
+    Mutant(
+        "display: a resumed run's time left counts its earlier steps", "pyqmix/run/status.py", "/ (steps - first) *", "/ steps *",
+        f"{T}run/test_live.py -k time_left",
+    ),
+    Mutant(
         "output: text that was buffered for a gone reader fails at the exit", "pyqmix/base/output.py",
         "            _lead_nowhere(self._stream.fileno())", "            pass",
         f"{T}run/test_display.py -k goes_away",
