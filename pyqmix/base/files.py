@@ -45,6 +45,21 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+def require_writable(path: Path) -> None:
+    """Try whether :func:`replacing` can begin, and leave everything as it is.
+
+    Raises:
+        OSError: it cannot; ``filename`` is ``path``.
+    """
+    try:
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=PARTIAL)
+        os.close(descriptor)
+        os.unlink(name)
+    except OSError as error:
+        _name_after(path, error)
+        raise
+
+
 def remove_unfinished(path: Path) -> None:
     """Remove what :func:`replacing` left of a file when a program was killed.
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, redirect_stdout, suppress
 from typing import Any, TextIO
 
 STREAMS = (1, 2)  # the descriptors of standard output and standard error
@@ -75,3 +76,21 @@ def _lead_nowhere(descriptor: int) -> None:
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, descriptor)
     os.close(nowhere)
+
+
+@contextmanager
+def printing_to_stderr() -> Iterator[None]:
+    """Lead standard output to standard error, also that of C libraries and of processes that are started.
+
+    So libraries that print something do not disturb a program that reads the command's output.
+    """
+    flush_all()
+    with ExitStack() as stack:
+        with suppress(OSError):  # one of them is closed
+            kept = os.dup(1)
+            stack.callback(os.close, kept)
+            os.dup2(2, 1)
+            stack.callback(os.dup2, kept, 1)
+        stack.callback(flush_all)
+        with redirect_stdout(sys.stderr):
+            yield
