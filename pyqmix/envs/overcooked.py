@@ -45,6 +45,8 @@ class OvercookedEnv(TeamEnv):
         ConfigError: the layout has another number of players.
     """
 
+    action_names = ("north", "south", "east", "west", "stay", "interact")
+
     def __init__(self, kitchen: Any, *, shaped_reward: float = 0.0, name: str | None = None, **rules: Any) -> None:
         name = name or str(kitchen.layout_name)
         if kitchen.num_players != 2:

@@ -26,6 +26,8 @@ class RwareEnv(GymnasiumEnv):
     Its step limit is ``max_steps``, at which it reports termination.
     """
 
+    action_names = ("noop", "forward", "left", "right", "toggle load")
+
     def render(self) -> object:
         """Return the warehouse's picture where its render_mode is rgb_array, None otherwise."""
         world: Any = self.env.unwrapped  # whose render wants the mode again

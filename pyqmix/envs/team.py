@@ -91,6 +91,9 @@ class TeamEnv:
         ConfigError: the step limit is unknown, an option is unusable, or an input to be scaled has no bounds.
     """
 
+    action_names: tuple[str, ...] = ()
+    """Names of the A actions, for pictures: the library's own ``action_names``, if it has them; empty: none."""
+
     def __init__(
         self,
         env: Any,
@@ -105,6 +108,7 @@ class TeamEnv:
         self.env = env
         self.name, self.members, self.notes = name, tuple(members), tuple(notes)
         self.agent_labels = tuple(member.label for member in members)
+        self.action_names = self.action_names or tuple(getattr(getattr(env, "unwrapped", env), "action_names", ()))
         self._rules = TeamRules(**rules)
         limit = own_limit if self._rules.episode_limit is None else self._rules.episode_limit
         if limit is None:

@@ -26,6 +26,11 @@ class Stored(Manifest):
 
     weights: Mapping[str, Tensor]
 
+    @property
+    def steps(self) -> int:
+        """The environment steps of the run up to this checkpoint."""
+        return int(self.folder.name.rpartition("_")[2])
+
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return the networks' tensors; of another file, read it as :class:`Manifest` does."""
         return dict(self.weights) if name == WEIGHTS else super().tensors(name)

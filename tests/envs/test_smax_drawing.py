@@ -120,7 +120,7 @@ def test_a_run_is_recorded(tiny_config, tmp_path):
     train(config, quiet=True)
     record_run(tmp_path / "run", tmp_path / "run.gif", seed=0)
     with Image.open(tmp_path / "run.gif") as gif:
-        assert (gif.n_frames, gif.size) == (3 * 3, (928, 1000))
+        assert (gif.n_frames, gif.size) == (3 * 3, (1584, 1032))
         gif.seek(gif.n_frames - 1)
         last = np.asarray(gif.convert("RGB"))
-    assert last[TOP - 20, 928 // 2 - 80].tolist() == pytest.approx((48, 52, 58), abs=8)  # out of time
+    assert last[16 + TOP - 20, 16 + 928 // 2 - 80].tolist() == pytest.approx((48, 52, 58), abs=8)  # out of time

@@ -17,10 +17,9 @@ from pyqmix import Config, ConfigError, load_policy
 from pyqmix.cli import evaluate, plot, train
 from pyqmix.run import checkpoint, manifest
 from pyqmix.run.evaluate import evaluate_run
-from pyqmix.run.recording import record_run, save_gif
+from pyqmix.run.recording import Frame, record_run, save_gif
 
 pytestmark = pytest.mark.timeout(60)  # a FIFO that is opened never ends
-FRAME = np.zeros((4, 4, 3), np.uint8)
 
 
 @pytest.fixture
@@ -291,7 +290,7 @@ def test_a_gif_replaces_a_link_that_appears_meanwhile(sent):
     target = sent.run / "picture.gif"
 
     def frames():
-        yield FRAME
+        yield Frame(np.zeros((4, 4, 3), np.uint8), 0.2)
         target.symlink_to(sent.outside / "precious")
 
     save_gif(target, frames())

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from pyqmix import _C
 
+_SHORT, _LONG = 456, 1200  # pixels of a board's shorter side at least, of its longer one at most
 _CELL, _SMOOTH, _MARGIN = 48, 3, 12  # pixels of a cell and of the border; drawn larger, then scaled down
 _PAPER, _GRASS, _OTHER_GRASS = "#f6f1e4", "#dfe9c9", "#d3e0b8"
 _APPLE, _SHINE, _STALK, _LEAF = "#c8402f", "#e9897c", "#6b4a2b", "#5c8a3a"
@@ -16,7 +17,8 @@ _PLAYERS = ("#2f6fa8", "#d98e1f", "#7a4fa3", "#2a8c82", "#b3446c", "#5d6673", "#
 
 def draw_board(world: _C.LbfEnv, rules: _C.LbfRules) -> NDArray[np.uint8]:
     """Draw apples and players with their levels, and how far the episode is, as (H, W, 3) uint8."""
-    cell = max(8, min(_CELL, 1200 // max(rules.rows, rules.cols))) * _SMOOTH
+    cell = max(_CELL, -(-_SHORT // min(rules.rows, rules.cols)))
+    cell = max(8, min(cell, _LONG // max(rules.rows, rules.cols))) * _SMOOTH
     margin = _MARGIN * _SMOOTH
     size = (rules.cols * cell + 2 * margin, rules.rows * cell + 3 * margin)
     image = Image.new("RGB", size, _PAPER)
@@ -28,12 +30,17 @@ def draw_board(world: _C.LbfEnv, rules: _C.LbfRules) -> NDArray[np.uint8]:
     font = ImageFont.load_default(cell * 0.36)
     for row, col, level in world.food:
         _apple(draw, font, margin + col * cell, margin + row * cell, cell, level)
-    for index, (row, col, level) in enumerate(world.players):
-        colour = _PLAYERS[index % len(_PLAYERS)]
+    colours = player_colours(len(world.players))
+    for (row, col, level), colour in zip(world.players, colours, strict=True):
         _player(draw, font, margin + col * cell, margin + row * cell, cell, level, colour)
     _progress(draw, size, margin, world.steps / rules.max_episode_steps)
     smaller = image.resize((size[0] // _SMOOTH, size[1] // _SMOOTH), Image.Resampling.LANCZOS)
     return np.asarray(smaller)
+
+
+def player_colours(count: int) -> tuple[str, ...]:
+    """Return the colours of the first players in a picture."""
+    return tuple(_PLAYERS[index % len(_PLAYERS)] for index in range(count))
 
 
 _Font = ImageFont.FreeTypeFont | ImageFont.ImageFont

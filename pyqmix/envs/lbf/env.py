@@ -12,7 +12,7 @@ from pyqmix import _C
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import check_json_object, json_value, one_of
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.lbf.drawing import draw_board
+from pyqmix.envs.lbf.drawing import draw_board, player_colours
 from pyqmix.envs.lbf.rules import rules_of
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task, TeamReward
@@ -36,6 +36,9 @@ class LbfOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
     """The mixer reads positions and levels of all players and food, not the agents' observations."""
     positions: Annotated[str, one_of("absolute", "relative", "both")] = "absolute"
     """Agents see food and each other by row and column, relative to themselves, or both ways."""
+
+
+ACTION_NAMES = ("none", "north", "south", "west", "east", "load")
 
 
 class LbfEnv(NativeEnv):
@@ -72,6 +75,7 @@ class LbfEnv(NativeEnv):
             raise ConfigError(str(error)) from None
         self.board, self.team_reward = native, chosen.team_reward
         super().__init__(name, native, chosen.scale_inputs)
+        self.action_names, self.agent_colours = ACTION_NAMES, player_colours(self.spec.n_agents)
 
     def render(self) -> NDArray[np.uint8]:
         """Draw the board as (H, W, 3) uint8."""

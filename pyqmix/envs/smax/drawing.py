@@ -23,6 +23,7 @@ _STEP_SECONDS = 0.5
 
 # Blue and vermilion of Okabe and Ito, which colour-blind people tell apart, and their pale tones.
 _TEAMS, _DEAD = ("#0072b2", "#d55e00"), ("#94b7cc", "#dcae90")
+ALLY_COLOUR = _TEAMS[0]
 _PAPER, _GROUND, _GRID, _INK, _GREY, _HEALTH = "#ffffff", "#f4f2ec", "#e7e4da", "#30343a", "#8d9097", "#2f9e63"
 
 
@@ -47,7 +48,7 @@ class _Unit(NamedTuple):
 def draw_battle(battle: _C.SmaxEnv, limit: int) -> NDArray[np.uint8]:
     """Draw all units with their health, ranges and attacks, and how far the episode is, as (H, W, 3) uint8.
 
-    Shapes tell types, colours teams; allies carry their agent's number, a cross marks the dead. A team's ranges
+    Shapes tell types, colours teams, numbers agents and their targets; a cross marks the dead. A team's ranges
     of attack are one area. A line leads from a unit that attacked in the last step to its target, also where the
     weapon was still cooling down.
 
@@ -71,8 +72,7 @@ def draw_battle(battle: _C.SmaxEnv, limit: int) -> NDArray[np.uint8]:
     for unit in living:
         _draw_health(draw, unit)
     for unit in living:
-        if unit.team == 0:
-            _draw_number(draw, unit)
+        _draw_number(draw, unit)
     _draw_header(draw, units, battle, limit)
     _draw_legend(draw, [kind for kind in UNIT_TYPES if any(unit.type is kind for unit in units)])
     return np.asarray(image.reduce(_SMOOTH))

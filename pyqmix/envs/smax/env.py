@@ -13,11 +13,13 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task
-from pyqmix.envs.smax.drawing import draw_battle
+from pyqmix.envs.smax.drawing import ALLY_COLOUR, draw_battle
 
 DEFAULT_TASK = "3m"
 MAPS = tuple(_C.smax_scenarios())
 """The names of the maps."""
+MOVES = ("up", "right", "down", "left", "stop")
+"""The first actions; the others are attacks on enemies 0, 1, ..."""
 EPISODE_LIMIT = 101
 """Most steps of an episode: ``jaxmarl`` compares its max_steps of 100 before it counts the last step."""
 
@@ -62,6 +64,9 @@ class SmaxEnv(NativeEnv):
         self.battle = native
         """The game itself: units, and the heuristic as an ally (``heuristic_actions``, once in each step)."""
         super().__init__(name, native, chosen.scale_inputs)
+        enemies = self.spec.n_actions - len(MOVES)
+        self.action_names = (*MOVES, *(f"attack {enemy}" for enemy in range(enemies)))
+        self.agent_colours = (ALLY_COLOUR,) * self.spec.n_agents
 
     def render(self) -> NDArray[np.uint8]:
         """Draw the battle as (H, W, 3) uint8: see :func:`pyqmix.envs.smax.drawing.draw_battle`."""

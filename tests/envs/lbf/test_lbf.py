@@ -9,7 +9,6 @@ from lbf_differential import Corrected
 from pyqmix import ConfigError, EpisodeRing
 from pyqmix.envs import LbfEnv, NativeVectorEnv, SyncVectorEnv, make_env
 from pyqmix.envs.lbf.rules import task_options
-from pyqmix.run.recording import save_gif
 
 CROWDED = "Foraging-5x5-4p-1f-v3"
 TASKS = [CROWDED, "Foraging-2s-6x6-3p-2f-v3", "Foraging-grid-1s-5x5-2p-1f-coop-v3", "Foraging-4x9-2p-2f-v3"]
@@ -286,20 +285,3 @@ def test_a_batch_refuses_a_second_thread_at_the_same_time():
 def test_one_board_pays_one_reward():
     with pytest.raises(ConfigError, match="team_reward: expected one of sum, mean, got 'individual'"):
         LbfEnv(team_reward="individual")
-
-
-def test_gif(tmp_path):
-    from PIL import Image
-
-    env = LbfEnv(CROWDED)
-    env.reset(0)
-    frames = [env.render()]
-    for actions in random_actions(0, 4, 3):
-        env.step(actions)
-        frames.append(env.render())
-    save_gif(tmp_path / "board.gif", frames)
-    with Image.open(tmp_path / "board.gif") as gif:
-        assert (gif.n_frames, gif.size) == (4, frames[0].shape[1::-1])
-        gif.seek(0)
-        error = np.abs(np.asarray(gif.convert("RGB"), np.int64) - frames[0])
-    assert error.mean() < 3
