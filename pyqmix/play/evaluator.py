@@ -29,10 +29,12 @@ class Evaluation:
     Attributes:
         returns: (K,) float64.
         won: (K,) bool, whether the team has won; None where the environment does not tell.
+        lengths: (K,) int64, steps; None where they were not kept.
     """
 
     returns: NDArray[np.float64]
     won: NDArray[np.bool_] | None = None
+    lengths: NDArray[np.int64] | None = None
 
     @property
     def mean(self) -> float:
@@ -101,7 +103,7 @@ class Evaluator:
         """
         played = self._player().play(self._played, episodes, epsilon=0.0)
         self._played += episodes
-        return Evaluation(played.returns, played.won)
+        return Evaluation(played.returns, played.won, played.lengths)
 
     def skip(self, episodes: int) -> None:
         """Leave out episodes that were played before a run was resumed."""

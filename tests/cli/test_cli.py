@@ -334,8 +334,12 @@ def test_eval_draws_the_checkpoint_that_it_has_evaluated(call, damaged, monkeypa
         shutil.rmtree(damaged[1])  # as a run does that goes on
         return Evaluation(np.ones(2))
 
-    monkeypatch.setattr(evaluate, "evaluate_run", play)
-    monkeypatch.setattr(evaluate, "record_run", lambda *arguments, checkpoint, trust: played.append(checkpoint))
+    def record(run_dir, seed, checkpoint, **options):
+        played.append(checkpoint)
+        return SimpleNamespace(play=lambda sinks: None)
+
+    monkeypatch.setattr("pyqmix.run.evaluate.evaluate_run", play)
+    monkeypatch.setattr("pyqmix.run.recording.Recording", record)
     outcome = call(evaluate.main, "run", "--gif", "x.gif")
     assert (outcome.code, outcome.err) == (0, "")
     assert played[0] is played[1]

@@ -43,7 +43,7 @@ OVERLAP, PRIORITISED, DRAW = (
 )
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
 ACTOR = "pyqmix/play/actor.py"
-T, METHODS = "tests/", "pyqmix/methods/"
+T, METHODS, RECORDING = "tests/", "pyqmix/methods/", "pyqmix/run/recording/"
 SMAX_GAME, FIGHT, SMAX_SIGHT = (
     "csrc/envs/smax/game.cpp",
     "csrc/envs/smax/fight_cpu.cpp",
@@ -414,6 +414,35 @@ MUTANTS = (
         "output: text that was buffered for a gone reader fails at the exit", "pyqmix/base/output.py",
         "            _lead_nowhere(self._stream.fileno())", "            pass",
         f"{T}run/test_display.py -k goes_away",
+    ),
+    Mutant(
+        "recording: an episode's last frame is not held", f"{RECORDING}frames.py", "HELD if moment.ended else", "",
+        f"{T}run/test_recording.py -k held",
+    ),
+    Mutant(
+        "recording: the values are those of other actions", f"{RECORDING}episodes.py", "values[agents, actions]",
+        "values.max(-1)", f"{T}run/test_recording.py -k values_are",
+    ),
+    Mutant(
+        "recording: a reward does not flash", f"{RECORDING}panel.py", "    if reward == 0:", "    if reward >= 0:",
+        f"{T}run/test_recording_panel.py -k flashes",
+    ),
+    Mutant(
+        "recording: the GIF lacks the panel's colours", f"{RECORDING}gif.py", "np.concatenate([fixed, found[apart]])",
+        "found", f"{T}run/test_recording_sinks.py -k appear_later",
+    ),
+    Mutant(
+        "recording: an MP4 lacks the frames that the encoder still holds", f"{RECORDING}video.py",
+        "            self._open.callback(self._flush)", "            pass",
+        f"{T}run/test_recording_sinks.py -k same_frames",
+    ),
+    Mutant(
+        "recording: a path is tried only when the file is written", "pyqmix/base/destination.py",
+        "        require_writable(path)\n", "", f"{T}cli/test_evaluate.py -k before_an_episode",
+    ),
+    Mutant(
+        "pyqmix-eval --json: a process that an environment starts prints into it", "pyqmix/base/output.py",
+        "            os.dup2(2, 1)", "            pass", f"{T}cli/test_evaluate.py -k nothing_but",
     ),
     Mutant(
         "signals: pyqmix-eval leaves temporary files behind", "pyqmix/cli/start.py", "            if unwinds:", "            if False:",
