@@ -104,19 +104,6 @@ def require_file(path: Path) -> None:
     _require(path, stat.S_IFREG, "a regular file")
 
 
-def require_writable(path: Path) -> None:
-    """Require that a file can be written whole at a path that the user named, before work is done for it.
-
-    Raises:
-        ConfigError: its folder is absent or cannot be written to, or :func:`require_replaceable` refuses.
-    """
-    if not path.parent.is_dir():
-        raise ConfigError(f"{path}: expected a folder that exists, {path.parent} does not")
-    if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise ConfigError(f"{path}: expected a folder that can be written to, {path.parent} cannot")
-    require_replaceable(path)
-
-
 def texts_in(value: object) -> Iterator[str]:
     """Give every text in a value that JSON can hold, keys included."""
     if isinstance(value, str):

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import tyro
 
+from pyqmix.base.destination import destination
 from pyqmix.base.errors import ConfigError, unknown
-from pyqmix.base.untrusted import require_writable
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.run.metrics import COLUMNS
 
@@ -103,13 +103,10 @@ def _plot(options: Options) -> list[str]:
 def _outputs(options: Options, of_figure: Collection[str], of_table: Collection[str]) -> dict[str, Path]:
     """Return the paths to write, by option, once it is sure that they can be written."""
     formats = {"out": of_figure, "table": of_table, "marl_eval": [".json"]}
-    paths = {name: Path(path) for name in formats if (path := getattr(options, name)) is not None}
-    for name, path in paths.items():
-        if path.suffix.lower() not in formats[name]:
-            endings = " or ".join(formats[name])
-            raise ConfigError(f"{name}: expected a file that ends in {endings}, got {str(path)!r}")
-        require_writable(path)
-    return paths
+    given = {name: getattr(options, name) for name in formats}
+    return {
+        name: destination(name, path, tuple(formats[name])) for name, path in given.items() if path is not None
+    }
 
 
 def _read(folders: Sequence[str]) -> tuple[list[Run], list[str]]:
