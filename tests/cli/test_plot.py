@@ -69,16 +69,16 @@ def test_broken_runs_among_good_ones_are_named(call, tmp_path):
         (["nowhere"], ["nowhere: expected the folder of a run"]),
         (
             ["runs", "--out", "x.jpg"],
-            ["--out: expected the name of a .png or .svg or .pdf file in a folder that exists, got x.jpg"],
+            ["--out: expected the name of a .png or .svg or .pdf file", "got x.jpg"],
         ),
         (["runs", "--out", "curves"], ["--out: expected the name of a .png or"]),
         (
             ["runs", "--table", "x.txt"],
-            ["--table: expected the name of a .csv or .md or .tex file in a folder that exists, got x.txt"],
+            ["--table: expected the name of a .csv or .md or .tex file", "got x.txt"],
         ),
         (
             ["runs", "--marl-eval", "x.csv"],
-            ["--marl-eval: expected the name of a .json file in a folder that exists, got x.csv"],
+            ["--marl-eval: expected the name of a .json file", "got x.csv"],
         ),
         (["runs", "--out", "nowhere/x.png"], ["in a folder that exists, got nowhere/x.png"]),
         (["runs", "--out", "folder.png"], ["folder.png: expected a regular file or none, got a folder"]),
