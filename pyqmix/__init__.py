@@ -5,8 +5,7 @@
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyqmix import _loading
 
@@ -49,34 +48,23 @@ __all__ = [
 ]
 
 # Imported when first used, because torch takes seconds and the commands must answer signals from their start on.
-_HOMES = {
-    "Config": "pyqmix.config",
-    "ConfigError": "pyqmix.base.errors",
-    "EnvError": "pyqmix.base.errors",
-    "EpisodeRing": "pyqmix.replay",
-    "NetworkSpec": "pyqmix.base.network_spec",
-    "Policy": "pyqmix.run.policy",
-    "Result": "pyqmix.run.trainer",
-    "build_info": "pyqmix.base.build",
-    "from_preset": "pyqmix.config",
-    "load_policy": "pyqmix.run.policy",
-    "make_env": "pyqmix.envs",
-    "register_agent": "pyqmix.nn",
-    "register_env": "pyqmix.envs",
-    "register_mixer": "pyqmix.nn",
-    "train": "pyqmix.run.trainer",
-}
-_PACKAGES = ("base", "config", "envs", "figures", "learn", "nn", "ops", "play", "replay", "run")
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"pyqmix.{name}")
-    if name not in _HOMES:
-        raise AttributeError(f"module 'pyqmix' has no attribute {name!r}")
-    value = globals()[name] = getattr(importlib.import_module(_HOMES[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = _loading.lazy(
+    __name__,
+    {
+        "base": (),
+        "base.build": ("build_info",),
+        "base.errors": ("ConfigError", "EnvError"),
+        "base.network_spec": ("NetworkSpec",),
+        "config": ("Config", "from_preset"),
+        "envs": ("make_env", "register_env"),
+        "figures": (),
+        "learn": (),
+        "nn": ("register_agent", "register_mixer"),
+        "ops": (),
+        "play": (),
+        "replay": ("EpisodeRing",),
+        "run": (),
+        "run.policy": ("Policy", "load_policy"),
+        "run.trainer": ("Result", "train"),
+    },
+)

@@ -1,17 +1,44 @@
-"""Says in one sentence why the compiled module cannot be had, and what to do."""
+"""Imports when something is first used; and one sentence where the compiled module cannot be had."""
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
 import sys
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 
 class LoadingError(ImportError):
     """The compiled module is absent, as in the bare source tree, or refuses to start."""
+
+
+def lazy(
+    package: str, homes: Mapping[str, Collection[str]]
+) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
+    """Return the ``__getattr__`` and ``__dir__`` of a package that imports its modules when they are first used.
+
+    Args:
+        package: its name.
+        homes: its modules, each with the names that the package has from it.
+    """
+    module_of = {name: module for module, names in homes.items() for name in names}
+
+    def get(name: str) -> Any:
+        if name in homes:
+            return importlib.import_module(f"{package}.{name}")
+        if name not in module_of:
+            raise AttributeError(f"module {package!r} has no attribute {name!r}")
+        value = getattr(importlib.import_module(f"{package}.{module_of[name]}"), name)
+        setattr(sys.modules[package], name, value)
+        return value
+
+    def names() -> list[str]:
+        return sorted({*vars(sys.modules[package]), *homes, *module_of})
+
+    return get, names
 
 
 def require_compiled_module() -> None:

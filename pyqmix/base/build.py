@@ -6,8 +6,6 @@ import platform
 from importlib import metadata
 from typing import Any
 
-import torch
-
 from pyqmix import _C
 
 
@@ -24,6 +22,8 @@ def build_info() -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions on which a run's numbers depend; of optional packages, those that are installed."""
+    import torch
+
     found = {"pyqmix": _C.__version__, "python": platform.python_version(), "torch": str(torch.__version__)}
     for name in ("numpy", "gymnasium", "safetensors", "lbforaging"):
         try:

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from torch import Tensor, nn
-
 from pyqmix.base.errors import ConfigError
 
 _BY_KEYWORD = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
@@ -77,6 +75,8 @@ def call_accepted(
 
 def shown(value: object) -> str:
     """Describe in one line what a user's code returned: a tensor by its shape, others by their types."""
+    from torch import Tensor
+
     if isinstance(value, (tuple, list)):
         return f"a {type(value).__name__} of {', '.join(map(shown, value)) or 'nothing'}"
     if isinstance(value, Tensor):
@@ -86,6 +86,8 @@ def shown(value: object) -> str:
 
 def _parameters(factory: Callable[..., Any]) -> Mapping[str, inspect.Parameter]:
     """Return the parameters of a class or function; a module without a constructor of its own takes none."""
+    from torch import nn
+
     if getattr(factory, "__init__", None) is nn.Module.__init__:  # whose signature ends in **kwargs
         return {}
     return inspect.signature(factory).parameters

@@ -25,17 +25,17 @@ class Registry(Mapping[str, T], Generic[T]):
     Args:
         option: the option that names them, for error messages.
         group: the entry points' group.
-        own: pyqmix's own.
+        own: pyqmix's own; text ``module:attribute`` is imported when its name is first looked up.
         wrap: makes an entry of a name and an object that was loaded or given.
 
     Raises:
         ConfigError: of every method that looks up or registers; the message names the option.
     """
 
-    def __init__(self, option: str, group: str, own: Mapping[str, T], wrap: Callable[[str, Any], T]) -> None:
+    def __init__(self, option: str, group: str, own: Mapping[str, T | str], wrap: Callable[[str, Any], T]) -> None:
         self.option, self.group = option, group
         self._wrap = wrap
-        self._own, self._entries = frozenset(own), dict(own)
+        self._own, self._entries = frozenset(own), dict(own)  # text: not imported yet
         self._brought: dict[str, T] = {}  # by the running program
 
     def __iter__(self) -> Iterator[str]:
@@ -49,11 +49,12 @@ class Registry(Mapping[str, T], Generic[T]):
 
     def __getitem__(self, name: str) -> T:
         self.check(self.option, name)
-        if name not in self._entries:
-            points = self._installed().get(name)
-            found = _load_point(self.option, points[0]) if points else _load(self.option, name)
-            self._entries[name] = self._wrap(name, found)
-        return self._entries[name]
+        entry = self._entries.get(name, name)
+        if isinstance(entry, str):
+            points = self._installed().get(entry)
+            found = _load_point(self.option, points[0]) if points else _load(self.option, entry)
+            entry = self._entries[name] = self._wrap(name, found)
+        return entry
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ import dataclasses
 import io
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -56,7 +56,7 @@ def parse(
     program: str,
     arguments: Sequence[str],
     also: Sequence[str] = (),
-    elsewhere: Mapping[str, str] | None = None,
+    elsewhere: Callable[[str], str | None] = lambda name: None,
     **options: Any,
 ) -> T:
     """Parse arguments into the dataclass ``kind``; refusals of tyro and of ``kind`` become one line.
@@ -66,7 +66,7 @@ def parse(
         program: the command's name.
         arguments: of the command line.
         also: options that the command reads by itself, as further suggestions for a mistyped one.
-        elsewhere: options that exist but that ``kind`` does not have, each with the reason.
+        elsewhere: says why ``kind`` does not have an option that exists; None for one that does not.
         **options: of ``tyro.cli``.
     """
     complaint = io.StringIO()
@@ -83,8 +83,8 @@ def parse(
         fail(program, option_style(error, kind))
     if surplus:
         option = surplus[0].partition("=")[0]
-        reason = (elsewhere or {}).get(option.replace("_", "-").replace("--no-", "--"))
-        if reason is not None:
+        name = option.replace("-", "_").removeprefix("__").removeprefix("no_")
+        if (reason := elsewhere(name)) is not None:
             fail(program, f"{option}: {reason}")
         known = [*map(dashed, _names(kind)), *also]
         fail(program, f"unknown option {surplus[0]!r}{near(option, known)}")

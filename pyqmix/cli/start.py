@@ -9,6 +9,7 @@ import sys
 import time
 from contextlib import suppress
 from functools import partial
+from types import FrameType
 from typing import NoReturn
 
 from pyqmix.base.output import flush_all
@@ -45,6 +46,8 @@ class _Stopped(KeyboardInterrupt):
 class _Unwinding:
     """A handler that raises at the first signal, and ends the process at a later one.
 
+    While a command imports what it needs, it ends the process at once, because an import may swallow exceptions.
+
     Args:
         program: the command's name.
     """
@@ -56,6 +59,8 @@ class _Unwinding:
     def __call__(self, number: int) -> None:
         now = time.monotonic()
         if self._first is None:
+            if _is_importing():
+                _end(self._program, number)
             self._first = now
             raise _Stopped(number)
         if now - self._first > AT_ONCE:
@@ -68,7 +73,7 @@ def _run(program: str, module: str, unwinds: bool = False) -> None:
     Args:
         program: its name.
         module: has its ``main``.
-        unwinds: once everything is imported, end by an exception.
+        unwinds: after its imports, end by an exception.
     """
     catch(partial(_end, program))
     try:
@@ -84,6 +89,18 @@ def _run(program: str, module: str, unwinds: bool = False) -> None:
         _ignore_signals()
         _say_interrupted(program)
         sys.exit(exit_code(stopped.number))
+
+
+def _is_importing() -> bool:
+    """Whether an import statement of a command is under way: others may be in the middle of a file."""
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_back is not None:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            importer = frame.f_back.f_globals.get("__name__", "")
+            if importer.startswith("pyqmix.cli."):
+                return True
+        frame = frame.f_back
+    return False
 
 
 def _ignore_signals() -> None:

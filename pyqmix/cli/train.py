@@ -13,9 +13,8 @@ from pyqmix.base.options import Kind, kinds_of
 from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.config.trust import Trust
-from pyqmix.envs import FAMILIES, env_family
+from pyqmix.envs import FAMILIES
 from pyqmix.run.interrupt import Interrupted
-from pyqmix.run.trainer import train
 
 PROGRAM = "pyqmix-train"
 NAMES = ("--env", "--task", "--agent", "--mixer")  # options whose values may name a module
@@ -67,6 +66,8 @@ def main() -> None:
             env = {} if known.env is None else {"env": known.env}
             defaults = from_preset(known.preset, **env, **_related(known))
             config = _parse(_without(arguments, "--preset"), defaults)
+        from pyqmix.run.trainer import train  # after the options, because torch takes seconds
+
         result = train(config, resume=known.resume is not None, checkpoint=known.checkpoint or "newest")
     except USER_ERRORS as error:
         of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
@@ -96,11 +97,10 @@ def _resumed(folder: str, env: str | None, arguments: list[str], trust: Trust) -
 
 
 def _parse(arguments: list[str], defaults: Config) -> Config:
-    elsewhere = {
-        dashed(name): f"{defaults.env} has no such option; only {' and '.join(_families_with(name))}"
-        for family in FAMILIES.values()
-        for name in set(family.option_names) - set(env_family(defaults.env).option_names)
-    }
+    def elsewhere(name: str) -> str | None:
+        having = [family.name for family in FAMILIES.values() if name in family.option_names]
+        return f"{defaults.env} has no such option; only {' and '.join(having)}" if having else None
+
     return parse(
         type(defaults),
         PROGRAM,
@@ -110,10 +110,6 @@ def _parse(arguments: list[str], defaults: Config) -> Config:
         default=defaults,
         description=DESCRIPTION,
     )
-
-
-def _families_with(option: str) -> list[str]:
-    return [family.name for family in FAMILIES.values() if option in family.option_names]
 
 
 def _without(arguments: list[str], *options: str) -> list[str]:

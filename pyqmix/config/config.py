@@ -19,6 +19,8 @@ from pyqmix.config.together import check_together
 from pyqmix.config.trust import Trust
 from pyqmix.envs import Env, EnvOptions, env_family, require_options
 
+_OF_EVERY_RUN = frozenset(option_names(RunOptions))
+
 
 class _Memory:
     """What a Config knows of itself apart from its options: no field, so that ``vars`` has the options alone."""
@@ -49,7 +51,7 @@ class Config(RunOptions, _Memory):
         """Make a Config of the class that has the options of its environment."""
         if cls is not Config:
             return object.__new__(cls)
-        require_options(env_family(env), options)
+        require_options(env_family(env), {k: v for k, v in options.items() if k not in _OF_EVERY_RUN})
         return object.__new__(config_class(cast(str, env)))
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from pyqmix.base.backends import BACKENDS
 from pyqmix.base.options import Text, check_json_object, integer, json_value, name_in, number, one_of
 from pyqmix.envs import FAMILIES
 from pyqmix.nn import AGENTS, MIXERS
-from pyqmix.ops.backend import BACKENDS
 
 MOST_EPISODES = 1_000_000_000  # of one evaluation
 

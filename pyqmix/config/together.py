@@ -34,16 +34,21 @@ def check_together(config: Any) -> None:
         )
     if config.lr_end is not None:
         require_number("lr_end", config.lr_end, low=0.0, high=config.lr)
+    if config.batch_transitions is not None:
+        _require_single_transitions(config)
+    if config.batch_size + config.num_envs > config.buffer_size:
+        raise ConfigError(
+            f"buffer_size: expected at least batch_size + num_envs = {config.batch_size + config.num_envs} "
+            f"episodes, got {config.buffer_size}"
+        )
+
+
+def _require_single_transitions(config: Any) -> None:
     recurrent = getattr(AGENTS[config.agent], "recurrent", False)  # a function's agent is asked when it is built
-    if config.batch_transitions is not None and (recurrent or config.td_lambda > 0 or config.n_step > 1):
+    if recurrent or config.td_lambda > 0 or config.n_step > 1:
         loaded = (name for name in AGENTS if ":" not in name)
         feed_forward = " or ".join(name for name in loaded if not getattr(AGENTS[name], "recurrent", False))
         raise ConfigError(
             f"batch_transitions: expected agent {feed_forward}, n_step 1 and td_lambda 0, which need no more "
             f"than single transitions, got {config.agent}, {config.n_step} and {config.td_lambda:g}"
-        )
-    if config.batch_size + config.num_envs > config.buffer_size:
-        raise ConfigError(
-            f"buffer_size: expected at least batch_size + num_envs = {config.batch_size + config.num_envs} "
-            f"episodes, got {config.buffer_size}"
         )

@@ -14,7 +14,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_int
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.base.spec import EpisodeSpec
-from pyqmix.envs.adapt import adapt
+from pyqmix.envs.adapting import adapt
 from pyqmix.envs.importing import blamed
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env

@@ -11,10 +11,9 @@ import io
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError, unknown
@@ -26,6 +25,9 @@ from pyqmix.envs.offers import own_limit
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env, Point, Step
 from pyqmix.envs.worlds import WorldEnv, Worlds
+
+if TYPE_CHECKING:  # torch takes seconds, and --help lists these options
+    import torch
 
 DEFAULT_TASK, DEFAULT_LIMIT = "balance", 100
 DRAW_IN_STEPS = ("discovery", "football", "joint_passage", "joint_passage_size", "road_traffic")
@@ -65,6 +67,8 @@ class VmasWorlds:
     """
 
     def __init__(self, options: VmasOptions, count: int) -> None:
+        import torch
+
         self._options, self._count = options, count
         alone = options.draws_in_steps
         if alone and count > 1:
@@ -113,6 +117,8 @@ class VmasWorlds:
 
     def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> list[Step]:
         """Step all worlds, the idle ones without an action."""
+        import torch
+
         joint = np.zeros((len(self._steps), self.spec.n_agents), np.float32)
         joint[list(indices)] = actions
         with self._own_random_state(), torch.no_grad():
@@ -143,6 +149,8 @@ class VmasWorlds:
         return [Point(obs[index], self._avail, None) for index in indices]
 
     def _require_no_draws(self) -> None:
+        import torch
+
         now = type(self._env).vmas_random_state[0]
         if not self._options.draws_in_steps and not torch.equal(now, self._random[0]):
             raise ValueError(

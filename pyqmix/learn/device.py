@@ -17,7 +17,7 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.registry import is_built_in
+from pyqmix.nn.make import is_built_in
 from pyqmix.replay.batch import EpisodeBatch
 from pyqmix.replay.device_store import store_bytes
 

@@ -23,7 +23,7 @@ from pyqmix.learn.optimizer import clipped_step, make_optimizer
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.standardiser import RewardStandardiser
 from pyqmix.learn.step import StepInputs, TrainingStep, UpdateStats, episode_errors
-from pyqmix.nn.registry import is_built_in
+from pyqmix.nn.make import is_built_in
 from pyqmix.replay import EpisodeBatch
 
 

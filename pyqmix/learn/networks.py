@@ -17,7 +17,7 @@ from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.nn import Agent, Mixer, make_agent, make_mixer
 from pyqmix.nn.buffers import persistent_buffers
 from pyqmix.nn.flat import FlatParameters
-from pyqmix.nn.registry import is_built_in
+from pyqmix.nn.make import is_built_in
 
 
 @dataclass

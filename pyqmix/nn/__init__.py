@@ -1,10 +1,16 @@
 """Agent networks and mixers."""
 
-from pyqmix.nn.agents import Agent, GRUAgent, MLPAgent
-from pyqmix.nn.mixers import IQLMixer, Mixer, MonotoneMixer, QMixer, VDNMixer
-from pyqmix.nn.registry import AGENTS, MIXERS, make_agent, make_mixer, register_agent, register_mixer
-from pyqmix.nn.user_agent import UserAgent
-from pyqmix.nn.user_mixer import UserMixer
+from typing import TYPE_CHECKING
+
+from pyqmix._loading import lazy
+
+if TYPE_CHECKING:
+    from pyqmix.nn.agents import Agent, GRUAgent, MLPAgent
+    from pyqmix.nn.make import make_agent, make_mixer
+    from pyqmix.nn.mixers import IQLMixer, Mixer, MonotoneMixer, QMixer, VDNMixer
+    from pyqmix.nn.registry import AGENTS, MIXERS, register_agent, register_mixer
+    from pyqmix.nn.user_agent import UserAgent
+    from pyqmix.nn.user_mixer import UserMixer
 
 __all__ = [
     "AGENTS",
@@ -24,3 +30,15 @@ __all__ = [
     "register_agent",
     "register_mixer",
 ]
+
+__getattr__, __dir__ = lazy(
+    __name__,
+    {
+        "agents": ("Agent", "GRUAgent", "MLPAgent"),
+        "make": ("make_agent", "make_mixer"),
+        "mixers": ("IQLMixer", "Mixer", "MonotoneMixer", "QMixer", "VDNMixer"),
+        "registry": ("AGENTS", "MIXERS", "register_agent", "register_mixer"),
+        "user_agent": ("UserAgent",),
+        "user_mixer": ("UserMixer",),
+    },
+)

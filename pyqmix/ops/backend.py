@@ -8,7 +8,8 @@ from contextvars import ContextVar
 
 import torch
 
-BACKENDS = ("fused", "reference")
+from pyqmix.base.backends import BACKENDS
+
 _backend: ContextVar[str] = ContextVar("pyqmix backend", default="fused")
 
 

@@ -16,7 +16,7 @@ from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.device import try_out
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent, make_agent
-from pyqmix.nn.registry import is_built_in
+from pyqmix.nn.make import is_built_in
 from pyqmix.nn.trial import monotony_note, reload_note
 from pyqmix.play.create import create_rollout
 

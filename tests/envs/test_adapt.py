@@ -8,7 +8,7 @@ from python_games import PythonMatrix
 from pyqmix import ConfigError, EnvError
 from pyqmix.base.errors import environment_traceback
 from pyqmix.envs import AdapterOptions, adapt
-from pyqmix.envs.adapt import user_family
+from pyqmix.envs.adapting import user_family
 from pyqmix.envs.gymnasium_env import GymnasiumEnv
 
 LIMITED = AdapterOptions(episode_limit=5, team_reward="mean")

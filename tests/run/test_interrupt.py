@@ -243,6 +243,30 @@ def test_a_terminal_that_is_gone_is_no_error():
     assert process.wait() == 0
 
 
+# A command that is signalled by a module that it imports, after its options.
+IMPORTING = """
+import sys, types
+from pyqmix.cli import start
+
+command = types.ModuleType("pyqmix.cli." + sys.argv[1])
+sys.modules[command.__name__] = command
+code = "def main():\\n import signals_its_importer\\n print('went on')"
+exec(code, vars(command))
+getattr(start, sys.argv[1])()
+"""
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "plot"])
+def test_a_signal_during_a_commands_imports_ends_it_at_once(tmp_path, command):
+    module = "import os, signal\ntry: os.kill(os.getpid(), signal.SIGTERM)\nexcept BaseException: pass\n"
+    (tmp_path / "signals_its_importer.py").write_text(module)
+    ended = subprocess.run(
+        [sys.executable, "-c", IMPORTING, command], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    name = f"pyqmix-{command.removesuffix('uate')}"
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, "", f"{name}: interrupted\n")
+
+
 # pyqmix-eval with a main that is signalled while it writes a file, and again, as a wrapper passes Ctrl-C on.
 WRITING = """
 import os, signal, sys, types

@@ -172,8 +172,7 @@ def test_importing_pyqmix_imports_no_torch_and_every_name_can_be_had():
     subprocess.run([sys.executable, "-c", program], check=True, cwd="/")
     for name in pyqmix.__all__:
         assert getattr(pyqmix, name) is not None
-    for name, home in pyqmix._HOMES.items():
-        assert getattr(pyqmix, name) is getattr(importlib.import_module(home), name)
-    assert set(pyqmix.__all__) == {*pyqmix._HOMES, "__version__", "envs", "nn", "ops"}
+    assert pyqmix.train is importlib.import_module("pyqmix.run.trainer").train
+    assert {*pyqmix.__all__} <= {*dir(pyqmix)}
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         pyqmix.nonsense  # noqa: B018

@@ -1,6 +1,13 @@
 """Level-Based Foraging, native."""
 
+from typing import TYPE_CHECKING
+
+from pyqmix._loading import lazy
 from pyqmix.envs.lbf.env import DEFAULT_TASK, FAMILY, LbfEnv, LbfOptions
-from pyqmix.envs.lbf.foraging import ForagingEnv
+
+if TYPE_CHECKING:
+    from pyqmix.envs.lbf.foraging import ForagingEnv
 
 __all__ = ["DEFAULT_TASK", "FAMILY", "ForagingEnv", "LbfEnv", "LbfOptions"]
+
+__getattr__, __dir__ = lazy(__name__, {"foraging": ("ForagingEnv",)})

@@ -12,7 +12,6 @@ from pyqmix import _C
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import check_json_object, json_value, one_of
 from pyqmix.envs.family import EnvFamily
-from pyqmix.envs.lbf.drawing import draw_board, player_colours
 from pyqmix.envs.lbf.rules import rules_of
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task, TeamReward
@@ -75,10 +74,14 @@ class LbfEnv(NativeEnv):
             raise ConfigError(str(error)) from None
         self.board, self.team_reward = native, chosen.team_reward
         super().__init__(name, native, chosen.scale_inputs)
+        from pyqmix.envs.lbf.drawing import player_colours  # of a world, not of its options, which --help lists
+
         self.action_names, self.agent_colours = ACTION_NAMES, player_colours(self.spec.n_agents)
 
     def render(self) -> NDArray[np.uint8]:
         """Draw the board as (H, W, 3) uint8."""
+        from pyqmix.envs.lbf.drawing import draw_board
+
         return draw_board(self.board, self.rules)
 
 

@@ -6,13 +6,15 @@ import inspect
 import operator
 from collections.abc import Mapping, Sequence
 from itertools import product
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from gymnasium import spaces
 
 from pyqmix import _C
 from pyqmix.base.errors import ConfigError, near
+
+if TYPE_CHECKING:
+    from gymnasium import spaces
 
 Levels = int | Sequence[int]
 
@@ -117,6 +119,8 @@ def rules_of(task: str, options: Mapping[str, Any]) -> _C.LbfRules:
 
 def observation_box(rules: _C.LbfRules) -> spaces.Box:
     """Return the space of one agent's observation."""
+    from gymnasium import spaces
+
     player_level = max(rules.max_player_level)
     if rules.grid_observation:
         side = 2 * rules.sight + 1

@@ -13,7 +13,6 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions, StepLimit, Task
-from pyqmix.envs.smax.drawing import ALLY_COLOUR, draw_battle
 
 DEFAULT_TASK = "3m"
 MAPS = tuple(_C.smax_scenarios())
@@ -66,10 +65,14 @@ class SmaxEnv(NativeEnv):
         super().__init__(name, native, chosen.scale_inputs)
         enemies = self.spec.n_actions - len(MOVES)
         self.action_names = (*MOVES, *(f"attack {enemy}" for enemy in range(enemies)))
+        from pyqmix.envs.smax.drawing import ALLY_COLOUR  # of a world, not of its options, which --help lists
+
         self.agent_colours = (ALLY_COLOUR,) * self.spec.n_agents
 
     def render(self) -> NDArray[np.uint8]:
         """Draw the battle as (H, W, 3) uint8: see :func:`pyqmix.envs.smax.drawing.draw_battle`."""
+        from pyqmix.envs.smax.drawing import draw_battle
+
         return draw_battle(self.battle, self.spec.episode_limit)
 
 

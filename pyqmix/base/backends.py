@@ -1,0 +1,3 @@
+"""Names of the implementations that :func:`pyqmix.ops.use_backend` chooses among, for those without torch."""
+
+BACKENDS = ("fused", "reference")
