@@ -6,7 +6,8 @@ below it, its sentence::
     batch_size: Annotated[int, integer(1)] = 32
     \"\"\"Episodes in a batch.\"\"\"
 
-A field of type ``bool`` needs no kind.
+A field of type ``bool`` needs no kind. The class may name the TOPIC of its options, under which ``--help-all``
+shows them; those that are marked ESSENTIAL are in ``--help``, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, fields
+from decimal import Decimal
 from functools import lru_cache
 from typing import Any, get_args, get_type_hints
 
@@ -24,6 +26,7 @@ from pyqmix.base.errors import ConfigError, unknown
 from pyqmix.base.registry import Registry
 
 LARGEST_INT = 2**63 - 1
+ESSENTIAL = object()  # marks an option that a first look at the help should show
 Check = Callable[[str, object], None]
 
 
@@ -42,7 +45,13 @@ class Kind(PrimitiveConstructorSpec[Any]):
 
 @dataclass(frozen=True)
 class Text:
-    """The kind of a name: any text that is not empty, or None."""
+    """The kind of a name: any text that is not empty, or None.
+
+    Attributes:
+        metavar: stands for it in the help.
+    """
+
+    metavar: str = "NAME"
 
     def check(self, name: str, value: object) -> None:
         """Raise ConfigError for any other value."""
@@ -52,7 +61,7 @@ class Text:
 
 def integer(low: int, high: int = LARGEST_INT, optional: bool = False) -> Kind:
     """Make the kind of an integer in [low, high], or None where it is optional."""
-    return _number("INT", int, optional, lambda name, value: require_int(name, value, low, high))
+    return _number("INT", _read_integer, optional, lambda name, value: require_int(name, value, low, high))
 
 
 def number(
@@ -203,6 +212,16 @@ def _kind(
         check=check,
         names=names,
     )
+
+
+def _read_integer(text: str) -> int:
+    """Read an integer, also one with an exponent, as 2e6, or with a point, as 2.5e6."""
+    try:
+        return int(text)
+    except ValueError:
+        if not float(text).is_integer():  # nor infinite, nor far larger than any integer that is allowed
+            raise
+        return int(Decimal(text.strip()))
 
 
 def _itself(text: str) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 import io
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import redirect_stderr
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar, cast
 
 import tyro
 
+from pyqmix.base.describe import describe
 from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, ResourceError, environment_traceback, near
+from pyqmix.cli.help import print_help
 
 T = TypeVar("T")
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, ResourceError, MemoryError, OSError)
@@ -59,7 +62,7 @@ def parse(
     elsewhere: Callable[[str], str | None] = lambda name: None,
     **options: Any,
 ) -> T:
-    """Parse arguments into the dataclass ``kind``; refusals of tyro and of ``kind`` become one line.
+    """Parse arguments into the dataclass ``kind``, or show the help; refusals become one line.
 
     Args:
         kind: a dataclass that checks its values.
@@ -69,13 +72,14 @@ def parse(
         elsewhere: says why ``kind`` does not have an option that exists; None for one that does not.
         **options: of ``tyro.cli``.
     """
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        print_help(program, inspect.cleandoc(kind.__doc__ or ""), describe(cast(type[Any], kind)))
+        sys.exit(0)
     complaint = io.StringIO()
     try:
         with redirect_stderr(complaint):
-            parsed, surplus = tyro.cli(kind, prog=program, args=arguments, return_unknown_args=True, **options)
+            parsed, surplus = tyro.cli(kind, args=arguments, add_help=False, return_unknown_args=True, **options)
     except SystemExit as stop:
-        if stop.code in (0, None):
-            raise
         if isinstance(stop.__context__, ConfigError):  # newer tyro turns it into a box of its own
             fail(program, option_style(stop.__context__, kind))
         fail(program, _sentence(complaint.getvalue()))

@@ -3,75 +3,64 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from pyqmix import __version__
 from pyqmix.base.build import build_info
 from pyqmix.base.options import Kind, kinds_of
+from pyqmix.cli.help import print_help
 from pyqmix.cli.parsing import USER_ERRORS, dashed, fail, import_from_here, option_style, parse
-from pyqmix.config import PRESETS, Config, from_preset
+from pyqmix.cli.train_options import NAMES, OWN_NAMES, RELATED, all_options, read_own, without_own
+from pyqmix.config import Config, from_preset
+from pyqmix.config.presets import overlaid, preset_of
 from pyqmix.config.trust import Trust
 from pyqmix.envs import FAMILIES
 from pyqmix.run.interrupt import Interrupted
 
 PROGRAM = "pyqmix-train"
-NAMES = ("--env", "--task", "--agent", "--mixer")  # options whose values may name a module
-FLAGS = ("--trust", "--version")
-# A preset's values of other options depend on these.
-RELATED = ("total_steps", "updates_per_episode", "episodes_per_update")
-OF_RESUME = ("--resume", "--checkpoint", "--trust")
-OWN_OPTIONS = ("--preset", *OF_RESUME, "--version")
-DESCRIPTION = f"""Train QMIX or another value-decomposition method.
-
-Also: --preset NAME sets options, which those below override ({", ".join(PRESETS)}; --env lbf and smax
-use the presets of these names, none is the algorithm's own defaults); --resume RUN_DIR continues a run as if it
-had never been stopped (give --total-steps to extend it), from its newest checkpoint or, with --checkpoint STEPS,
-from an older one;
---trust lets it import the modules that the run's config.json names, which otherwise must be named again (--env,
---task, --agent, --mixer); --version shows how pyqmix was built."""
+ABOUT = "Train QMIX or another value-decomposition method."
+MORE = "--help-all shows all {count} options; with --env, those of that environment."
 
 
 def main() -> None:
     """Train as the command line says."""
     arguments = sys.argv[1:]
-    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
-    for name in ("--resume", "--checkpoint", "--preset", *NAMES):
-        first.add_argument(name)
-    for name in RELATED:
-        first.add_argument(dashed(name), f"--{name}")
-    for name in FLAGS:
-        first.add_argument(name, action="store_true")
     try:
-        known, _ = first.parse_known_args(arguments)
+        own = read_own(arguments)
     except argparse.ArgumentError as error:
         fail(PROGRAM, error)
-    if known.version:
+    if own.version:
         print(_version())
         return
-    names = {name: getattr(known, name[2:]) for name in NAMES}
-    import_from_here(names.values(), known.trust)
+    names = {name: value for name in NAMES if (value := getattr(own, name)) is not None}
+    import_from_here(names.values(), own.trust)
     try:
-        if known.resume is not None:
-            if known.preset is not None:
-                fail(PROGRAM, "--preset: a resumed run keeps its options")
-            trust = known.trust or frozenset(filter(None, names.values()))
-            config = _resumed(known.resume, known.env, _without(arguments, *OF_RESUME), trust)
-        elif known.trust:
-            fail(PROGRAM, "--trust: expected --resume RUN_DIR with it")
+        _refuse_pairs(own)
+        origins: dict[str, str] = {}
+        if own.resume is not None:
+            defaults = _resumed(own, own.trust or frozenset(names.values()))
         else:
-            if known.checkpoint is not None:
-                fail(PROGRAM, "--checkpoint: expected --resume RUN_DIR with it")
-            env = {} if known.env is None else {"env": known.env}
-            defaults = from_preset(known.preset, **env, **_related(known))
-            config = _parse(_without(arguments, "--preset"), defaults)
+            defaults, origins = _started(own, names)
+        if own.help or own.help_all:
+            _print_help(defaults, origins, everything=own.help_all)
+            return
+        config = _parse(without_own(arguments), defaults)
+        if own.resume is not None and config.run_dir != defaults.run_dir:
+            fail(PROGRAM, f"--run-dir: --resume goes on in {defaults.run_dir}, got {config.run_dir!r}")
+        if own.print_config:
+            print(_as_yaml(config), end="")
+            return
         from pyqmix.run.trainer import train  # after the options, because torch takes seconds
 
-        result = train(config, resume=known.resume is not None, checkpoint=known.checkpoint or "newest")
+        result = train(config, resume=own.resume is not None, checkpoint=own.checkpoint or "newest")
     except USER_ERRORS as error:
         of_envs = [dashed(name) for family in FAMILIES.values() for name in family.option_names]
-        fail(PROGRAM, option_style(error, Config, [*OWN_OPTIONS, *of_envs]), error)
+        fail(PROGRAM, option_style(error, Config, [*map(dashed, OWN_NAMES), *of_envs]), error)
     except KeyboardInterrupt as error:
         print(f"{PROGRAM}: interrupted", file=sys.stderr)
         sys.exit(error.exit_code if isinstance(error, Interrupted) else 130)
@@ -79,21 +68,49 @@ def main() -> None:
         sys.exit(result.exit_code)
 
 
-def _related(known: argparse.Namespace) -> dict[str, object]:
+def _refuse_pairs(own: argparse.Namespace) -> None:
+    """Refuse options of the command that say nothing together, or by themselves."""
+    for name in ("preset", "config"):
+        if own.resume is not None and getattr(own, name) is not None:
+            fail(PROGRAM, f"{dashed(name)}: a resumed run keeps its options")
+    if own.trust and own.resume is None and own.config is None:
+        fail(PROGRAM, "--trust: expected --resume RUN_DIR or --config FILE with it")
+    if own.checkpoint is not None and own.resume is None:
+        fail(PROGRAM, "--checkpoint: expected --resume RUN_DIR with it")
+
+
+def _started(own: argparse.Namespace, names: Mapping[str, str]) -> tuple[Config, dict[str, str]]:
+    """Return the options of a new run, but for those that the command line gives, and whose defaults they are."""
+    file: dict[str, Any] = {}
+    if own.config is not None:
+        from pyqmix.config.files import read_config
+
+        file = read_config(Path(os.path.expanduser(own.config)), names, own.trust)
+    preset = own.preset if own.preset is not None else file.get("preset")
+    file.pop("preset", None)
+    given = {**({} if own.env is None else {"env": own.env}), **_related(own)}
+    options = overlaid(file, given)
+    config = from_preset(preset, **options)
+    origins = dict.fromkeys(file, Path(own.config or "").name) | dict.fromkeys(given, "given")
+    if (named := preset_of(preset, options)) != "none":
+        changed = (each.name for each in fields(config) if getattr(config, each.name) != each.default)
+        origins = {**dict.fromkeys(changed, f"preset {named}"), **origins}
+    return config, origins
+
+
+def _related(own: argparse.Namespace) -> dict[str, object]:
     """Return the values that the command line has for the options on which a preset's others depend."""
-    texts = {name: getattr(known, name) for name in RELATED if getattr(known, name) is not None}
+    texts = {name: getattr(own, name) for name in RELATED if getattr(own, name) is not None}
     kinds = kinds_of(Config)
     return {name: cast(Kind, kinds[name]).instance_from_str([text]) for name, text in texts.items()}
 
 
-def _resumed(folder: str, env: str | None, arguments: list[str], trust: Trust) -> Config:
+def _resumed(own: argparse.Namespace, trust: Trust) -> Config:
+    folder = os.path.expanduser(own.resume)
     saved = Config.from_json(Path(folder) / "config.json", trust=trust).replace(run_dir=folder)
-    if env is not None and env != saved.env:
-        fail(PROGRAM, f"--env: a resumed run keeps its {saved.env!r}, got {env!r}")
-    config = _parse(arguments, saved)
-    if config.run_dir != folder:
-        fail(PROGRAM, f"--run-dir: --resume goes on in {folder}, got {config.run_dir!r}")
-    return config
+    if own.env is not None and own.env != saved.env:
+        fail(PROGRAM, f"--env: a resumed run keeps its {saved.env!r}, got {own.env!r}")
+    return saved
 
 
 def _parse(arguments: list[str], defaults: Config) -> Config:
@@ -101,27 +118,21 @@ def _parse(arguments: list[str], defaults: Config) -> Config:
         having = [family.name for family in FAMILIES.values() if name in family.option_names]
         return f"{defaults.env} has no such option; only {' and '.join(having)}" if having else None
 
-    return parse(
-        type(defaults),
-        PROGRAM,
-        arguments,
-        also=OWN_OPTIONS,
-        elsewhere=elsewhere,
-        default=defaults,
-        description=DESCRIPTION,
-    )
+    own = map(dashed, OWN_NAMES)
+    return parse(type(defaults), PROGRAM, arguments, also=[*own], elsewhere=elsewhere, default=defaults)
 
 
-def _without(arguments: list[str], *options: str) -> list[str]:
-    kept, skip = [], False
-    for argument in arguments:
-        if skip:
-            skip = False
-        elif argument in options:
-            skip = argument not in FLAGS
-        elif argument.partition("=")[0] not in options:
-            kept.append(argument)
-    return kept
+def _print_help(defaults: Config, origins: Mapping[str, str], everything: bool) -> None:
+    options = all_options(type(defaults), essential=not everything)
+    count = len(all_options(type(defaults), essential=False))
+    more = "" if everything else MORE.format(count=count)
+    print_help(PROGRAM, ABOUT, options, more, vars(defaults), origins)
+
+
+def _as_yaml(config: Config) -> str:
+    from pyqmix.base.yaml_files import to_yaml
+
+    return f"# of pyqmix {__version__}, for {PROGRAM} --config\n{to_yaml(asdict(config))}"
 
 
 def _version() -> str:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from pyqmix.base.describe import attributes
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import check_each, option_names
 from pyqmix.base.sealed import sealed
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import brought, refer, restore
-from pyqmix.config.saved import of_environment, read_options
+from pyqmix.config.saved import modernised, of_environment, read_options
 from pyqmix.config.together import check_together
 from pyqmix.config.trust import Trust
 from pyqmix.envs import Env, EnvOptions, env_family, require_options
@@ -29,12 +32,16 @@ class _Memory:
     _chose_eps_end: bool
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Config(RunOptions, _Memory):
-    """Options of a training run. The defaults are the algorithm as published; presets set named options.
+    """Options of a training run, with the algorithm's defaults as published for all that are not given.
+
+    The command line starts from a preset where the environment has one, as :func:`pyqmix.from_preset` does:
+    ``from_preset(env="lbf")`` has the options of ``pyqmix-train --env lbf``, and ``Config(env="lbf")`` those of
+    ``pyqmix-train --env lbf --preset none``. A run says at its start which of them it has.
 
     A Config has the options of its environment as fields, too: ``Config(env="lbf", positions="both")`` has those
-    of :class:`pyqmix.envs.LbfOptions`.
+    of :class:`pyqmix.envs.LbfOptions`. It cannot be changed; :meth:`replace` returns a changed copy.
 
     Raises:
         ConfigError: an option has no usable value, or the environment does not have it; the message names it, the
@@ -54,6 +61,12 @@ class Config(RunOptions, _Memory):
         require_options(env_family(env), {k: v for k, v in options.items() if k not in _OF_EVERY_RUN})
         return object.__new__(config_class(cast(str, env)))
 
+    def __repr__(self) -> str:
+        """Write the environment, and the options that do not have the defaults."""
+        fields = {field.name: field.default for field in dataclasses.fields(self)}
+        values = {"env": self.env, **{name: x for name, x in self._given().items() if x != fields[name]}}
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in values.items())})"
+
     def __reduce__(self) -> tuple[Any, ...]:
         return _restore, (self._given(), brought(vars(self)))
 
@@ -62,6 +75,9 @@ class Config(RunOptions, _Memory):
         if self.eps_end is None:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
         check_each(self)
+        for name in ("run_dir", "init_from"):
+            if (folder := getattr(self, name)) is not None:
+                object.__setattr__(self, name, os.path.expanduser(folder))
         if type(self) is not config_class(self.env):
             raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
         check_together(self)
@@ -176,11 +192,12 @@ class Config(RunOptions, _Memory):
         """
         values = read_options(path, {"env": env, "agent": agent, "mixer": mixer}, trust)
         family = env_family(values.get("env", cls.env))
-        if family.native and "num_workers" in values:
-            values["num_workers"] = 0  # workers played these games in older versions; the results are the same
-        if values.get("episodes_per_update") is not None and values.get("updates_per_episode") == 1.0:
-            values["updates_per_episode"] = None  # older versions saved this default of it
-        return cls(**of_environment(path, values, option_names(config_class(family.name))))
+        own = option_names(config_class(family.name))
+        return cls(**of_environment(path, modernised(values, family), own))
+
+
+_ABOUT = inspect.cleandoc(Config.__doc__ or "")
+Config.__doc__ = f"{_ABOUT}\n\n{attributes(Config)}\n"  # for help(), from the declarations
 
 
 def config_class(env: str) -> type[Config]:
@@ -191,8 +208,12 @@ def config_class(env: str) -> type[Config]:
 
 @cache
 def _class_with(options: Any) -> type[Config]:
-    namespace = {"__module__": __name__, "__doc__": Config.__doc__, "__post_init__": Config.__post_init__}
-    return dataclasses.make_dataclass("Config", (), bases=(options, Config), frozen=True, namespace=namespace)
+    namespace = {"__module__": __name__, "__post_init__": Config.__post_init__, "__repr__": Config.__repr__}
+    made = dataclasses.make_dataclass(
+        "Config", (), bases=(options, Config), frozen=True, repr=False, namespace=namespace
+    )
+    made.__doc__ = f"{_ABOUT}\n\n{attributes(made)}\n"
+    return made
 
 
 def _restore(values: dict[str, Any], given: dict[str, object]) -> Config:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pyqmix.base.backends import BACKENDS
-from pyqmix.base.options import Text, check_json_object, integer, json_value, name_in, number, one_of
+from pyqmix.base.options import ESSENTIAL, Text, check_json_object, integer, json_value, name_in, number, one_of
 from pyqmix.envs import FAMILIES
 from pyqmix.nn import AGENTS, MIXERS
 
@@ -18,27 +18,44 @@ _FRACTION = number(0.0, 1.0)
 
 
 @dataclass(frozen=True)
-class RunOptions:
-    """Options that every run has, whatever its environment. :class:`pyqmix.Config` checks them."""
+class Environment:
+    """The environment, whose own options join these."""
 
-    env: Annotated[str, name_in(FAMILIES)] = "lbf"
+    TOPIC: ClassVar = "Environment"
+
+    env: Annotated[str, name_in(FAMILIES), ESSENTIAL] = "lbf"
     """Environment: Level-Based Foraging, an environment of another library (--task names it), a game of the QMIX
     papers, or your own. --help shows the options of the one that is named."""
-    total_steps: Annotated[int, _POSITIVE] = 500_000
+
+
+@dataclass(frozen=True)
+class Run:
+    """The run as a whole."""
+
+    TOPIC: ClassVar = "Run"
+
+    total_steps: Annotated[int, _POSITIVE, ESSENTIAL] = 500_000
     """Environment steps to train for; the last episode is played to its end."""
-    seed: Annotated[int, integer(0)] = 0
+    seed: Annotated[int, integer(0), ESSENTIAL] = 0
     """Seed of everything that is random."""
-    init_from: Annotated[str | None, Text()] = None
+    run_dir: Annotated[str | None, Text("DIR"), ESSENTIAL] = None
+    """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
+    init_from: Annotated[str | None, Text("DIR")] = None
     """Folder of another run, whose newest weights are the initial ones of agent network and mixer where names and
     shapes fit. Default: random ones."""
-    run_dir: Annotated[str | None, Text()] = None
-    """Folder for the run's files; it must not hold a run yet. Default: a new one under runs/."""
 
-    mixer: Annotated[str, name_in(MIXERS)] = "qmix"
+
+@dataclass(frozen=True)
+class Networks:
+    """Agent network and mixer."""
+
+    TOPIC: ClassVar = "Agent and mixer"
+
+    mixer: Annotated[str, name_in(MIXERS), ESSENTIAL] = "qmix"
     """Monotonic mixing network, sum of the agents' values (vdn), independent learners (iql), or another method."""
     mixer_args: Annotated[Any, json_value(check_json_object)] = None
     """Keyword arguments of the mixer, a JSON object."""
-    agent: Annotated[str, name_in(AGENTS)] = "mlp"
+    agent: Annotated[str, name_in(AGENTS), ESSENTIAL] = "mlp"
     """Agent network: feed-forward, recurrent over the episode so far, or your own."""
     agent_args: Annotated[Any, json_value(check_json_object)] = None
     """Keyword arguments of the agent network, a JSON object."""
@@ -55,6 +72,13 @@ class RunOptions:
     hypernet_layers: Annotated[int, integer(1, 2)] = 2
     """Layers of the hypernetworks of the mixing weights: 1 or 2."""
 
+
+@dataclass(frozen=True)
+class Learning:
+    """Training steps."""
+
+    TOPIC: ClassVar = "Learning"
+
     gamma: Annotated[float, _FRACTION] = 0.99
     """Discount."""
     lr: Annotated[float, number(above=0.0)] = 5e-4
@@ -70,32 +94,24 @@ class RunOptions:
     batch_transitions: Annotated[int | None, integer(1, 10_000_000, optional=True)] = None
     """Number of single transitions that a training step learns from, drawn with replacement from those of the
     batch's episodes. Default: it learns from the whole episodes."""
-    buffer_size: Annotated[int, _POSITIVE] = 5_000
-    """Episodes that the replay buffer holds."""
-    num_envs: Annotated[int, integer(1, 8_192)] = 1
-    """Episodes played at the same time between updates."""
-    num_workers: Annotated[int, integer(0, 8_192)] = 0
-    """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
-    0 plays in the trainer's process. The results do not depend on the number."""
-    step_timeout: Annotated[float, number(0.0, 1e6)] = 300.0
-    """Seconds that a step, a reset or the construction of an environment may take. A worker process that takes
-    longer (--num-workers) is replaced and its episodes are played again; after three times the run fails and names
-    the environment. The trainer's process cannot end such a call, and writes a line. 0: no limit."""
     updates_per_episode: Annotated[float | None, number(above=0.0, high=10_000.0, optional=True)] = None
     """Training steps for each episode played; 0.25 is one for every four episodes. Default: 1."""
     episodes_per_update: Annotated[int | None, _OPTIONAL] = None
     """Episodes played for each training step, in place of --updates-per-episode: 4 is its 0.25."""
-    overlap: bool = False
-    """Play the next episodes on a thread during the training steps, with the weights from before them: the policy
-    lags by the training steps of one round. A Python environment needs --num-workers too to gain from it."""
-    prioritised: bool = False
-    """Draw episodes by their mean absolute temporal-difference errors (Schaul et al. 2016), not uniformly."""
-    per_alpha: Annotated[float, _FRACTION] = 0.6
-    """--prioritised: exponent of the priorities; 0 draws uniformly, 1 in proportion to the errors."""
-    per_beta: Annotated[float, _FRACTION] = 0.4
-    """--prioritised: exponent of the importance weights at the start; it rises linearly to 1."""
-    per_beta_steps: Annotated[int | None, _OPTIONAL] = None
-    """--prioritised: environment steps over which --per-beta rises to 1. Default: --total-steps."""
+    loss: Annotated[str, one_of("episodes", "transitions")] = "episodes"
+    """Mean over episodes of each one's mean, or mean over all transitions of the batch (PyMARL's)."""
+    standardise_rewards: Annotated[str, one_of("off", "masked", "padded")] = "off"
+    """Standardise rewards by running mean and deviation: of real steps (masked), or with padding (EPyMARL's)."""
+    reward_scale: Annotated[float, number(above=0.0)] = 1.0
+    """Factor on the rewards that are learned from; reported returns are the environment's own."""
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Targets of the temporal-difference errors."""
+
+    TOPIC: ClassVar = "Targets"
+
     target_update: Annotated[int, _POSITIVE] = 200
     """Training steps between copies of the weights to the target networks."""
     target_tau: Annotated[float, number(0.0, 1.0)] = 1.0
@@ -106,12 +122,13 @@ class RunOptions:
     """TD(lambda) targets: 0 bootstraps after each step, 1 sums rewards to the episode's end."""
     n_step: Annotated[int, _POSITIVE] = 1
     """Rewards that a target sums before it bootstraps; fewer where the episode ends earlier."""
-    loss: Annotated[str, one_of("episodes", "transitions")] = "episodes"
-    """Mean over episodes of each one's mean, or mean over all transitions of the batch (PyMARL's)."""
-    standardise_rewards: Annotated[str, one_of("off", "masked", "padded")] = "off"
-    """Standardise rewards by running mean and deviation: of real steps (masked), or with padding (EPyMARL's)."""
-    reward_scale: Annotated[float, number(above=0.0)] = 1.0
-    """Factor on the rewards that are learned from; reported returns are the environment's own."""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """Exploration."""
+
+    TOPIC: ClassVar = "Exploration"
 
     eps_start: Annotated[float, _FRACTION] = 1.0
     """Exploration at the start: the probability that an agent acts at random."""
@@ -120,24 +137,93 @@ class RunOptions:
     eps_steps: Annotated[int, _POSITIVE] = 50_000
     """Environment steps over which exploration falls linearly."""
 
+
+@dataclass(frozen=True)
+class Replay:
+    """Replay buffer."""
+
+    TOPIC: ClassVar = "Replay"
+
+    buffer_size: Annotated[int, _POSITIVE] = 5_000
+    """Episodes that the replay buffer holds."""
+    prioritised: bool = False
+    """Draw episodes by their mean absolute temporal-difference errors (Schaul et al. 2016), not uniformly."""
+    per_alpha: Annotated[float, _FRACTION] = 0.6
+    """--prioritised: exponent of the priorities; 0 draws uniformly, 1 in proportion to the errors."""
+    per_beta: Annotated[float, _FRACTION] = 0.4
+    """--prioritised: exponent of the importance weights at the start; it rises linearly to 1."""
+    per_beta_steps: Annotated[int | None, _OPTIONAL] = None
+    """--prioritised: environment steps over which --per-beta rises to 1. Default: --total-steps."""
+
+
+@dataclass(frozen=True)
+class Rollouts:
+    """Episodes that are played."""
+
+    TOPIC: ClassVar = "Episodes"
+
+    num_envs: Annotated[int, integer(1, 8_192), ESSENTIAL] = 1
+    """Episodes played at the same time between updates."""
+    num_workers: Annotated[int, integer(0, 8_192), ESSENTIAL] = 0
+    """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
+    0 plays in the trainer's process. The results do not depend on the number."""
+    step_timeout: Annotated[float, number(0.0, 1e6)] = 300.0
+    """Seconds that a step, a reset or the construction of an environment may take. A worker process that takes
+    longer (--num-workers) is replaced and its episodes are played again; after three times the run fails and names
+    the environment. The trainer's process cannot end such a call, and writes a line. 0: no limit."""
+    overlap: bool = False
+    """Play the next episodes on a thread during the training steps, with the weights from before them: the policy
+    lags by the training steps of one round. A Python environment needs --num-workers too to gain from it."""
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Evaluations and metrics."""
+
+    TOPIC: ClassVar = "Evaluation and log"
+
     eval_every: Annotated[int, _POSITIVE] = 25_000
     """Environment steps between greedy evaluations."""
     eval_episodes: Annotated[int, integer(1, MOST_EPISODES)] = 100
     """Episodes of each evaluation."""
+    log_every: Annotated[int, _POSITIVE] = 5_000
+    """Environment steps between lines of metrics.csv."""
+
+
+@dataclass(frozen=True)
+class Checkpoints:
+    """Checkpoints."""
+
+    TOPIC: ClassVar = "Checkpoints"
+
     checkpoint_every: Annotated[int, _POSITIVE] = 100_000
     """Environment steps between checkpoints; the last one is always written."""
     checkpoint_replay: bool = True
     """Keep the replay buffer in checkpoints, so that a resumed run goes on to the same bits."""
     keep_checkpoints: Annotated[int, _POSITIVE] = 3
     """Newest checkpoints that remain; the one of the best evaluation remains too."""
-    log_every: Annotated[int, _POSITIVE] = 5_000
-    """Environment steps between lines of metrics.csv."""
-    device: Annotated[str, one_of("auto", "cpu", "cuda")] = "auto"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Devices and threads."""
+
+    TOPIC: ClassVar = "Machine"
+
+    device: Annotated[str, one_of("auto", "cpu", "cuda"), ESSENTIAL] = "auto"
     """Device that trains. auto measures both where a GPU can be used, and takes the faster one."""
     replay_device: Annotated[str, one_of("cpu", "cuda")] = "cpu"
     """Where batches are gathered: cuda keeps decoded episodes on the GPU that trains, for tasks that fit there."""
     backend: Annotated[str, one_of(*BACKENDS)] = "fused"
     """Operations of the training steps: pyqmix's compiled ones (fused), or the same in plain PyTorch."""
-    threads: Annotated[int, integer(1, 1_024)] = 1
+    threads: Annotated[int, integer(1, 1_024), ESSENTIAL] = 1
     """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
     of one where a second core is free, and nothing where other work keeps it busy."""
+
+
+# The last base's options come first.
+@dataclass(frozen=True)
+class RunOptions(
+    Machine, Checkpoints, Evaluation, Rollouts, Replay, Exploration, Targets, Learning, Networks, Run, Environment
+):
+    """Options that every run has, whatever its environment. :class:`pyqmix.Config` checks them."""

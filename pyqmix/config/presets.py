@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -191,7 +192,7 @@ PRESETS: dict[str, dict[str, Any]] = {
 
 
 def from_preset(preset: str | None = None, **options: Any) -> Config:
-    """Build a Config from a preset and options that override it.
+    """Build a Config from a preset and options that override it, as the command line does.
 
     Args:
         preset: a name in PRESETS; None takes the environment's own preset where it has one. Where ``env`` is
@@ -203,13 +204,10 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     Raises:
         ConfigError: the preset is unknown, or an option is unusable.
     """
-    if preset is None:
-        preset = env_family(options.get("env", Config.env)).preset or "none"
-    if preset not in PRESETS:
-        raise unknown("preset", preset, PRESETS)
-    values = {**PRESETS[preset], **options}
+    preset = preset_of(preset, options)
+    values = overlaid(PRESETS[preset], options)
     family = env_family(values.get("env", Config.env))
-    dropped = {other for name, other in _ALTERNATIVES.items() if options.get(name) is not None}
+    dropped: set[str] = set()
     if family.name != PRESETS[preset].get("env"):
         dropped |= {name for other in FAMILIES.values() for name in other.option_names}
     if family.explores_fully:
@@ -219,3 +217,27 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     total_steps = values.get("total_steps", Config.total_steps)
     shares = {n: value.steps(total_steps) for n, value in values.items() if isinstance(value, PercentOfRun)}
     return Config(**{**values, **shares})
+
+
+def preset_of(preset: str | None, options: Mapping[str, Any]) -> str:
+    """Return the name of the preset that :func:`from_preset` takes.
+
+    Raises:
+        ConfigError: the preset or the environment is unknown.
+    """
+    if preset is None:
+        preset = env_family(options.get("env", Config.env)).preset or "none"
+    require_preset(preset)
+    return preset
+
+
+def require_preset(name: object) -> None:
+    """Raise ConfigError unless there is a preset of a name."""
+    if not isinstance(name, str) or name not in PRESETS:
+        raise unknown("preset", name, PRESETS)
+
+
+def overlaid(lower: Mapping[str, Any], upper: Mapping[str, Any]) -> dict[str, Any]:
+    """Return options of which ``upper`` overrides ``lower``, also where it has the alternative of an option."""
+    dropped = {other for name, other in _ALTERNATIVES.items() if upper.get(name) is not None}
+    return {**{name: value for name, value in lower.items() if name not in dropped}, **upper}

@@ -12,7 +12,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.sealed import read_object
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
-from pyqmix.envs import FAMILIES
+from pyqmix.envs import FAMILIES, EnvFamily
 
 
 def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) -> dict[str, Any]:
@@ -55,6 +55,16 @@ def require_same(path: Path, given: Mapping[str, str]) -> None:
             raise ConfigError(f"{option}: expected that of the run, {saved.get(option)!r}, got {name!r}")
 
 
+def modernised(values: Mapping[str, Any], family: EnvFamily) -> dict[str, Any]:
+    """Return the saved options of an environment's run as this version has them."""
+    values = dict(values)
+    if family.native and "num_workers" in values:
+        values["num_workers"] = 0  # workers played these games in older versions; the results are the same
+    if values.get("episodes_per_update") is not None and values.get("updates_per_episode") == 1.0:
+        values["updates_per_episode"] = None  # older versions saved this default of it
+    return values
+
+
 def of_environment(path: Path, values: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
     """Return the options that an environment's runs have; older runs saved those of all environments.
 
@@ -66,11 +76,20 @@ def of_environment(path: Path, values: Mapping[str, Any], own: tuple[str, ...]) 
     Raises:
         ConfigError: there are unknown ones.
     """
-    defaults = _defaults_of_others(own)
-    kept = {name: value for name, value in values.items() if name in own or defaults.get(name, ...) != value}
-    if surplus := sorted(kept.keys() - {*own, *defaults}):
+    kept = without_others(values, own)
+    if kept.keys() <= set(own):
+        return kept
+    if surplus := sorted(kept.keys() - {*own, *_defaults_of_others(own)}):
         raise ConfigError(f"{path}: expected the options of a run, got {surplus[:3]}")
     return kept
+
+
+def without_others(values: Mapping[str, Any], own: tuple[str, ...]) -> dict[str, Any]:
+    """Leave out options that an environment's runs do not have and that other environments have by default."""
+    if values.keys() <= set(own):
+        return dict(values)
+    defaults = _defaults_of_others(own)
+    return {name: value for name, value in values.items() if name in own or defaults.get(name, ...) != value}
 
 
 @cache

@@ -5,6 +5,9 @@ up among pyqmix's own, those that the running program registered or brought, and
 declare as entry points; a task must be one that its family of environments knows (:attr:`EnvFamily.safe_tasks`).
 Other text in the options must be plain, because other libraries' constructors get it: plain text is neither a
 dotted module, nor ``module:attribute``, nor a path with folders.
+
+A file of options that the user names (:mod:`pyqmix.config.files`) is read by the same rule, because such files are
+passed on, too.
 """
 
 from __future__ import annotations
@@ -33,9 +36,9 @@ def require_trusted_name(run: Path, option: str, name: str, trust: Trust) -> Non
     """Require that an environment or a network can be looked up without an import by the name that a folder has.
 
     Args:
-        run: the run's folder, for the message.
+        run: the run's folder, or a file of options, for the message.
         option: ``env``, ``agent`` or ``mixer``.
-        name: what the run's config.json has there.
+        name: what it has there.
         trust: the names that are trusted.
 
     Raises:
@@ -55,7 +58,7 @@ def require_trusted_values(run: Path, values: Mapping[str, Any], trust: Trust) -
     """Require that the environment and the networks get no value by which they would import or open something.
 
     Args:
-        run: the run's folder, for the message.
+        run: the run's folder, or a file of options, for the message.
         values: its options, whose environment is known.
         trust: the names that are trusted.
 
@@ -85,7 +88,7 @@ def require_plain(run: Path, option: str, value: object) -> None:
             raise ConfigError(f"{run}: its {option} has {text[:80]!r}, which can name a module or a file: {_PASS}")
 
 
-_PASS = "pass --trust (in Python trust=True) if you trust this folder"
+_PASS = "pass --trust (in Python trust=True) if you trust it"
 
 
 def _advice(option: str, name: str) -> str:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from pyqmix import _C
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import json_value
+from pyqmix.base.options import ESSENTIAL, json_value
 from pyqmix.envs.family import EnvFamily
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AgentInputs, EnvOptions
@@ -27,7 +27,7 @@ def _anything(name: str, value: object) -> None:
 class MatrixOptions(EnvOptions, AgentInputs):
     """Options of :class:`MatrixGame`."""
 
-    payoff: Annotated[Any, json_value(_anything)] = None
+    payoff: Annotated[Any, json_value(_anything), ESSENTIAL] = None
     """Payoffs: a nested list with one dimension for each agent."""
 
 

@@ -10,7 +10,16 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import Text, check_each, check_json_object, integer, json_value, one_of, option_names
+from pyqmix.base.options import (
+    ESSENTIAL,
+    Text,
+    check_each,
+    check_json_object,
+    integer,
+    json_value,
+    one_of,
+    option_names,
+)
 
 
 @dataclass(frozen=True)
@@ -29,7 +38,7 @@ class EnvOptions:
 class Task:
     """An environment that has tasks by name."""
 
-    task: Annotated[str | None, Text()] = None
+    task: Annotated[str | None, Text(), ESSENTIAL] = None
     """Name of the task: of lbf (None is Foraging-8x8-2p-3f-v3), the id of a gymnasium or rware environment, a
     module of PettingZoo environments, a map of SMAC or of smax (None is 3m), or a layout of Overcooked."""
 

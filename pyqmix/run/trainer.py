@@ -15,6 +15,7 @@ from torch import nn
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.exhaustion import naming_exhaustion, require_threads
 from pyqmix.config import Config
+from pyqmix.config.origin import origin
 from pyqmix.envs import Env, env_family
 from pyqmix.envs.importing import blamed
 from pyqmix.learn.device import resolve_device
@@ -126,6 +127,7 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
         require_workers_are_of_use(config, world)
         require_network_memory(config, world.spec)
         device, reason = resolve_device(config, world.spec)
+        display.message(origin(config))
         display.message(reason)
         display.message(describe_memory(world.spec, config.buffer_size))
         for line in start_notes(config, opened, found):

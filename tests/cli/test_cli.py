@@ -1,6 +1,5 @@
 """Mistakes end in one line on stderr with exit code 2 and leave nothing behind; the commands do what they say."""
 
-import dataclasses
 import re
 import shutil
 import sys
@@ -14,7 +13,6 @@ from run_files import forge
 from pyqmix import Config, __version__
 from pyqmix.base.free_memory import Free
 from pyqmix.cli import evaluate, train
-from pyqmix.config import from_preset
 from pyqmix.play.evaluator import Evaluation
 
 SHORT = [
@@ -130,13 +128,6 @@ def test_underscores_are_taken(refused):
 def test_a_rate_of_updates_counts_as_given_also_where_it_is_the_default(refused, preset):
     arguments = [*preset, "--updates-per-episode", "1", "--episodes-per-update", "2"]
     refused(train.main, arguments, "--episodes-per-update: ", "got 2 and updates_per_episode 1")
-
-
-def test_presets_follow_the_command_line(call):
-    shown = call(train.main, "--total_steps", 1_000, "--episodes-per-update=4", "--help").out
-    text = " ".join(re.sub("[│─]", " ", shown).split())
-    for default in ("--eps-steps INT [^-]* .default: 400", "--updates-per-episode [^-]* .default: None"):
-        assert re.search(default, text), default
 
 
 @pytest.mark.parametrize(
@@ -275,24 +266,6 @@ def test_default_run_directories_do_not_collide(call, tmp_path):
         "two_step-qmix-seed3",
         "two_step-qmix-seed3-2",
     }
-
-
-def test_help_explains_each_option_with_its_default(call):
-    text = " ".join(re.sub("[│─]", " ", call(train.main, "--help").out).split())
-    defaults = dataclasses.asdict(from_preset("lbf")) | dict.fromkeys(
-        ("env_args", "mixer_args", "agent_args"), "null"
-    )
-    for name, default in defaults.items():
-        option, ending = "--" + name.replace("_", "-"), re.escape(f"(default: {default})")
-        assert re.search(rf"{option},? (?:(?!\(default:).){{5,}}{ending}", text), name
-    assert all(option in text for option in ("--resume RUN_DIR", "--version"))
-    assert "--payoff" not in text
-
-
-def test_help_shows_the_options_of_the_environment_that_is_named(call):
-    text = call(train.main, "--env", "matrix", "--help").out
-    assert "--payoff" in text
-    assert not any(f"│ {option} " in text for option in ("--task", "--positions", "--episode-limit"))
 
 
 def test_version(call):

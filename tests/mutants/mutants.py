@@ -1459,4 +1459,26 @@ MUTANTS = (
         "a run that was left out does not change the exit code", "pyqmix/cli/plot.py", "if complaints:",
         "if not complaints:", f"{T}cli/test_plot.py -k broken",
     ),
+    Mutant(
+        "configuration: a file's names import modules without trust", "pyqmix/config/files.py",
+        "given[option], trust or frozenset(names.values()))", "given[option], True)",
+        f"{T}config/test_files.py -k imports_nothing",
+    ),
+    Mutant(
+        "configuration: the preset overrides the file", "pyqmix/config/presets.py",
+        "if name not in dropped}, **upper}", "if name not in dropped}, **upper, **lower}",
+        f"{T}config/test_files.py -k over_file_over",
+    ),
+    Mutant(
+        "configuration: one of two values is ignored", "pyqmix/base/yaml_files.py",
+        "key.value in seen:", "key.value in ():", f"{T}base/test_yaml_files.py -k refused",
+    ),
+    Mutant(
+        "help: a first look shows everything", "pyqmix/cli/train_options.py",
+        "if each.essential or not essential]", "if True]", f"{T}cli/test_help.py -k first_look",
+    ),
+    Mutant(
+        "signals: an import may swallow one that ends pyqmix-eval", "pyqmix/cli/start.py",
+        "if _is_importing():", "if False:", f"{T}run/test_interrupt.py -k during_a_commands_imports",
+    ),
 )  # fmt: skip

@@ -39,9 +39,9 @@ def test_the_blocks_of_python_are_one_script(folder):
 
 @pytest.mark.slow
 def test_the_package_is_found_by_its_entry_points(folder):
-    shown = run_command("pyqmix-train --help", folder, folder).replace("\n", "")
+    shown = " ".join(run_command("pyqmix-train --help", folder, folder).split())
     for option in ("--env", "--agent", "--mixer"):
-        assert re.search(rf"{option} \{{[^}}]*\bmine\b", shown), option
+        assert re.search(rf"{option} NAME .*?One of [^.]*\bmine\b", shown), option
     for command in COMMANDS:
         short = re.sub(r" --total-steps \d+", "", command) + " --total-steps 300 --eval-episodes 2 --batch-size 4"
         run_command(short, folder, folder)

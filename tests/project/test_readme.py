@@ -78,7 +78,7 @@ def test_set_up_commands_stand_in_the_readme_and_in_ci():
 
 def test_no_command_has_a_part_that_does_nothing(monkeypatch):
     trained = []
-    monkeypatch.setattr(train, "train", lambda config, **_: trained.append(config))
+    monkeypatch.setattr("pyqmix.run.trainer.train", lambda config, **_: trained.append(config))
     commands = [line.removeprefix(SETUP[0].split("pyqmix")[0]) for line in COMMANDS]
     for command in commands:
         if re.match(r"pyqmix-train --(env lbf|preset) ", command + " "):
