@@ -48,23 +48,24 @@ __all__ = [
 ]
 
 # Imported when first used, because torch takes seconds and the commands must answer signals from their start on.
-__getattr__, __dir__ = _loading.lazy(
-    __name__,
-    {
-        "base": (),
-        "base.build": ("build_info",),
-        "base.errors": ("ConfigError", "EnvError"),
-        "base.network_spec": ("NetworkSpec",),
-        "config": ("Config", "from_preset"),
-        "envs": ("make_env", "register_env"),
-        "figures": (),
-        "learn": (),
-        "nn": ("register_agent", "register_mixer"),
-        "ops": (),
-        "play": (),
-        "replay": ("EpisodeRing",),
-        "run": (),
-        "run.policy": ("Policy", "load_policy"),
-        "run.trainer": ("Result", "train"),
-    },
-)
+if not TYPE_CHECKING:  # where any name would count as one of the package's
+    __getattr__, __dir__ = _loading.lazy(
+        __name__,
+        {
+            "base": (),
+            "base.build": ("build_info",),
+            "base.errors": ("ConfigError", "EnvError"),
+            "base.network_spec": ("NetworkSpec",),
+            "config": ("Config", "from_preset"),
+            "envs": ("make_env", "register_env"),
+            "figures": (),
+            "learn": (),
+            "nn": ("register_agent", "register_mixer"),
+            "ops": (),
+            "play": (),
+            "replay": ("EpisodeRing",),
+            "run": (),
+            "run.policy": ("Policy", "load_policy"),
+            "run.trainer": ("Result", "train"),
+        },
+    )

@@ -60,26 +60,27 @@ __all__ = [
     "require_options",
 ]
 
-__getattr__, __dir__ = lazy(
-    __name__,
-    {
-        "adapting": ("adapt",),
-        "check": ("check_env",),
-        "family": ("EnvFamily",),
-        "gymnasium_env": ("GymnasiumOptions",),
-        "lbf": ("ForagingEnv", "LbfEnv", "LbfOptions"),
-        "make": ("make_env",),
-        "matrix": ("MatrixGame", "MatrixOptions"),
-        "native": ("NativeEnv",),
-        "options": ("AdapterOptions", "EnvOptions"),
-        "overcooked": ("OvercookedOptions",),
-        "pettingzoo_env": ("PettingZooOptions",),
-        "protocol": ("Env", "Point", "Step"),
-        "registry": ("FAMILIES", "env_family", "register_env", "require_options"),
-        "rware": ("RwareOptions",),
-        "smac": ("SmacOptions",),
-        "smax": ("SmaxEnv", "SmaxOptions"),
-        "two_step": ("TwoStep", "TwoStepOptions"),
-        "vector": ("EpisodeVectorEnv", "NativeVectorEnv", "SyncVectorEnv"),
-    },
-)
+if not TYPE_CHECKING:  # where any name would count as one of the package's
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "adapting": ("adapt",),
+            "check": ("check_env",),
+            "family": ("EnvFamily",),
+            "gymnasium_env": ("GymnasiumOptions",),
+            "lbf": ("ForagingEnv", "LbfEnv", "LbfOptions"),
+            "make": ("make_env",),
+            "matrix": ("MatrixGame", "MatrixOptions"),
+            "native": ("NativeEnv",),
+            "options": ("AdapterOptions", "EnvOptions"),
+            "overcooked": ("OvercookedOptions",),
+            "pettingzoo_env": ("PettingZooOptions",),
+            "protocol": ("Env", "Point", "Step"),
+            "registry": ("FAMILIES", "env_family", "register_env", "require_options"),
+            "rware": ("RwareOptions",),
+            "smac": ("SmacOptions",),
+            "smax": ("SmaxEnv", "SmaxOptions"),
+            "two_step": ("TwoStep", "TwoStepOptions"),
+            "vector": ("EpisodeVectorEnv", "NativeVectorEnv", "SyncVectorEnv"),
+        },
+    )

@@ -31,14 +31,15 @@ __all__ = [
     "register_mixer",
 ]
 
-__getattr__, __dir__ = lazy(
-    __name__,
-    {
-        "agents": ("Agent", "GRUAgent", "MLPAgent"),
-        "make": ("make_agent", "make_mixer"),
-        "mixers": ("IQLMixer", "Mixer", "MonotoneMixer", "QMixer", "VDNMixer"),
-        "registry": ("AGENTS", "MIXERS", "register_agent", "register_mixer"),
-        "user_agent": ("UserAgent",),
-        "user_mixer": ("UserMixer",),
-    },
-)
+if not TYPE_CHECKING:  # where any name would count as one of the package's
+    __getattr__, __dir__ = lazy(
+        __name__,
+        {
+            "agents": ("Agent", "GRUAgent", "MLPAgent"),
+            "make": ("make_agent", "make_mixer"),
+            "mixers": ("IQLMixer", "Mixer", "MonotoneMixer", "QMixer", "VDNMixer"),
+            "registry": ("AGENTS", "MIXERS", "register_agent", "register_mixer"),
+            "user_agent": ("UserAgent",),
+            "user_mixer": ("UserMixer",),
+        },
+    )

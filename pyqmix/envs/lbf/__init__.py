@@ -10,4 +10,5 @@ if TYPE_CHECKING:
 
 __all__ = ["DEFAULT_TASK", "FAMILY", "ForagingEnv", "LbfEnv", "LbfOptions"]
 
-__getattr__, __dir__ = lazy(__name__, {"foraging": ("ForagingEnv",)})
+if not TYPE_CHECKING:  # where any name would count as one of the package's
+    __getattr__, __dir__ = lazy(__name__, {"foraging": ("ForagingEnv",)})
