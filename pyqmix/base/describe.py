@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import MISSING, dataclass, fields
 from functools import lru_cache
+from textwrap import TextWrapper
 from typing import Any, get_args, get_type_hints
 
 import tyro
@@ -89,8 +90,9 @@ def shown(value: object) -> str:
 
 def attributes(options: type[Any]) -> str:
     """Return the section of a docstring that describes the options as attributes."""
-    lines = [f"{each.name}: {each.sentence}{_default(each)}" for each in describe(options)]
-    return "Attributes:\n" + "\n".join(f"    {line}" for line in lines)
+    texts = [f"{each.name}: {each.sentence}{_default(each)}" for each in describe(options)]
+    wrap = TextWrapper(110, initial_indent=" " * 4, subsequent_indent=" " * 8, break_long_words=False)
+    return "\n".join(["Attributes:", *map(wrap.fill, texts)])
 
 
 def _default(option: Described) -> str:

@@ -24,7 +24,7 @@ class Environment:
     TOPIC: ClassVar = "Environment"
 
     env: Annotated[str, name_in(FAMILIES), ESSENTIAL] = "lbf"
-    """Environment: Level-Based Foraging, an environment of another library (--task names it), a game of the QMIX
+    """Level-Based Foraging (lbf), an environment of another library (--task names it), a game of the QMIX
     papers, or your own. --help shows the options of the one that is named."""
 
 

@@ -7,7 +7,13 @@ from pyqmix.base.options import integer
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("2e6", 2_000_000), ("2_000_000", 2_000_000), ("2.5E3", 2_500), ("3.0", 3), ("9007199254740993.0", 2**53 + 1)],
+    [
+        ("2e6", 2_000_000),
+        ("2_000_000", 2_000_000),
+        ("2.5E3", 2_500),
+        ("3.0", 3),
+        ("9007199254740993.0", 2**53 + 1),
+    ],
 )
 def test_integers(text, value):
     found = integer(1).instance_from_str([text])
