@@ -12,7 +12,7 @@ from pyqmix.base.options import integer
         ("2_000_000", 2_000_000),
         ("2.5E3", 2_500),
         ("3.0", 3),
-        ("9007199254740993.0", 2**53 + 1),
+        ("9007199254740993.", 2**53 + 1),
     ],
 )
 def test_integers(text, value):
