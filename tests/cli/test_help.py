@@ -7,7 +7,7 @@ import pytest
 
 from pyqmix.base.describe import describe, shown
 from pyqmix.cli import evaluate, plot, train
-from pyqmix.cli.help import NARROWEST, WIDEST
+from pyqmix.cli.help import NARROWEST, WIDEST, print_help
 from pyqmix.cli.train_options import OWN_NAMES, all_options
 from pyqmix.config import from_preset
 from pyqmix.config.config import config_class
@@ -102,3 +102,8 @@ def test_options_of_the_command_are_not_the_runs():
 def test_other_commands_show_what_must_be_given_first(shows):
     assert shows(evaluate.main, "--help").startswith("usage: pyqmix-eval [OPTIONS] RUN_DIR\n")
     assert "(default: 100)" in shows(evaluate.main, "run", "--help")
+
+
+def test_paragraphs_are_broken_where_the_terminal_ends(capsys):
+    print_help("command", "One line\nof a paragraph.\n\nAnother.", [])
+    assert capsys.readouterr().out == "usage: command [OPTIONS]\n\nOne line of a paragraph.\n\nAnother.\n"
