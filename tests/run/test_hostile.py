@@ -270,19 +270,20 @@ def test_a_run_goes_on_where_the_user_says(sent, call):
 
 @pytest.mark.parametrize("there", ["a link", "a folder", "a FIFO"])
 def test_pictures_replace_nothing_but_files(sent, call, there):
-    target = sent.run / "picture.gif"
-    match there:
-        case "a link":
-            target.symlink_to(sent.outside / "precious")
-        case "a folder":
-            target.mkdir()
-        case "a FIFO":
-            os.mkfifo(target)
-    code, text = call(plot.main, sent.run, "--out", target)
+    image, film = sent.run / "picture.png", sent.run / "picture.gif"
+    for target in (image, film):
+        match there:
+            case "a link":
+                target.symlink_to(sent.outside / "precious")
+            case "a folder":
+                target.mkdir()
+            case "a FIFO":
+                os.mkfifo(target)
+    code, text = call(plot.main, sent.run, "--out", image)
     assert (code, text.count("\n")) == (2, 1)
     assert "expected a regular file or none" in text
     with pytest.raises(ConfigError, match="expected a regular file or none"):
-        record_run(sent.run, target, 0)
+        record_run(sent.run, film, 0)
     assert (sent.outside / "precious").read_text() == "the user's"
 
 

@@ -221,7 +221,7 @@ def test_render_shows_what_changes():
     env.reset(seed=0)
     first = env.render()
     assert first.dtype == np.uint8
-    assert first.shape == (8 * 48 + 36, 8 * 48 + 24, 3)
+    assert min(first.shape[:2]) >= 480  # readable on a slide
     again = env.render()
     np.testing.assert_array_equal(first, again)
     env.step([1, 2])
