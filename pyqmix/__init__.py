@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyqmix.base.network_spec import NetworkSpec
     from pyqmix.config import Config, from_preset
     from pyqmix.envs import make_env, register_env
+    from pyqmix.loggers import register_logger
     from pyqmix.nn import register_agent, register_mixer
     from pyqmix.replay import EpisodeRing
     from pyqmix.run.policy import Policy, load_policy
@@ -43,6 +44,7 @@ __all__ = [
     "ops",
     "register_agent",
     "register_env",
+    "register_logger",
     "register_mixer",
     "train",
 ]
@@ -60,6 +62,7 @@ if not TYPE_CHECKING:  # where any name would count as one of the package's
             "envs": ("make_env", "register_env"),
             "figures": (),
             "learn": (),
+            "loggers": ("register_logger",),
             "nn": ("register_agent", "register_mixer"),
             "ops": (),
             "play": (),

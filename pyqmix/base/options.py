@@ -86,6 +86,28 @@ def name_in(registry: Registry[Any]) -> Kind:
     return _kind("{" + ",".join(registry.names) + "}|MODULE:NAME", _itself, str, registry.check, registry.names)
 
 
+def names_in(registry: Registry[Any]) -> Kind:
+    """Make the kind of several different names in a registry, a list or a tuple; nothing is imported by a name."""
+
+    def check(name: str, value: object) -> None:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{name}: expected a list of names, got {value!r}")
+        for number, each in enumerate(value):
+            if each not in registry.names:
+                raise unknown(name, each, registry.names)
+            if each in value[:number]:
+                raise ConfigError(f"{name}: expected different names, got {each!r} twice")
+
+    return Kind(
+        nargs="*",
+        metavar="[{" + ",".join(registry.names) + "} ...]",
+        instance_from_str=tuple,
+        is_instance=lambda value: True,
+        str_from_instance=list,
+        check=check,
+    )
+
+
 def json_value(check: Check) -> Kind:
     """Make the kind of a value that is written as JSON; the check gets other text as it is."""
     return _kind("JSON", _read_json, json.dumps, check)

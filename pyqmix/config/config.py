@@ -78,6 +78,7 @@ class Config(RunOptions, _Memory):
         for name in ("run_dir", "init_from"):
             if (folder := getattr(self, name)) is not None:
                 object.__setattr__(self, name, os.path.expanduser(folder))
+        object.__setattr__(self, "loggers", tuple(self.loggers))
         if type(self) is not config_class(self.env):
             raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
         check_together(self)

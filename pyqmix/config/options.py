@@ -6,8 +6,19 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pyqmix.base.backends import BACKENDS
-from pyqmix.base.options import ESSENTIAL, Text, check_json_object, integer, json_value, name_in, number, one_of
+from pyqmix.base.options import (
+    ESSENTIAL,
+    Text,
+    check_json_object,
+    integer,
+    json_value,
+    name_in,
+    names_in,
+    number,
+    one_of,
+)
 from pyqmix.envs import FAMILIES
+from pyqmix.loggers import LOGGERS
 from pyqmix.nn import AGENTS, MIXERS
 
 MOST_EPISODES = 1_000_000_000  # of one evaluation
@@ -188,6 +199,12 @@ class Evaluation:
     """Episodes of each evaluation."""
     log_every: Annotated[int, _POSITIVE] = 5_000
     """Environment steps between lines of metrics.csv."""
+    loggers: Annotated[tuple[str, ...], names_in(LOGGERS)] = ()
+    """Tools that get the lines of metrics.csv too, besides TensorBoard. Their own environment variables, such as
+    WANDB_MODE=offline and MLFLOW_TRACKING_URI, set them up. Each is an extra: pip install 'pyqmix-marl[wandb]'."""
+    project: Annotated[str | None, Text()] = None
+    """--loggers: project of the run, MLflow's experiment. Default: what WANDB_PROJECT, MLFLOW_EXPERIMENT_NAME or
+    TRACKIO_PROJECT says, or pyqmix."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pyqmix.base.sealed import read_object
 from pyqmix.config.parts import REGISTRIES, Factory, refer, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
 from pyqmix.envs import FAMILIES, EnvFamily
+from pyqmix.loggers import LOGGERS
 
 
 def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) -> dict[str, Any]:
@@ -34,6 +35,8 @@ def read_options(path: Path, parts: Mapping[str, Factory | None], trust: Trust) 
     values.update(names)
     if isinstance(values.get("run_dir"), str):  # not where the file says: the run may have been moved, or sent
         values["run_dir"] = str(path.parent)
+    if isinstance(values.get("loggers"), list):  # they do not matter to an evaluation; a run that goes on says so
+        values["loggers"] = [name for name in values["loggers"] if name in LOGGERS.names]
     named = {option: name for option in REGISTRIES if isinstance(name := values.get(option), str)}
     for option, name in named.items():
         require_trusted_name(path.parent, option, name, trust)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from pyqmix.base.files import append, flush, naming
@@ -27,6 +29,7 @@ class EventFile:
 
     Args:
         run_dir: the run's folder.
+        options: of the run, which the tab HPARAMS compares with other runs'.
         history: the lines of a resumed run.
         state: of the file when these had been written, as :meth:`state` gives it: what lies behind is cut off. If
             the file is another one, it is written again from the lines, with the time of now.
@@ -35,7 +38,9 @@ class EventFile:
         OSError: of every method: the file cannot be written; ``filename`` is the file's.
     """
 
-    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), state: Any = None) -> None:
+    def __init__(
+        self, run_dir: Path, options: Mapping[str, Any], history: Sequence[Metrics] = (), state: Any = None
+    ) -> None:
         self.path = run_dir / NAME
         with naming(self.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -44,7 +49,9 @@ class EventFile:
             self._file.truncate(self._size)
             self._file.seek(0, os.SEEK_END)
         if self._size == 0:
-            self._append([Event(wall_time=time.time(), file_version="brain.Event:2")])
+            now = time.time()
+            compared = Event(wall_time=now, summary=_hparams(options))
+            self._append([Event(wall_time=now, file_version="brain.Event:2"), compared])
             for metrics in history:
                 self.write(metrics)
 
@@ -95,3 +102,13 @@ class EventFile:
 
 def _summary(name: str, value: float) -> Summary:
     return Summary(value=[Summary.Value(tag=name, simple_value=value)])
+
+
+def _hparams(options: Mapping[str, Any]) -> Any:
+    """Return the options as the plugin's protocol buffer, which has numbers, flags and text."""
+    values = {name: value for name, value in options.items() if value is not None and name != "run_dir"}
+    return hparams_pb({name: v if isinstance(v, (int, float)) else _text(v) for name, v in values.items()})
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack, suppress
+from dataclasses import asdict
 from typing import Any
 
 from pyqmix import ops
 from pyqmix.base.errors import DivergenceError
 from pyqmix.config import Config
+from pyqmix.loggers import Status
 from pyqmix.run import checkpoint, state
+from pyqmix.run.external import ExternalLogs
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.log import MetricsLog
 from pyqmix.run.manifest import Manifest
@@ -31,9 +34,11 @@ class RunFiles:
         ring_parts: writes the replay buffer; None leaves it out.
         history: the lines of metrics that a resumed run has already.
         found: of a resumed run, the checkpoint that it goes on from; later ones are removed.
+        external: the run's loggers, which this closes.
 
     Attributes:
         log: of the metrics.
+        status: how the run ends, for its loggers.
         saver: of the checkpoints.
 
     Raises:
@@ -49,19 +54,26 @@ class RunFiles:
         ring_parts: RingParts | None,
         history: Sequence[Metrics],
         found: Manifest | None,
+        external: ExternalLogs,
     ) -> None:
         self._config, self._folder, self._parts, self._schedule = config, folder, parts, schedule
         self._ring_parts = ring_parts
+        self._external = external
+        self.status: Status = "failed"
         self._saved = -1 if found is None else parts.progress.steps
-        folder.write_config(config)
-        if folder.resumed:
-            checkpoint.remove_later(folder.path, self._saved)
-        self._open(history, {} if found is None else found.value("metrics", "events"))
+        with ExitStack() as on_failure:
+            on_failure.callback(external.close, folder.path, self.status)
+            folder.write_config(config)
+            if folder.resumed:
+                checkpoint.remove_later(folder.path, self._saved)
+            self._open(history, {} if found is None else found.value("metrics", "events"))
+            on_failure.pop_all()
 
     def write_metrics(self, metrics: Metrics) -> None:
         """Append a line of metrics."""
         self._folder.require_in_place()
         self.log.write(metrics)
+        self._external.write(metrics)
 
     def write_checkpoint(self) -> None:
         """Write the checkpoint of the present step, unless it has been written."""
@@ -99,21 +111,27 @@ class RunFiles:
         self.wait()
 
     def close(self) -> None:
-        """Wait for checkpoints, whether or not they can be written, and close the files."""
+        """Wait for checkpoints, whether or not they can be written, and close files and loggers."""
+        with ExitStack() as closing:
+            closing.callback(self._external.close, self._folder.path, self.status)
+            closing.callback(self._close_files)
+
+    def _close_files(self) -> None:
         with ExitStack() as closing:
             closing.callback(self.log.close)
             closing.callback(self.saver.close)
 
     def _open(self, history: Sequence[Metrics], events: Any) -> None:
         path = self._folder.path
-        self.log = MetricsLog(path, history, events)
+        self.log = MetricsLog(path, asdict(self._config), history, events)
         self.saver = Saver(path, self._config.keep_checkpoints, self.log.flush)
 
     def _move_to_a_new_folder(self) -> None:
         history = self.log.history()
-        self.close()
+        self._close_files()
         self._folder.make_again()
         self._folder.write_config(self._config)
+        self._external.save(self._folder.path)
         self._open(history, {})
         if self._ring_parts is not None:
             self._ring_parts = RingParts(self._parts.ring)

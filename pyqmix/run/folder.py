@@ -14,10 +14,18 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import flush, remove_unfinished, write_text
 from pyqmix.base.untrusted import require_folder
 from pyqmix.config import Config
-from pyqmix.run import checkpoint, events
+from pyqmix.run import checkpoint, events, external, report
 from pyqmix.run.lock import RunLock
 
-FILES = ("config.json", "metrics.csv", "summary.json", "curve.png", checkpoint.FOLDER)
+FILES = (
+    "config.json",
+    "metrics.csv",
+    "summary.json",
+    "curve.png",
+    report.NAME,
+    external.NAME,
+    checkpoint.FOLDER,
+)
 
 
 @dataclass
@@ -90,7 +98,7 @@ class RunFolder:
 
     def discard(self) -> None:
         """Remove the files of a run that never took a step; other files stay."""
-        for name in ("metrics.csv", events.NAME, "config.json"):
+        for name in ("metrics.csv", events.NAME, external.NAME, "config.json"):
             (self.path / name).unlink(missing_ok=True)
         with suppress(OSError):
             (self.path / checkpoint.FOLDER).rmdir()

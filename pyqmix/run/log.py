@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ class MetricsLog:
 
     Args:
         run_dir: the run's folder.
+        options: of the run, which TensorBoard compares.
         history: the lines that a resumed run has already; others in the folder are dropped.
         events: the state of the events of these lines, as a checkpoint has it.
 
@@ -33,7 +34,9 @@ class MetricsLog:
         OSError: of every method: a file cannot be written; ``filename`` is the file's.
     """
 
-    def __init__(self, run_dir: Path, history: Sequence[Metrics] = (), events: Any = None) -> None:
+    def __init__(
+        self, run_dir: Path, options: Mapping[str, Any], history: Sequence[Metrics] = (), events: Any = None
+    ) -> None:
         self.path, self.lines, self.best = run_dir / "metrics.csv", 0, -math.inf
         self.last: Metrics | None = None
         self.evaluated: Metrics | None = None
@@ -43,7 +46,7 @@ class MetricsLog:
         self._checksum = hashlib.sha256(text.encode())
         write_text(self.path, text)
         self._descriptor = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC)
-        self._events = EventFile(run_dir, history, events)
+        self._events = EventFile(run_dir, options, history, events)
 
     def state(self) -> dict[str, Any]:
         """Return what a checkpoint tells of both files: lines, their SHA-256, and the state of the events."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.sealed import read_object
 from pyqmix.config import Config
+from pyqmix.loggers import LOGGERS
 from pyqmix.run import checkpoint, metrics, state
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.manifest import Manifest
@@ -26,6 +27,8 @@ MAY_CHANGE = {
     "checkpoint_replay",
     "keep_checkpoints",
     "log_every",
+    "loggers",
+    "project",
     "device",
     "threads",
     "num_workers",
@@ -133,6 +136,8 @@ def start_notes(config: Config, folder: RunFolder, found: Manifest | None) -> It
         yield f"the file system of {folder.name} has no locks: let no other program write this folder"
     if folder.resumed and found is None:
         yield "this run was stopped before its first checkpoint: it starts over"
+    if folder.resumed:
+        yield from _lost_loggers(folder)
     if found is not None:
         yield from _extension(config, _saved(folder.path).get("total_steps"), state.read_progress(found).steps)
 
@@ -172,3 +177,10 @@ def _require_steps_left(config: Config, found: Manifest, run_dir: Path) -> None:
 
 def _saved(run_dir: Path) -> dict[str, object]:
     return read_object(run_dir / "config.json")
+
+
+def _lost_loggers(folder: RunFolder) -> Iterator[str]:
+    """Name the loggers that config.json has and that are unknown here."""
+    names = _saved(folder.path).get("loggers")
+    if isinstance(names, list) and (lost := [str(name) for name in names if name not in LOGGERS.names]):
+        yield f"not registered here, and left out: the run's loggers {', '.join(lost)}"

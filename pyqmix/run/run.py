@@ -21,15 +21,17 @@ from pyqmix.play.ahead import training_rollout
 from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.batch_memory import BatchMemory
-from pyqmix.run import resume, state
+from pyqmix.run import report, resume, state
 from pyqmix.run.curve import plot_curve
 from pyqmix.run.display import Display
+from pyqmix.run.external import ExternalLogs
 from pyqmix.run.files import RunFiles
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.init_from import init_from
 from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
+from pyqmix.run.report import write_report
 from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
@@ -70,7 +72,7 @@ class Run:
             self._build(spec, device, found, opened)
             self._closing = opened.pop_all()
         self.evaluation: Evaluation | None = None
-        self._first_steps = self.progress.steps
+        self._first_steps, self._limit = self.progress.steps, spec.episode_limit
         self._began = time.monotonic() - self.files.log.wall_seconds
         display.message(f"run directory: {run_folder.name}")
 
@@ -101,7 +103,10 @@ class Run:
         self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
         opened.callback(self.evaluator.close)
         self.evaluator.skip(progress.evaluated_episodes)
-        self.files = RunFiles(config, self.folder, self.parts, self.schedule, ring_parts, history, found)
+        say, path, resumed = self.display.message, self.folder.path, self.folder.resumed
+        with self.interrupt.may_raise():  # a tool may wait for its server
+            external = ExternalLogs(path, config, resumed, history, say)
+        self.files = RunFiles(config, self.folder, self.parts, self.schedule, ring_parts, history, found, external)
         opened.callback(self.files.close)
 
     @property
@@ -180,16 +185,25 @@ class Run:
         self.files.write_checkpoint()
         self.folder.keep = True
         self.files.wait()
+        self.files.status = "stopped" if interrupted else "finished"
         log, path, wall = self.files.log, self.folder.path, time.monotonic() - self._began
         summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
         history = log.history()
         plot_curve(history, path / "curve.png", title)
+        self._write_report(summary, history)
         rows = closing_rows(summary, self.evaluation, history)
         rows["checkpoints"] = self.files.saver.describe(wall)
         say_goodbye(self.display, self.folder.name, summary, rows)
         return summary
+
+    def _write_report(self, summary: dict[str, Any], history: list[Metrics]) -> None:
+        folder = self.folder
+        try:
+            write_report(folder.path, folder.name, self.config, history, summary, self._limit)
+        except Exception as error:  # the run is complete without it
+            self.display.message(f"no {report.NAME} could be written: {error}")
 
     def rescue(self, error: BaseException) -> None:
         """Write a checkpoint when something fails; a run without a new step has nothing to save.

@@ -91,6 +91,8 @@ def say_goodbye(display: Display, folder: str, summary: dict[str, Any], rows: di
     display.end()
     how = "interrupted" if summary["interrupted"] else "done"
     display.message(f"{how}: {summary['total_steps']:,} steps in {clock(summary['wall_seconds'])}")
-    display.table({**rows, "files": f"{folder}/  (summary.json, metrics.csv, curve.png, checkpoints)"})
+    display.table(
+        {**rows, "files": f"{folder}/  (report.html, summary.json, metrics.csv, curve.png, checkpoints)"}
+    )
     if summary["interrupted"]:
         display.message(f"continue with: pyqmix-train --resume {folder}", whole=True)

@@ -22,7 +22,8 @@ from pyqmix.config import Config
 from pyqmix.run import resume
 from pyqmix.run.manifest import Manifest
 
-UNREAD = ("summary.json", "curve.png", "run.lock", "events.out.tfevents")  # by --resume and pyqmix-eval
+# By --resume and pyqmix-eval.
+UNREAD = ("summary.json", "curve.png", "report.html", "run.lock", "events.out.tfevents")
 OF_COMMANDS = 4  # damages of each file that the commands are tried with
 PLANTED = 300  # flips of each file without checksums
 ARGUMENTS = [*runs.LBF, "--run-dir", "run", "--checkpoint-every", "500", "--keep-checkpoints", "1"]

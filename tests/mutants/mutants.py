@@ -1481,4 +1481,26 @@ MUTANTS = (
         "signals: an import may swallow one that ends pyqmix-eval", "pyqmix/cli/start.py",
         "if _is_importing():", "if False:", f"{T}run/test_interrupt.py -k during_a_commands_imports",
     ),
+    Mutant(
+        "a logger gets lines that it has had", "pyqmix/run/feed.py", "if step > self.step:", "if step >= 0:",
+        f"{T}run/test_loggers.py -k 'killed or goes_on'",
+    ),
+    Mutant(
+        "a killed run's loggers count as never fed", "pyqmix/run/external.py",
+        "max(entry.step, _last_step(run_dir)), False", "entry.step, False", f"{T}run/test_loggers.py -k killed",
+    ),
+    Mutant(
+        "a dropped logger's place is not stored", "pyqmix/run/external.py",
+        "entry.step, entry.open = feed.step, False", "entry.open = False",
+        f"{T}run/test_loggers.py -k 'goes_on or failing'",
+    ),
+    Mutant(
+        "a cell of the report is HTML", "pyqmix/run/report/page.py", "<td>{escape(cell)}</td>", "<td>{cell}</td>",
+        f"{T}run/test_report.py -k 'escaped or sections'",
+    ),
+    Mutant(
+        "the report's command leaves out flags", "pyqmix/run/report/options.py",
+        'return [f"--{option}" if value else f"--no-{option}"]', "return []",
+        f"{T}run/test_report.py -k same_options",
+    ),
 )  # fmt: skip

@@ -15,6 +15,7 @@ LEVELS = (
     {"_loading", "base"},
     {"ops"},
     {"replay", "envs", "nn"},
+    {"loggers"},
     {"config"},
     {"play", "learn"},
     {"methods"},

@@ -250,7 +250,7 @@ def test_links_and_fifos_beside_the_files_do_not_stop_a_run(sent, call, name):
     assert (sent.outside / "precious").read_text() == "the user's"
 
 
-@pytest.mark.parametrize("name", ["curve.png", "summary.json"])
+@pytest.mark.parametrize("name", ["curve.png", "report.html", "summary.json"])
 def test_a_resumed_run_replaces_links_and_does_not_follow_them(sent, call, name):
     before = contents(sent.outside)
     (sent.run / name).unlink()
