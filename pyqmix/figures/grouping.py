@@ -16,7 +16,7 @@ LONGEST_LABEL = 60
 _NO_DIFFERENCE = {
     *("env", "task", "seed", "run_dir", "total_steps", "num_workers", "step_timeout"),
     *("eval_every", "eval_episodes", "log_every", "checkpoint_every", "checkpoint_replay", "keep_checkpoints"),
-    *("device", "replay_device", "backend", "threads"),
+    *("device", "replay_device", "backend", "threads", "loggers", "project"),
 }
 _NO_DIFFERENCE_EPYMARL = {
     *("env", "env_args", "task", "seed", "t_max", "name", "label", "use_cuda", "unique_token", "hypergroup"),
