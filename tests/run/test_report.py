@@ -119,7 +119,7 @@ def test_the_command_trains_with_the_same_options(preset, monkeypatch):
         parsed.append(config)
         raise SystemExit(0)
 
-    monkeypatch.setattr(command_line, "train", keep)
+    monkeypatch.setattr("pyqmix.run.trainer.train", keep)
     monkeypatch.setattr("sys.argv", words)
     with pytest.raises(SystemExit, match="0"):
         command_line.main()
