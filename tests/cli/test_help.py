@@ -55,7 +55,7 @@ def test_all_options_stand_under_their_topics_with_their_defaults(shows, width):
     for each in all_options(config_class("lbf"), essential=False):
         assert one_line(f"{each.usage} {each.sentence}") in flat, each.name
         value = values.get(each.name)
-        if value is not None:
+        if shown(value):
             origin = "default" if value == each.default else "preset lbf"
             assert f"{each.sentence} ({origin}: {shown(value)})" in flat, each.name
     assert "--payoff" not in text
