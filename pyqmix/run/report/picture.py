@@ -9,15 +9,15 @@ from pathlib import Path
 from pyqmix.config import Config
 from pyqmix.envs import env_family
 from pyqmix.envs.importing import first_line
-from pyqmix.run.recording import EPISODES, record_run
+from pyqmix.run.recording import record_run
 
 _LONG = 60.0  # seconds of a run that may end with some of drawing
-_MOST_STEPS = 400  # of the episodes that are drawn, together
+_MOST_STEPS = 400  # of the episode that is drawn
 _LARGEST = 3 << 20  # bytes of the GIF
 
 
 def picture(run_dir: Path, config: Config, episode_limit: int, wall_seconds: float) -> bytes | str:
-    """Draw the newest checkpoint's greedy episodes.
+    """Draw the newest checkpoint's first greedy episode of an evaluation.
 
     Args:
         run_dir: the run's folder.
@@ -32,12 +32,12 @@ def picture(run_dir: Path, config: Config, episode_limit: int, wall_seconds: flo
         return f"a run of less than {_LONG:.0f} s draws none at its end"
     if not env_family(config.env).native:
         return "only episodes of the native environments are drawn at a run's end"
-    if EPISODES * episode_limit > _MOST_STEPS:
+    if episode_limit > _MOST_STEPS:
         return f"its episodes may have {episode_limit:,} steps, which would take long to draw"
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "episodes.gif"
-            record_run(run_dir, path, config.seed)
+            record_run(run_dir, path, config.seed, episodes=1)
             drawn = path.read_bytes()
     except Exception as error:  # a page without it is better than none
         return textwrap.shorten(f"{type(error).__name__}: {first_line(error)}", 200, placeholder=" ...")
