@@ -31,6 +31,16 @@ def plot() -> None:
     _run("pyqmix-plot", "pyqmix.cli.plot", unwinds=True)
 
 
+def sweep() -> None:
+    """``pyqmix-sweep``; where the runs begin, the sweep handles the signals in place of this module."""
+    _run("pyqmix-sweep", "pyqmix.cli.sweep")
+
+
+def runs() -> None:
+    """``pyqmix-runs``."""
+    _run("pyqmix-runs", "pyqmix.cli.runs", unwinds=True)
+
+
 class _Stopped(KeyboardInterrupt):
     """A signal, as an exception, so that temporary files are removed.
 

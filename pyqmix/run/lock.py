@@ -26,6 +26,7 @@ from pyqmix.base.errors import ConfigError
 
 FILE = "run.lock"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+_TO_LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 _WHOLE_FILE = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)  # struct flock
 _HELD_BY_ANOTHER = (errno.EACCES, errno.EAGAIN)
 _NO_LOCKS = (errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -159,6 +160,39 @@ class RunLock:
             self._descriptor = -1
 
 
+def is_held(folder: Path) -> bool:
+    """Tell whether a program holds the lock of a run's folder, without taking it (``F_OFD_GETLK``).
+
+    Where the file system has no such locks, whether the process that the lock's file names exists on this host.
+    """
+    try:
+        descriptor = os.open(folder / FILE, _TO_LOOK)
+    except OSError:
+        return False
+    try:
+        found = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _WHOLE_FILE)
+        return bool(struct.unpack_from("h", found)[0] != fcntl.F_UNLCK)
+    except OSError:
+        return _exists(_holder(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def holder_here(folder: Path) -> int | None:
+    """Return the process on this host that holds the lock of a run's folder; None where there is none."""
+    if not is_held(folder):
+        return None
+    try:
+        descriptor = os.open(folder / FILE, _TO_LOOK)
+    except OSError:
+        return None
+    try:
+        holder = _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return holder[0] if holder is not None and holder[1] == socket.gethostname() else None
+
+
 def lock(descriptor: int) -> bool:
     """Lock a file for its open file description; return whether its file system has locks.
 
@@ -191,6 +225,18 @@ def _holder(descriptor: int) -> tuple[int, str] | None:
         return int(told["pid"]), str(told["host"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _exists(holder: tuple[int, str] | None) -> bool:
+    if holder is None or holder[1] != socket.gethostname():
+        return False
+    try:
+        os.kill(holder[0], 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _describe(holder: tuple[int, str] | None) -> str:

@@ -1,0 +1,111 @@
+"""``pyqmix-runs``."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
+
+import tyro
+
+from pyqmix.base.output import Steady
+from pyqmix.cli.parsing import USER_ERRORS, fail, parse
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from pyqmix.sweep.status import Status
+
+PROGRAM = "pyqmix-runs"
+INTERVAL = 2.0  # seconds between two looks of --watch
+
+
+@dataclass(frozen=True)
+class Options:
+    """List the runs at and below a folder, from their files alone.
+
+    A run is running (a program holds its lock), ended (its step budget is spent), stopped (by a signal; --resume
+    continues it), dead (ended by an error or a kill; --resume continues it), or broken (a file is damaged).
+    """
+
+    folder: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="[DIR]")] = "runs"
+    """Folder that is searched."""
+    json: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Print a JSON array with an object for each run."""
+    watch: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Show the runs until Ctrl-C."""
+
+
+def main() -> None:
+    """List the runs as the command line says."""
+    options = parse(Options, PROGRAM, sys.argv[1:])
+    if options.json and options.watch:
+        fail(PROGRAM, "--json: expected it or --watch")
+    top = Path(options.folder)
+    try:
+        found = _read(top)
+        if options.watch:
+            _watch(top)
+        elif options.json:
+            print(json.dumps([_as_json(each) for each in found], indent=2))
+        else:
+            console = _console()
+            console.print(_view(top, found, console.width if console.is_terminal else None))
+    except USER_ERRORS as error:
+        fail(PROGRAM, error)
+    broken = [each for each in found if each.error is not None]
+    for each in broken:
+        print(f"{PROGRAM}: broken: {each.error}", file=sys.stderr)
+    if broken:
+        sys.exit(1)
+
+
+def _read(top: Path) -> list[Status]:
+    from pyqmix.sweep.status import find_runs, read_status
+
+    return [read_status(folder) for folder in find_runs(top)]
+
+
+def _watch(top: Path) -> None:
+    from rich.live import Live
+
+    console = _console()
+    with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while True:
+            live.update(_view(top, _read(top), console.width), refresh=True)
+            time.sleep(INTERVAL)
+
+
+def _view(top: Path, found: list[Status], width: int | None) -> RenderableType:
+    from rich.text import Text
+
+    from pyqmix.sweep.table import cells, fitted
+
+    if not found:
+        return Text(f"no runs below {top}")
+    return fitted([cells(_name(each.folder, top), each) for each in found], width)
+
+
+def _name(folder: Path, top: Path) -> str:
+    return folder.name if folder == top else str(folder.relative_to(top))
+
+
+def _as_json(status: Status) -> dict[str, Any]:
+    return {**dataclasses.asdict(status), "folder": str(status.folder), "progress": status.progress}
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    console = Console(file=cast(TextIO, Steady(sys.stdout)), highlight=False)
+    if not console.is_terminal:
+        console.width = 10_000  # plain lines that are as long as they need to be
+    return console
+
+
+if __name__ == "__main__":
+    main()

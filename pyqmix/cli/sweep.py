@@ -1,0 +1,140 @@
+"""``pyqmix-sweep``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import tyro
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.signals import catch, exit_code
+from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
+
+if TYPE_CHECKING:
+    from pyqmix.sweep.plan import Plan
+    from pyqmix.sweep.planned import PlannedRun
+    from pyqmix.sweep.runner import Outcome, Stop
+    from pyqmix.sweep.starters import Starter
+
+PROGRAM = "pyqmix-sweep"
+_PARTS = ("env", "task", "agent", "mixer")  # options whose values may name a module
+
+
+@dataclass(frozen=True)
+class Options:
+    """Train every task with every combination of options and every seed, each run in a process of its own.
+
+    FILE.yaml has options as of pyqmix-train (total_steps: 50000) and the keys task (one or a list), seeds
+    ([1, 2, 3] or 0:10), grid (mixer: [qmix, vdn]), random or optuna (trials: 20, space: {lr: {log_uniform:
+    [1e-4, 1e-2]}, hidden_dim: [64, 128]}) and preset. Options of pyqmix-train may also stand behind --, as in
+
+    pyqmix-sweep --out DIR --seeds 0:5 --grid mixer=qmix,vdn -- --env lbf --total-steps 50000
+
+    The same command again goes on with a sweep that was stopped or killed. DIR gets runs/, logs/ and the results.
+    """
+
+    file: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE.yaml]")] = None
+    """The sweep."""
+    out: str | None = None
+    """Folder of the sweep: a new one, or that of the same sweep. Must be given."""
+    jobs: int | None = None
+    """Runs at a time. Default: the cores that this process may use; on slurm, all runs."""
+    seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SEED...")] = ()
+    """Seeds, as 1 2 3 or 0:10."""
+    task: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK...")] = ()
+    """Tasks."""
+    grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE,VALUE...")] = ()
+    """Options whose values are combined."""
+    preset: str | None = None
+    """Preset of every run."""
+    slurm: str | None = None
+    """Run as jobs of slurm, with these parameters: partition=NAME,time=MINUTES,..."""
+    trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
+    """Import the modules that the file names, which otherwise must be named on the command line."""
+
+
+def main() -> None:
+    """Sweep as the command line says."""
+    arguments = sys.argv[1:]
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options, of_runs = parse(Options, PROGRAM, arguments[:end]), arguments[end + 1 :]
+    if options.out is None:
+        fail(PROGRAM, "--out: expected a folder for the sweep, got none")
+    try:
+        outcomes, stop = _sweep(options, Path(options.out), of_runs)
+    except USER_ERRORS as error:
+        fail(PROGRAM, option_style(error, Options), error)
+    states = {each.state for each in outcomes}
+    if stop.count:
+        print(f"{PROGRAM}: interrupted; the same command goes on with it", file=sys.stderr)
+        sys.exit(exit_code(stop.first))
+    if not states <= {"ended", "pruned"}:
+        sys.exit(1)
+
+
+def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Outcome], Stop]:
+    from pyqmix.sweep.runner import Stop
+    from pyqmix.sweep.starters import LocalStarter, slurm
+    from pyqmix.sweep.sweep import run_sweep
+
+    starter: Starter
+    plan, runs = _planned(options, of_runs)
+    cores = len(os.sched_getaffinity(0))
+    count = len(runs) or cores
+    if options.slurm is None:
+        jobs = min(count, cores) if options.jobs is None else options.jobs
+        if not 1 <= jobs <= cores:
+            raise ConfigError(f"jobs: expected 1 to {cores}, the cores that this process may use, got {jobs}")
+        threads, starter = max(1, cores // jobs), LocalStarter()
+    else:
+        jobs = count if options.jobs is None else options.jobs
+        if jobs < 1:
+            raise ConfigError(f"jobs: expected an integer of at least 1, got {jobs}")
+        threads = int(plan.options.get("threads", 1))
+        starter = slurm(options.slurm, (out / "logs" / "slurm").absolute(), threads)
+    stop = Stop()
+    catch(stop)
+    return run_sweep(plan, runs, out, starter, jobs, threads, stop), stop
+
+
+def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[PlannedRun]]:
+    """Read the sweep from file and command line, and check it."""
+    from pyqmix.config.yaml_file import read_yaml
+    from pyqmix.sweep.arguments import read_arguments, read_grid, read_seeds_arguments
+    from pyqmix.sweep.plan import read_plan
+    from pyqmix.sweep.planned import check_plan
+
+    if options.file is None and not (of_runs or options.grid or options.seeds or options.task):
+        raise ConfigError("expected FILE.yaml, or --seeds, --task, --grid or options behind --, got none")
+    values: dict[str, Any] = {} if options.file is None else read_yaml(Path(options.file), "a sweep in YAML")
+    given = read_arguments(of_runs)
+    values.update(given)
+    if options.task:
+        values["task"] = list(options.task)
+    if options.seeds:
+        values["seeds"] = read_seeds_arguments(options.seeds)
+    if options.grid:
+        grid = read_grid(options.grid)
+        values = {name: value for name, value in values.items() if name not in grid}
+        values["grid"] = {**(values.get("grid") or {}), **grid}
+    if options.preset is not None:
+        values["preset"] = options.preset
+    names = {str(given[name]) for name in _PARTS if name in given} | set(options.task)
+    import_from_here(names, options.trust)
+    try:
+        plan = read_plan(values)
+        trust = options.file is None or options.trust or frozenset(names)
+        return plan, check_plan(plan, Path(options.file or "the command line"), trust)
+    except ConfigError as error:
+        if options.file is None or str(error).startswith(options.file):
+            raise
+        raise ConfigError(f"{options.file}: {error}") from error
+
+
+if __name__ == "__main__":
+    main()

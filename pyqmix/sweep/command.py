@@ -1,0 +1,126 @@
+"""The process of a run: ``pyqmix-train``, started or resumed, with its output in a log."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.options import Kind, kinds_of
+from pyqmix.base.sealed import read_object
+
+if TYPE_CHECKING:
+    from pyqmix.sweep.planned import PlannedRun
+
+PROGRAM = "pyqmix-train"
+
+
+@dataclass(frozen=True)
+class Command:
+    """Starts or resumes a run. A job of a cluster gets it as its function.
+
+    Attributes:
+        program: the path of ``pyqmix-train``.
+        fresh: the arguments of a new run, without its folder.
+        folder: the run's.
+        log: gets what the run prints.
+        here: the folder to which paths in the options are relative.
+    """
+
+    program: str
+    fresh: tuple[str, ...]
+    folder: Path
+    log: Path
+    here: Path
+
+    @property
+    def arguments(self) -> list[str]:
+        """The command line: of a new run, or of one that goes on, whose options have been checked."""
+        if (self.folder / "config.json").exists():
+            return [self.program, "--resume", str(self.folder), "--trust"]
+        return [self.program, *self.fresh, f"--run-dir={self.folder}"]
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start the process, in a session of its own: signals of the terminal reach the sweep alone."""
+        with self.log.open("ab") as log:
+            return subprocess.Popen(
+                self.arguments,
+                cwd=self.here,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def last_line(self) -> str:
+        """Return the last line of the log."""
+        try:
+            with self.log.open("rb") as file:
+                file.seek(max(0, self.log.stat().st_size - 4_096))
+                lines = file.read().decode(errors="replace").split("\n")
+        except OSError:
+            return ""
+        return next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
+
+
+def command(run: PlannedRun, out: Path, threads: int) -> Command:
+    """Make the command of a run.
+
+    Args:
+        run: of the sweep.
+        out: the sweep's folder; the run's is ``runs/NAME`` in it, its log ``logs/NAME.log``.
+        threads: of the run, unless the sweep sets them.
+    """
+    options = {"env": run.config.env, **run.options}
+    options.setdefault("threads", threads)
+    fresh = ([] if run.preset is None else [f"--preset={run.preset}"]) + as_arguments(options, type(run.config))
+    folder, log = out / "runs" / run.name, out / "logs" / f"{run.name}.log"
+    return Command(_program(), tuple(fresh), folder, log, Path.cwd())
+
+
+def as_arguments(options: Mapping[str, Any], kind: type[Any]) -> list[str]:
+    """Write options as on the command line.
+
+    Args:
+        options: by their names.
+        kind: the class that declares them.
+    """
+    kinds, arguments = kinds_of(kind), []  # type: ignore[arg-type]
+    for name, value in options.items():
+        option, how = f"--{name.replace('_', '-')}", kinds[name]
+        if isinstance(value, bool):
+            arguments.append(option if value else option.replace("--", "--no-", 1))
+        elif isinstance(how, Kind):
+            arguments.append(f"{option}={how.str_from_instance(value)[0]}")
+        elif value is not None:
+            arguments.append(f"{option}={value}")
+    return arguments
+
+
+def require_own(folder: Path, run: PlannedRun) -> None:
+    """Require that the run in a folder has the options that the sweep gives it.
+
+    Raises:
+        ConfigError: it has others; the message names the first.
+    """
+    saved = read_object(folder / "config.json")
+    expected = json.loads(json.dumps(dataclasses.asdict(run.config)))
+    for name, value in expected.items():
+        ignored = name == "run_dir" or (name == "threads" and name not in run.options)
+        if not ignored and saved.get(name, value) != value:
+            raise ConfigError(f"{folder}: its {name} is {saved[name]!r}, and the sweep's is {value!r}")
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name(PROGRAM)
+    found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
+    if found is None:
+        raise ConfigError(f"{PROGRAM}: expected it beside {sys.executable} or on the PATH")
+    return found

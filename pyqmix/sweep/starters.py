@@ -1,0 +1,198 @@
+"""Where the processes of runs are started: on this machine, or as jobs of a cluster."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Protocol
+
+from pyqmix.base.errors import ConfigError, near
+from pyqmix.run.lock import holder_here, is_held
+from pyqmix.sweep.command import Command
+
+
+class Process(Protocol):
+    """A run's process."""
+
+    def poll(self) -> int | None:
+        """Return the exit code, below 0 the number of the signal that killed it; None while it goes on."""
+        ...
+
+    def stop(self, number: int) -> None:
+        """Send a signal, upon which a run writes a checkpoint and ends."""
+        ...
+
+
+class Starter(Protocol):
+    """Starts the processes of runs."""
+
+    def start(self, command: Command) -> Process:
+        """Start or resume a run.
+
+        Raises:
+            OSError: no process could be started.
+        """
+        ...
+
+
+class LocalProcess:
+    """A process on this machine."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+
+    def poll(self) -> int | None:
+        """Return the exit code; None while it goes on."""
+        return self._process.poll()
+
+    def stop(self, number: int) -> None:
+        """Send a signal."""
+        with suppress(ProcessLookupError):
+            self._process.send_signal(number)
+
+
+class LocalStarter:
+    """Starts processes on this machine."""
+
+    def start(self, command: Command) -> LocalProcess:
+        """Start or resume a run."""
+        return LocalProcess(command.start())
+
+
+class FoundProcess:
+    """A run that goes on already: a sweep that was killed had started it. Its lock tells when it ends.
+
+    Args:
+        folder: the run's.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def poll(self) -> int | None:
+        """Return None while a program holds the lock; then 0, as the files tell how the run ended."""
+        return None if is_held(self._folder) else 0
+
+    def stop(self, number: int) -> None:
+        """Send a signal to the process that holds the lock, if it is on this machine."""
+        process = holder_here(self._folder)
+        if process is not None:
+            with suppress(OSError):
+                os.kill(process, number)
+
+
+class ClusterRun:
+    """The function of a cluster's job: it waits for the run, and stops it where the job's time ends.
+
+    Args:
+        command: of the run.
+    """
+
+    def __init__(self, command: Command) -> None:
+        self._command = command
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(self) -> int:
+        """Start or resume the run, and return its exit code; Ctrl-C is passed on to it."""
+        self._process = self._command.start()
+        while True:
+            try:
+                while (code := self._process.poll()) is None:
+                    time.sleep(0.2)
+                return code
+            except KeyboardInterrupt:
+                self._process.send_signal(signal.SIGINT)
+
+    def checkpoint(self) -> Any:
+        """Let the run write a checkpoint and end; return the job that resumes it (submitit calls this in time)."""
+        from submitit.helpers import DelayedSubmission
+
+        if self._process is not None:
+            self._process.send_signal(signal.SIGTERM)
+            with suppress(ChildProcessError):
+                os.waitpid(self._process.pid, 0)  # not Popen.wait, which the interrupted code may be in
+        return DelayedSubmission(ClusterRun(self._command))
+
+
+class ClusterProcess:
+    """A job of a cluster.
+
+    Args:
+        job: submitit's.
+    """
+
+    def __init__(self, job: Any) -> None:
+        self._job = job
+
+    def poll(self) -> int | None:
+        """Return the run's exit code; 1 where the job itself failed; None while it waits or goes on."""
+        if not self._job.done():
+            return None
+        try:
+            return int(self._job.result())
+        except Exception:  # of the job, of whatever class; its own log tells more
+            return 1
+
+    def stop(self, number: int) -> None:
+        """Cancel the job: the cluster then sends its processes a signal."""
+        self._job.cancel(check=False)
+
+
+class ClusterStarter:
+    """Starts runs as jobs of a cluster.
+
+    Args:
+        executor: submitit's.
+    """
+
+    def __init__(self, executor: Any) -> None:
+        self._executor = executor
+
+    def start(self, command: Command) -> ClusterProcess:
+        """Submit the job of a run."""
+        return ClusterProcess(self._executor.submit(ClusterRun(command)))
+
+
+def slurm(text: str, logs: Path, threads: int) -> ClusterStarter:
+    """Make a starter for slurm.
+
+    Args:
+        text: parameters of submitit's SlurmExecutor, as ``partition=gpu,time=120``; the time is in minutes.
+        logs: the folder of the jobs' own logs.
+        threads: of a run: its CPUs, unless ``cpus_per_task`` says otherwise.
+
+    Raises:
+        ConfigError: submitit is not installed, a parameter is unknown, or there is no slurm here.
+    """
+    try:
+        import submitit
+    except ImportError as error:
+        raise ConfigError("slurm: expected submitit: pip install 'pyqmix-marl[slurm]'") from error
+    parameters = {"cpus_per_task": threads, **_parameters(text)}
+    known = sorted(submitit.SlurmExecutor._valid_parameters())
+    for name in parameters:
+        if name not in known:
+            raise ConfigError(f"slurm: unknown parameter {name!r}{near(name, known)}")
+    try:
+        executor = submitit.SlurmExecutor(folder=logs)
+        executor.update_parameters(**parameters)
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise ConfigError(f"slurm: {error}") from error
+    return ClusterStarter(executor)
+
+
+def _parameters(text: str) -> Mapping[str, Any]:
+    parameters: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals or not value:
+            raise ConfigError(f"slurm: expected NAME=VALUE,..., as partition=gpu,time=120, got {part!r}")
+        parameters[name] = int(value) if value.isdecimal() else value
+    if "time" in parameters and not isinstance(parameters["time"], int):
+        raise ConfigError(f"slurm: expected time in minutes, got {parameters['time']!r}")
+    return parameters

@@ -1,0 +1,103 @@
+"""Tables that fit the terminal: columns are dropped in order of importance, long names lose their beginning."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+from rich.text import Text
+
+from pyqmix.sweep.status import BROKEN, DEAD, ENDED, RUNNING, STOPPED, Status
+
+GAP, SHORTEST_NAME = 2, 14
+STYLES = {RUNNING: "cyan", ENDED: "green", STOPPED: "yellow", DEAD: "red", BROKEN: "red"}
+STYLES.update({"failed": "red", "waiting": "dim", "pruned": "magenta"})
+_BAR = 8
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a table of runs.
+
+    Attributes:
+        title: above it; also the key of its cells.
+        importance: the columns with the smallest numbers stay where the terminal is narrow.
+        right: whether its cells end at the right.
+    """
+
+    title: str
+    importance: int
+    right: bool = True
+
+
+NAME = Column("run", 0, right=False)
+COLUMNS = (
+    NAME,
+    Column("task", 6, right=False),
+    Column("algorithm", 5, right=False),
+    Column("seed", 7),
+    Column("state", 1, right=False),
+    Column("done", 2),
+    Column("bar", 8, right=False),
+    Column("return", 3),
+    Column("won", 4),
+    Column("steps/s", 9),
+)
+
+
+def cells(name: str, status: Status) -> dict[str, str]:
+    """Write a run's status as the cells of a table's row."""
+    progress = status.progress
+    filled = 0 if progress is None else round(_BAR * progress)
+    return {
+        "run": name,
+        "task": status.task or "",
+        "algorithm": status.algorithm or "",
+        "seed": "" if status.seed is None else str(status.seed),
+        "state": status.state,
+        "done": "" if progress is None else f"{int(100 * progress)} %",
+        "bar": "" if progress is None else "━" * filled + "╌" * (_BAR - filled),
+        "return": "" if status.eval_return is None else f"{status.eval_return:.3f}",
+        "won": "" if status.win_rate is None else f"{100 * status.win_rate:.0f} %",
+        "steps/s": "" if status.steps_per_second is None else f"{status.steps_per_second:,.0f}",
+    }
+
+
+def fitted(rows: Sequence[Mapping[str, str]], width: int | None, columns: Sequence[Column] = COLUMNS) -> Table:
+    """Make a table that is at most ``width`` characters wide; None: as wide as its cells.
+
+    Columns without a cell are left out. Of a name that does not fit, the end is shown, in which runs differ.
+    """
+    used = [column for column in columns if any(row.get(column.title) for row in rows)]
+    widths = {c: max(len(c.title), *(len(row.get(c.title, "")) for row in rows)) for c in used}
+    kept = _kept(widths, width)
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="bold")
+    for column in kept:
+        table.add_column(
+            "" if column.title == "bar" else column.title, justify="right" if column.right else "left"
+        )
+        table.columns[-1].no_wrap = True
+    room = None if width is None else width - sum(widths[c] + GAP for c in kept if c is not NAME)
+    for row in rows:
+        table.add_row(*(_cell(column, row, room) for column in kept))
+    return table
+
+
+def _kept(widths: Mapping[Column, int], width: int | None) -> list[Column]:
+    if width is None:
+        return list(widths)
+    least = {column: min(wide, SHORTEST_NAME) if column is NAME else wide for column, wide in widths.items()}
+    kept: list[Column] = []
+    for column in sorted(widths, key=lambda column: column.importance):
+        if sum(least[each] + GAP for each in [*kept, column]) - GAP > width and kept:
+            break
+        kept.append(column)
+    return [column for column in widths if column in kept]
+
+
+def _cell(column: Column, row: Mapping[str, str], room: int | None) -> Text:
+    text = row.get(column.title, "")
+    if column is NAME and room is not None and len(text) > room:
+        text = "…" + text[len(text) - max(room, 2) + 1 :]
+    return Text(text, style=STYLES.get(row.get("state", ""), "") if column.title in ("state", "bar") else "")
