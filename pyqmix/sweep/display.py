@@ -21,6 +21,7 @@ from pyqmix.sweep.runner import FAILED, PRUNED, WAITING, Active, Outcome
 from pyqmix.sweep.status import ENDED, RUNNING, STOPPED, Status, read_status
 from pyqmix.sweep.table import STYLES, cells, fitted
 
+_NARROW = 60  # characters
 INTERVAL = 1.0  # seconds between two readings of the runs' files
 _ORDER = (RUNNING, FAILED, STOPPED, PRUNED, ENDED, WAITING)
 _SUMMED = (ENDED, RUNNING, WAITING, PRUNED, STOPPED, FAILED)
@@ -95,9 +96,7 @@ class SweepDisplay:
 
     def _table(self, room: int | None) -> Group:
         order = sorted(self._rows.items(), key=lambda row: _ORDER.index(row[1].state))  # stable
-        rows = [
-            cells(name, replace(status, task=None, algorithm=None, seed=None)) for name, status in order[:room]
-        ]
+        rows = [_row(name, status, self._console.width < _NARROW) for name, status in order[:room]]
         return Group(fitted(rows, self._console.width))
 
     def summary(self) -> Text:
@@ -109,9 +108,21 @@ class SweepDisplay:
         for state in _SUMMED[1:]:
             if counts[state]:
                 text.append(f"  {counts[state]} {state}", style=STYLES[state])
-        text.append(f"  {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}", style="dim")
+        clock = f"  {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+        if len(text) + len(clock) <= self._console.width:
+            text.append(clock, style="dim")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
+
+
+def _row(name: str, status: Status, narrow: bool) -> dict[str, str]:
+    """Write a row without what the name says; a narrow one has the progress of a running run as its state."""
+    row = cells(name, replace(status, task=None, algorithm=None, seed=None))
+    if narrow:
+        row.update(style=status.state, done="")
+        if status.state == RUNNING and status.progress is not None:
+            row["state"] = f"{int(100 * status.progress)} %"
+    return row
 
 
 def _numbers(outcome: Outcome) -> str:

@@ -28,7 +28,7 @@ def run_sweep(
     stop: Stop | None = None,
     console: Console | None = None,
 ) -> list[Outcome]:
-    """Run a sweep, or go on with it, and write its results.
+    """Run a sweep, or go on with it, and write its results, unless a signal has ended it.
 
     Runs that have ended are kept, those that were stopped or killed are resumed, and those that go on are waited
     for. A run that fails does not end the sweep.
@@ -49,17 +49,19 @@ def run_sweep(
     Raises:
         ConfigError: the folder has another sweep, or another program is running it.
     """
+    stop = stop or Stop()
     with opened(out, plan):
         tuning = None if plan.optuna is None else Tuning(plan, out)
         also = 0 if tuning is None else tuning.left() * len(plan.tasks) * len(plan.seeds)
         with SweepDisplay(runs, console, also) as display:
-            runner = Runner(out, starter, jobs, threads, display, stop or Stop())
+            runner = Runner(out, starter, jobs, threads, display, stop)
             outcomes = runner.run(Listed(runs) if tuning is None else tuning)
         _say(display, out, outcomes)
         if best := tuning and tuning.best():
             display.message(best)
-        for line in write_results(out):
-            display.message(line)
+        if stop.count == 0:
+            for line in write_results(out):
+                display.message(line)
     return outcomes
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from pyqmix.sweep.status import BROKEN, DEAD, ENDED, RUNNING, STOPPED, Status
 
-GAP, SHORTEST_NAME = 2, 14
+GAP, SHORTEST_NAME = 2, 22
 STYLES = {RUNNING: "cyan", ENDED: "green", STOPPED: "yellow", DEAD: "red", BROKEN: "red"}
 STYLES.update({"failed": "red", "waiting": "dim", "pruned": "magenta"})
 _BAR = 8
@@ -67,7 +68,7 @@ def cells(name: str, status: Status) -> dict[str, str]:
 def fitted(rows: Sequence[Mapping[str, str]], width: int | None, columns: Sequence[Column] = COLUMNS) -> Table:
     """Make a table that is at most ``width`` characters wide; None: as wide as its cells.
 
-    Columns without a cell are left out. Of a name that does not fit, the end is shown, in which runs differ.
+    Columns without a cell are left out. Where a name does not fit, its end is shown, in which runs differ.
     """
     used = [column for column in columns if any(row.get(column.title) for row in rows)]
     widths = {c: max(len(c.title), *(len(row.get(c.title, "")) for row in rows)) for c in used}
@@ -79,9 +80,31 @@ def fitted(rows: Sequence[Mapping[str, str]], width: int | None, columns: Sequen
         )
         table.columns[-1].no_wrap = True
     room = None if width is None else width - sum(widths[c] + GAP for c in kept if c is not NAME)
-    for row in rows:
-        table.add_row(*(_cell(column, row, room) for column in kept))
+    names = _shortened([row["run"] for row in rows], room)
+    for name, row in zip(names, rows, strict=True):
+        table.add_row(*(_cell(column, {**row, "run": name}) for column in kept))
     return table
+
+
+def _shortened(names: Sequence[str], room: int | None) -> list[str]:
+    """Shorten names where one does not fit: without the beginning that all share, the options' names, more."""
+
+    def fit() -> bool:
+        return room is None or all(len(name) <= room for name in names)
+
+    if not fit() and (shared := _shared_beginning(names)):
+        names = [f"…{name[len(shared) :]}" for name in names]
+    if not fit():
+        names = [re.sub(r"(?<=,)\w+=", "", name) for name in names]
+    if room is None or fit():
+        return list(names)
+    return [name if len(name) <= room else f"…{name[len(name) - max(room, 2) + 1 :]}" for name in names]
+
+
+def _shared_beginning(names: Sequence[str]) -> str:
+    first, last = min(names, default=""), max(names, default="")
+    same = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), 0)
+    return re.sub(r"[^-,/_]*$", "", first[:same])
 
 
 def _kept(widths: Mapping[Column, int], width: int | None) -> list[Column]:
@@ -96,8 +119,8 @@ def _kept(widths: Mapping[Column, int], width: int | None) -> list[Column]:
     return [column for column in widths if column in kept]
 
 
-def _cell(column: Column, row: Mapping[str, str], room: int | None) -> Text:
-    text = row.get(column.title, "")
-    if column is NAME and room is not None and len(text) > room:
-        text = "…" + text[len(text) - max(room, 2) + 1 :]
-    return Text(text, style=STYLES.get(row.get("state", ""), "") if column.title in ("state", "bar") else "")
+def _cell(column: Column, row: Mapping[str, str]) -> Text:
+    coloured = column.title in ("state", "bar")
+    return Text(
+        row.get(column.title, ""), style=STYLES.get(row.get("style", row["state"]), "") if coloured else ""
+    )
