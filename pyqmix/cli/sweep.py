@@ -104,14 +104,13 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
 
 def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[PlannedRun]]:
     """Read the sweep from file and command line, and check it."""
-    from pyqmix.config.yaml_file import read_yaml
     from pyqmix.sweep.arguments import read_arguments, read_grid, read_seeds_arguments
     from pyqmix.sweep.plan import read_plan
     from pyqmix.sweep.planned import check_plan
 
     if options.file is None and not (of_runs or options.grid or options.seeds or options.task):
         raise ConfigError("expected FILE.yaml, or --seeds, --task, --grid or options behind --, got none")
-    values: dict[str, Any] = {} if options.file is None else read_yaml(Path(options.file), "a sweep in YAML")
+    values = {} if options.file is None else _read_file(Path(options.file))
     given = read_arguments(of_runs)
     values.update(given)
     if options.task:
@@ -134,6 +133,15 @@ def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[Plann
         if options.file is None or str(error).startswith(options.file):
             raise
         raise ConfigError(f"{options.file}: {error}") from error
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    from pyqmix.base.yaml_files import read_yaml
+
+    values = read_yaml(path, "a sweep in YAML")
+    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+        raise ConfigError(f"{path}: expected a sweep in YAML, with lines such as 'seeds: 0:5'")
+    return {name.replace("-", "_"): value for name, value in values.items()}
 
 
 if __name__ == "__main__":

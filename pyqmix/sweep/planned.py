@@ -15,7 +15,7 @@ from pyqmix.base.errors import ConfigError, near
 from pyqmix.base.options import option_names
 from pyqmix.config import PRESETS, Config, from_preset
 from pyqmix.config.options import RunOptions
-from pyqmix.config.parts import REGISTRIES
+from pyqmix.config.parts import REGISTRIES, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
 from pyqmix.envs import FAMILIES, env_family
 from pyqmix.sweep.plan import Plan, Setting
@@ -76,6 +76,8 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
         _require_trust(plan, setting, source, trust)
     runs = plan_runs(plan, settings)
     tried = set()
+    for option, name in {(o, str(getattr(run.config, o))) for run in runs for o in REGISTRIES}:
+        require_known(source, option, name)
     for run in runs:
         options = run.config.env_options()
         if repr(options) not in tried:
