@@ -30,6 +30,9 @@ _SUMMED = (ENDED, RUNNING, WAITING, PRUNED, STOPPED, FAILED)
 class SweepDisplay:
     """Shows the runs of a sweep; a context manager.
 
+    Attributes:
+        console: where it writes.
+
     Args:
         runs: those that are known before.
         console: where to write; None is standard output.
@@ -37,13 +40,15 @@ class SweepDisplay:
     """
 
     def __init__(self, runs: Iterable[PlannedRun], console: Console | None = None, also: int = 0) -> None:
-        self._console = console or Console(file=cast(TextIO, Steady(sys.stdout)), highlight=False)
+        self.console = console or Console(file=cast(TextIO, Steady(sys.stdout)), highlight=False)
+        if console is None and not self.console.is_terminal:
+            self.console.width = 10_000  # lines are as long as they need to be
         self._rows = {run.name: Status(Path(run.name), WAITING) for run in runs}
         self._also = also
         self._looked, self._began = -INTERVAL, time.monotonic()
         self._live: Live | None = None
-        if self._console.is_terminal and not self._console.is_dumb_terminal:
-            self._live = Live(console=self._console, auto_refresh=False, transient=True, vertical_overflow="crop")
+        if self.console.is_terminal and not self.console.is_dumb_terminal:
+            self._live = Live(console=self.console, auto_refresh=False, transient=True, vertical_overflow="crop")
 
     def __enter__(self) -> SweepDisplay:
         if self._live is not None:
@@ -56,11 +61,11 @@ class SweepDisplay:
         if self._live is not None:
             self._live.stop()
             if self._rows:
-                self._console.print(self._table(None))
+                self.console.print(self._table(None))
 
     def message(self, text: str) -> None:
         """Write a line that stays."""
-        self._console.print(text, markup=False, soft_wrap=True)
+        self.console.print(text, markup=False, soft_wrap=True)
 
     def started(self, run: PlannedRun, how: str) -> None:
         """Show that a run goes on."""
@@ -89,15 +94,15 @@ class SweepDisplay:
         self._live.update(self._view(), refresh=True)
 
     def _view(self) -> Group:
-        room = max(3, self._console.height - 4)
+        room = max(3, self.console.height - 4)
         hidden = len(self._rows) - room
         more = Text(f"… and {hidden} more", style="dim") if hidden > 0 else Text()
         return Group(self._table(room), more, self.summary())
 
     def _table(self, room: int | None) -> Group:
         order = sorted(self._rows.items(), key=lambda row: _ORDER.index(row[1].state))  # stable
-        rows = [_row(name, status, self._console.width < _NARROW) for name, status in order[:room]]
-        return Group(fitted(rows, self._console.width))
+        rows = [_row(name, status, self.console.width < _NARROW) for name, status in order[:room]]
+        return Group(fitted(rows, self.console.width))
 
     def summary(self) -> Text:
         """Count the runs by their states, as far as the width allows."""
@@ -109,7 +114,7 @@ class SweepDisplay:
             if counts[state]:
                 text.append(f"  {counts[state]} {state}", style=STYLES[state])
         clock = f"  {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-        if len(text) + len(clock) <= self._console.width:
+        if len(text) + len(clock) <= self.console.width:
             text.append(clock, style="dim")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text

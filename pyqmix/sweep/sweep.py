@@ -60,8 +60,7 @@ def run_sweep(
         if best := tuning and tuning.best():
             display.message(best)
         if stop.count == 0:
-            for line in write_results(out):
-                display.message(line)
+            write_results(out, display.console)
     return outcomes
 
 

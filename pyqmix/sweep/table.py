@@ -32,9 +32,8 @@ class Column:
     right: bool = True
 
 
-NAME = Column("run", 0, right=False)
 COLUMNS = (
-    NAME,
+    Column("run", 0, right=False),
     Column("task", 6, right=False),
     Column("algorithm", 5, right=False),
     Column("seed", 7),
@@ -68,21 +67,23 @@ def cells(name: str, status: Status) -> dict[str, str]:
 def fitted(rows: Sequence[Mapping[str, str]], width: int | None, columns: Sequence[Column] = COLUMNS) -> Table:
     """Make a table that is at most ``width`` characters wide; None: as wide as its cells.
 
-    Columns without a cell are left out. Where a name does not fit, its end is shown, in which runs differ.
+    Columns without a cell are left out. The first column has names. Where one does not fit, its end is shown, in
+    which runs differ.
     """
+    first = columns[0]
     used = [column for column in columns if any(row.get(column.title) for row in rows)]
     widths = {c: max(len(c.title), *(len(row.get(c.title, "")) for row in rows)) for c in used}
-    kept = _kept(widths, width)
+    kept = _kept(widths, width, first)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="bold")
     for column in kept:
         table.add_column(
             "" if column.title == "bar" else column.title, justify="right" if column.right else "left"
         )
         table.columns[-1].no_wrap = True
-    room = None if width is None else width - sum(widths[c] + GAP for c in kept if c is not NAME)
-    names = _shortened([row["run"] for row in rows], room)
+    room = None if width is None else width - sum(widths[c] + GAP for c in kept if c is not first)
+    names = _shortened([row[first.title] for row in rows], room)
     for name, row in zip(names, rows, strict=True):
-        table.add_row(*(_cell(column, {**row, "run": name}) for column in kept))
+        table.add_row(*(_cell(column, {**row, first.title: name}) for column in kept))
     return table
 
 
@@ -107,10 +108,10 @@ def _shared_beginning(names: Sequence[str]) -> str:
     return re.sub(r"[^-,/_]*$", "", first[:same])
 
 
-def _kept(widths: Mapping[Column, int], width: int | None) -> list[Column]:
+def _kept(widths: Mapping[Column, int], width: int | None, first: Column) -> list[Column]:
     if width is None:
         return list(widths)
-    least = {column: min(wide, SHORTEST_NAME) if column is NAME else wide for column, wide in widths.items()}
+    least = {column: min(wide, SHORTEST_NAME) if column is first else wide for column, wide in widths.items()}
     kept: list[Column] = []
     for column in sorted(widths, key=lambda column: column.importance):
         if sum(least[each] + GAP for each in [*kept, column]) - GAP > width and kept:
@@ -122,5 +123,5 @@ def _kept(widths: Mapping[Column, int], width: int | None) -> list[Column]:
 def _cell(column: Column, row: Mapping[str, str]) -> Text:
     coloured = column.title in ("state", "bar")
     return Text(
-        row.get(column.title, ""), style=STYLES.get(row.get("style", row["state"]), "") if coloured else ""
+        row.get(column.title, ""), style=STYLES.get(row.get("style", row.get("state", "")), "") if coloured else ""
     )

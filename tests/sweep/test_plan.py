@@ -19,8 +19,8 @@ def checked(values, trust=True):
     return check_plan(read_plan({**TINY, **values}), HERE, trust)
 
 
-def searched(**space):
-    return {"random": {"trials": 2, "space": space}}
+def searched(key="random", **space):
+    return {key: {"trials": 2, "space": space}}
 
 
 def test_tasks_grid_and_seeds_are_combined():
@@ -90,7 +90,7 @@ def test_names_that_a_file_may_not_import(tmp_path, monkeypatch):
         check_plan(read_plan({"env": "evil:make"}), HERE, False)
     with pytest.raises(ConfigError, match="its mixer 'evil:mixer' would import evil"):
         checked({"grid": {"mixer": ["qmix", "evil:mixer"]}}, trust=False)
-    with pytest.raises(ConfigError, match="its mixer .evil:mixer. cannot be imported here"):
+    with pytest.raises(ConfigError, match=r"its mixer .evil:mixer. cannot be imported here"):
         checked({"grid": {"mixer": ["evil:mixer"]}}, trust=frozenset({"evil:mixer"}))
 
 

@@ -1,0 +1,146 @@
+"""Runs are listed from their files alone, in tables that fit, and without taking a lock."""
+
+import io
+import json
+import shutil
+import sys
+
+import pytest
+from rich.console import Console
+
+from pyqmix.cli import runs as runs_command
+from pyqmix.run.lock import FILE, RunLock, holder_here, is_held
+from pyqmix.sweep.status import find_runs, natural, read_status
+from pyqmix.sweep.table import cells, fitted
+
+
+@pytest.fixture
+def copy(tiny_run, tmp_path):
+    """Copy the finished run, with changes of its summary."""
+
+    def copy(name, **summary):
+        folder = shutil.copytree(tiny_run, tmp_path / name)
+        path = folder / "summary.json"
+        path.write_text(json.dumps({**json.loads(path.read_text()), **summary}))
+        return folder
+
+    return copy
+
+
+@pytest.fixture
+def call(monkeypatch, capsys):
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["command", *map(str, arguments)])
+        code = 0
+        try:
+            runs_command.main()
+        except SystemExit as stop:
+            code = stop.code
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def test_states_of_a_run(copy):
+    folder = copy("run")
+    ended = read_status(folder)
+    assert (ended.state, ended.task, ended.algorithm, ended.seed) == ("ended", "two_step", "qmix-mlp", 0)
+    assert (ended.steps, ended.total_steps, ended.progress) == (300, 300, 1.0)
+    assert ended.eval_return is not None
+    assert ended.win_rate is None
+    assert read_status(copy("stopped", interrupted=True)).state == "stopped"
+    assert read_status(copy("extended", total_steps=200)).state == "dead"  # and killed before its next summary
+    leftover = copy("killed", interrupted=True)
+    (leftover / FILE).write_text("{}")
+    assert read_status(leftover).state == "dead"
+    (folder / "summary.json").unlink()
+    assert read_status(folder).state == "dead"
+    (folder / "config.json").write_text("{")
+    broken = read_status(folder)
+    assert broken.state == "broken"
+    assert str(folder / "config.json") in broken.error
+
+
+def test_a_lock_is_looked_at_and_not_taken(copy):
+    folder = copy("run")
+    assert not is_held(folder)
+    lock = RunLock(folder)
+    try:
+        assert read_status(folder).state == "running"
+        assert is_held(folder)
+        assert holder_here(folder) is not None
+        assert lock.holds()
+    finally:
+        lock.release()
+    assert not (folder / FILE).exists()  # looking makes no file, either
+    (folder / FILE).write_text('{"pid": 1, "host": "x"}')
+    assert not is_held(folder)
+    assert holder_here(folder) is None
+    RunLock(folder).release()
+
+
+def test_a_kernel_without_these_locks(copy, monkeypatch):
+    def refuse(*_):
+        raise OSError(22, "Invalid argument")
+
+    folder = copy("run")
+    lock = RunLock(folder)
+    monkeypatch.setattr("fcntl.fcntl", refuse)
+    assert is_held(folder)
+    (folder / FILE).write_text(json.dumps({"pid": 2**22 + 1, "host": "elsewhere"}))
+    assert not is_held(folder)
+    monkeypatch.undo()
+    lock.release()
+
+
+def test_runs_are_found_and_sorted(copy, tmp_path):
+    for name in ("b/seed=10", "b/seed=2", "a"):
+        copy(name)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "config.json").write_text("{}")  # of another program
+    (tmp_path / "link").symlink_to(tmp_path / "b")
+    assert [str(path.relative_to(tmp_path)) for path in find_runs(tmp_path)] == ["a", "b/seed=2", "b/seed=10"]
+    assert list(find_runs(tmp_path / "a")) == [tmp_path / "a"]
+    assert natural("seed=2") < natural("seed=10") < natural("seedling")
+
+
+def test_the_command_lists_and_names_broken_ones(copy, call, tmp_path):
+    copy("good")
+    (copy("bad") / "metrics.csv").write_text("steps\nmany\n")
+    code, out, err = call(tmp_path)
+    assert code == 1
+    assert [line.split()[0] for line in out.splitlines()] == ["run", "bad", "good"]
+    assert "two_step" in out
+    assert err.startswith(f"pyqmix-runs: broken: {tmp_path / 'bad' / 'metrics.csv'}: ")
+    code, out, err = call(tmp_path, "--json")
+    assert [each["state"] for each in json.loads(out)] == ["broken", "ended"]
+    assert json.loads(out)[1]["progress"] == 1.0
+    assert call(tmp_path / "good", "--json")[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [(["nowhere"], "nowhere: cannot list"), (["--jsn"], "unknown option"), ([".", "--json", "--watch"], "--json")],
+)
+def test_the_command_refuses(call, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*arguments)
+    assert (code, out) == (2, "")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 140])
+def test_tables_fit(copy, width):
+    status = read_status(copy("run"))
+    names = [
+        f"runs/Foraging-{size}x8-2p-2f-v3,mixer={mixer},seed=1" for size in (5, 15) for mixer in ("qmix", "vdn")
+    ]
+    text = io.StringIO()
+    Console(file=text, width=width, highlight=False).print(fitted([cells(name, status) for name in names], width))
+    lines = [line.rstrip() for line in text.getvalue().splitlines()]
+    assert len(lines) == 5
+    assert max(map(len, lines)) <= width
+    assert len(set(lines)) == 5  # runs can be told apart
+    assert all("ended" in line for line in lines[1:])
+    assert ("steps/s" in lines[0]) == (width == 140)
