@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -124,19 +125,24 @@ class ClusterProcess:
 
     Args:
         job: submitit's.
+        log: of the run, which gets the reason where the job itself fails.
     """
 
-    def __init__(self, job: Any) -> None:
-        self._job = job
+    def __init__(self, job: Any, log: Path) -> None:
+        self._job, self._log = job, log
+        self._code: int | None = None
 
     def poll(self) -> int | None:
         """Return the run's exit code; 1 where the job itself failed; None while it waits or goes on."""
-        if not self._job.done():
-            return None
-        try:
-            return int(self._job.result())
-        except Exception:  # of the job, of whatever class; its own log tells more
-            return 1
+        if self._code is None and self._job.done():
+            try:
+                self._code = int(self._job.result())
+            except Exception as error:  # of the job, of whatever class
+                self._code = 1
+                told = re.findall(r"^\w[\w.]*(?:Error|Exception)\b.*", str(error), re.MULTILINE)
+                with self._log.open("a") as log:
+                    log.write(f"the job failed: {told[-1] if told else ' '.join(str(error).split())}\n")
+        return self._code
 
     def stop(self, number: int) -> None:
         """Cancel the job: the cluster then sends its processes a signal."""
@@ -155,7 +161,7 @@ class ClusterStarter:
 
     def start(self, command: Command) -> ClusterProcess:
         """Submit the job of a run."""
-        return ClusterProcess(self._executor.submit(ClusterRun(command)))
+        return ClusterProcess(self._executor.submit(ClusterRun(command)), command.log)
 
 
 def slurm(text: str, logs: Path, threads: int) -> ClusterStarter:
