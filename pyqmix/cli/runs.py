@@ -51,7 +51,7 @@ def main() -> None:
         if options.watch:
             _watch(top)
         elif options.json:
-            print(json.dumps([_as_json(each) for each in found], indent=2))
+            Steady(sys.stdout).write(json.dumps([_as_json(each) for each in found], indent=2) + "\n")
         else:
             console = _console()
             console.print(_view(top, found, console.width if console.is_terminal else None))

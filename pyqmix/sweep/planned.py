@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import re
 from collections import Counter
@@ -41,11 +42,6 @@ class PlannedRun:
     options: Mapping[str, Any]
     config: Config
 
-    @property
-    def group(self) -> tuple[Any, ...]:
-        """What runs have in common that differ in the seed alone."""
-        return (self.config.env, self.config.task_name, json.dumps(self.setting, sort_keys=True))
-
 
 def plan_runs(plan: Plan, settings: Iterable[Setting]) -> list[PlannedRun]:
     """Make the runs of some settings: every task and every seed.
@@ -70,6 +66,8 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
     Raises:
         ConfigError: an option is unknown, has no usable value, or is not trusted; a task is unknown.
     """
+    if plan.optuna is not None and importlib.util.find_spec("optuna") is None:
+        raise ConfigError("optuna: expected Optuna: pip install 'pyqmix-marl[optuna]'")
     _require_known_names(plan)
     settings = plan.settings() if plan.optuna is None else _extremes(plan.optuna.space)
     for setting in settings:

@@ -45,14 +45,12 @@ class Tuning:
         out: its folder, in which the study lies.
 
     Raises:
-        ConfigError: Optuna is not installed, or the study's file is damaged.
+        ConfigError: the study's file is damaged.
     """
 
     def __init__(self, plan: Plan, out: Path) -> None:
-        try:
-            import optuna
-        except ImportError as error:
-            raise ConfigError("optuna: expected Optuna: pip install 'pyqmix-marl[optuna]'") from error
+        import optuna
+
         assert plan.optuna is not None
         self._plan, self._search, self._out, self._optuna = plan, plan.optuna, out, optuna
         optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -172,6 +172,18 @@ def test_signals_reach_every_run_once(sweep):
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_a_run_that_a_search_ends_early(sweep, monkeypatch):
+    def bad(self, active):
+        return [each for each in active if each.run.config.seed == 1]
+
+    monkeypatch.setattr(runner.Listed, "bad", bad)
+    outcomes, starter, text = sweep({1: None})
+    assert sorted(outcomes) == [(0, "ended"), (1, "pruned"), (2, "ended")]
+    assert starter.processes[1].signals == [signal.SIGTERM]
+    assert "pruned  two_step,seed=1" in text
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_a_larger_sweep_goes_on_and_another_is_refused(sweep):
     sweep()
     assert sweep(seeds=[0, 1, 2, 3])[1].started == [(3, False)]
