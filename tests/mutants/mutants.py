@@ -1412,6 +1412,33 @@ MUTANTS = (
         f"{T}config/test_config.py -k exclude_each_other",
     ),
     Mutant(
+        "a sweep starts over the runs that were stopped", "pyqmix/sweep/command.py",
+        'if (self.folder / "config.json").exists():', "if False:",
+        f"{T}sweep/test_runner.py -k stopped_and_dead",
+    ),
+    Mutant(
+        "a sweep resumes a run of other options", "pyqmix/sweep/command.py",
+        "if not ignored and saved.get(name, value) != value:", "if False:",
+        f"{T}sweep/test_runner.py -k other_options",
+    ),
+    Mutant(
+        "a sweep starts a run that goes on", "pyqmix/sweep/runner.py",
+        "if status.state == RUNNING:", "if False:", f"{T}sweep/test_runner.py -k goes_on_is_waited",
+    ),
+    Mutant(
+        "a sweep's signals reach its runs again and again", "pyqmix/sweep/runner.py",
+        "active.signals += 1", "active.signals += 0", f"{T}sweep/test_runner.py -k signals_reach",
+    ),
+    Mutant(
+        "a name in a sweep file is imported without trust", "pyqmix/sweep/planned.py",
+        "if trust is True:", "if True:", f"{T}sweep/test_plan.py -k may_not_import",
+    ),
+    Mutant(
+        "looking at a lock reads it as free", "pyqmix/run/lock.py",
+        'struct.unpack_from("h", found)[0] != fcntl.F_UNLCK', 'struct.unpack_from("h", found)[0] == fcntl.F_WRLCK + 9',
+        f"{T}sweep/test_status.py -k looked_at",
+    ),
+    Mutant(
         "the limits of outer control groups are not read", "pyqmix/base/control_groups.py",
         "for count in range(len(below), -1, -1):", "for count in range(len(below), len(below) - 1, -1):",
         f"{T}base/test_free_memory.py -k every_group",

@@ -37,6 +37,7 @@ class FakeProcess:
         return 130 if self.code is None else self.code
 
     def stop(self, number):
+        self.looks = self.looks if self.signals else -2  # a run takes a while to end
         self.signals.append(number)
 
 
