@@ -76,18 +76,24 @@ def _watch(top: Path) -> None:
     console = _console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            live.update(_view(top, _read(top), console.width), refresh=True)
+            live.update(_view(top, _read(top), console.width, console.height), refresh=True)
             time.sleep(INTERVAL)
 
 
-def _view(top: Path, found: list[Status], width: int | None) -> RenderableType:
+def _view(top: Path, found: list[Status], width: int | None, height: int | None = None) -> RenderableType:
+    """Make the table; of a height that it would exceed, with those runs first that go on."""
+    from rich.console import Group
     from rich.text import Text
 
     from pyqmix.sweep.table import cells, fitted
 
     if not found:
         return Text(f"no runs below {top}")
-    return fitted([cells(_name(each.folder, top), each) for each in found], width)
+    room = len(found) if height is None else max(1, height - 3)
+    if len(found) > room:
+        found = sorted(found, key=lambda each: each.state != "running")
+    table = fitted([cells(_name(each.folder, top), each, width) for each in found[:room]], width)
+    return Group(table, Text(f"… and {len(found) - room} more")) if len(found) > room else table
 
 
 def _name(folder: Path, top: Path) -> str:

@@ -40,9 +40,9 @@ class Options:
 
     file: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="[FILE.yaml]")] = None
     """The sweep."""
-    out: str | None = None
+    out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of the sweep: a new one, or that of the same sweep. Must be given."""
-    jobs: int | None = None
+    jobs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
     """Runs at a time. Default: the cores that this process may use; on slurm, all runs."""
     seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SEED...")] = ()
     """Seeds, as 1 2 3 or 0:10."""
@@ -50,10 +50,10 @@ class Options:
     """Tasks."""
     grid: Annotated[tuple[str, ...], tyro.conf.arg(metavar="NAME=VALUE,VALUE...")] = ()
     """Options whose values are combined."""
-    preset: str | None = None
+    preset: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """Preset of every run."""
-    slurm: str | None = None
-    """Run as jobs of slurm, with these parameters: partition=NAME,time=MINUTES,..."""
+    slurm: Annotated[str | None, tyro.conf.arg(metavar="NAME=VALUE,...")] = None
+    """Run as jobs of slurm, with these parameters, as partition=gpu,time=120 (minutes); needs the extra slurm."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Import the modules that the file names, which otherwise must be named on the command line."""
 

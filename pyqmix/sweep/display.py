@@ -21,7 +21,6 @@ from pyqmix.sweep.runner import FAILED, PRUNED, WAITING, Active, Outcome
 from pyqmix.sweep.status import ENDED, RUNNING, STOPPED, Status, read_status
 from pyqmix.sweep.table import STYLES, cells, fitted
 
-_NARROW = 60  # characters
 INTERVAL = 1.0  # seconds between two readings of the runs' files
 _ORDER = (RUNNING, FAILED, STOPPED, PRUNED, ENDED, WAITING)
 _SUMMED = (ENDED, RUNNING, WAITING, PRUNED, STOPPED, FAILED)
@@ -101,7 +100,8 @@ class SweepDisplay:
 
     def _table(self, room: int | None) -> Group:
         order = sorted(self._rows.items(), key=lambda row: _ORDER.index(row[1].state))  # stable
-        rows = [_row(name, status, self.console.width < _NARROW) for name, status in order[:room]]
+        plain = [(name, replace(each, task=None, algorithm=None, seed=None)) for name, each in order[:room]]
+        rows = [cells(name, each, self.console.width) for name, each in plain]  # without what the names say
         return Group(fitted(rows, self.console.width))
 
     def summary(self) -> Text:
@@ -118,16 +118,6 @@ class SweepDisplay:
             text.append(clock, style="dim")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
-
-
-def _row(name: str, status: Status, narrow: bool) -> dict[str, str]:
-    """Write a row without what the name says; a narrow one has the progress of a running run as its state."""
-    row = cells(name, replace(status, task=None, algorithm=None, seed=None))
-    if narrow:
-        row.update(style=status.state, done="")
-        if status.state == RUNNING and status.progress is not None:
-            row["state"] = f"{int(100 * status.progress)} %"
-    return row
 
 
 def _numbers(outcome: Outcome) -> str:

@@ -14,7 +14,7 @@ from pyqmix.sweep.status import BROKEN, DEAD, ENDED, RUNNING, STOPPED, Status
 GAP, SHORTEST_NAME = 2, 22
 STYLES = {RUNNING: "cyan", ENDED: "green", STOPPED: "yellow", DEAD: "red", BROKEN: "red"}
 STYLES.update({"failed": "red", "waiting": "dim", "pruned": "magenta"})
-_BAR = 8
+_BAR, _NARROW = 8, 60  # characters
 
 
 @dataclass(frozen=True)
@@ -46,17 +46,23 @@ COLUMNS = (
 )
 
 
-def cells(name: str, status: Status) -> dict[str, str]:
-    """Write a run's status as the cells of a table's row."""
+def cells(name: str, status: Status, width: int | None = None) -> dict[str, str]:
+    """Write a run's status as the cells of a table's row.
+
+    Below 60 characters, a running run's progress stands in the place of its state.
+    """
     progress = status.progress
     filled = 0 if progress is None else round(_BAR * progress)
+    done = "" if progress is None else f"{int(100 * progress)} %"
+    narrow = width is not None and width < _NARROW
     return {
+        "style": status.state,
         "run": name,
         "task": status.task or "",
         "algorithm": status.algorithm or "",
         "seed": "" if status.seed is None else str(status.seed),
-        "state": status.state,
-        "done": "" if progress is None else f"{int(100 * progress)} %",
+        "state": done if narrow and done and status.state == RUNNING else status.state,
+        "done": "" if narrow else done,
         "bar": "" if progress is None else "━" * filled + "╌" * (_BAR - filled),
         "return": "" if status.eval_return is None else f"{status.eval_return:.3f}",
         "won": "" if status.win_rate is None else f"{100 * status.win_rate:.0f} %",
@@ -122,6 +128,4 @@ def _kept(widths: Mapping[Column, int], width: int | None, first: Column) -> lis
 
 def _cell(column: Column, row: Mapping[str, str]) -> Text:
     coloured = column.title in ("state", "bar")
-    return Text(
-        row.get(column.title, ""), style=STYLES.get(row.get("style", row.get("state", "")), "") if coloured else ""
-    )
+    return Text(row.get(column.title, ""), style=STYLES.get(row.get("style", ""), "") if coloured else "")
