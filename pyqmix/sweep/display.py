@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections import Counter
@@ -62,6 +63,10 @@ class SweepDisplay:
             if self._rows:
                 self.console.print(self._table(None))
 
+    def expect(self, also: int) -> None:
+        """Learn how many runs will follow."""
+        self._also = also
+
     def message(self, text: str) -> None:
         """Write a line that stays."""
         self.console.print(text, markup=False, soft_wrap=True)
@@ -81,6 +86,13 @@ class SweepDisplay:
             self.message(f"{outcome.state}  {outcome.run.name}  {_numbers(outcome)}".rstrip())
         elif outcome.state == FAILED:
             self.message(f"failed  {outcome.run.name}  {outcome.reason}")
+
+    def stopping(self, number: int) -> None:
+        """Say that the runs are about to end."""
+        name = signal.Signals(number).name
+        self.message(
+            f"{name}: the runs end with a checkpoint each; a second signal does not wait for environments"
+        )
 
     def look(self, active: Iterable[Active]) -> None:
         """Read how far the runs are, now and then."""

@@ -80,6 +80,10 @@ class Observer(Protocol):
         """A run has ended, or had ended before."""
         ...
 
+    def stopping(self, number: int) -> None:
+        """A signal has come, and the runs are about to end."""
+        ...
+
     def look(self, active: Iterable[Active]) -> None:
         """Some time has passed."""
         ...
@@ -138,6 +142,7 @@ class Runner:
         self._out, self._starter, self._jobs, self._threads = out, starter, jobs, threads
         self._observer, self._stop = observer, stop
         self._active: list[Active] = []
+        self._is_stopping = False
 
     def run(self, source: Source) -> list[Outcome]:
         """Run until the source has no further run, or a signal has come and all runs have ended.
@@ -210,6 +215,9 @@ class Runner:
 
     def _pass_on(self) -> None:
         """Send each run as many signals as have come, one at a look."""
+        if not self._is_stopping:
+            self._is_stopping = True
+            self._observer.stopping(self._stop.first)
         for active in self._active:
             if active.signals < self._stop.count:
                 active.signals += 1

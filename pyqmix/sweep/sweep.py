@@ -56,6 +56,8 @@ def run_sweep(
         with SweepDisplay(runs, console, also) as display:
             runner = Runner(out, starter, jobs, threads, display, stop)
             outcomes = runner.run(Listed(runs) if tuning is None else tuning)
+        if tuning is not None:  # some trials had no run, as their setting was another's
+            display.expect(tuning.left() * len(plan.tasks) * len(plan.seeds))
         _say(display, out, outcomes)
         if best := tuning and tuning.best():
             display.message(best)
