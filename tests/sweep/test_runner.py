@@ -168,7 +168,7 @@ def test_signals_reach_every_run_once(sweep):
     assert sweep(stop=stop)[1].started == []
     stop = Stop()
     outcomes, starter, text = sweep({0: None, 1: None, 2: None}, stop=stop, stop_at=2)
-    assert text.count("SIGINT: the runs end") == 1
+    assert text.count("SIGINT: each run ends") == 1
     assert outcomes == [(0, "stopped"), (1, "stopped")]
     assert [process.signals for process in starter.processes] == [[signal.SIGINT]] * 2
 
