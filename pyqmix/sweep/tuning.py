@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 FILE = "optuna.journal"
 _FIRST_TRIALS = 5  # are never pruned, and their settings are drawn at random
+_FIRST_EVALUATIONS = 3  # of a trial, which say little about its last
 _FAILED = "failed"  # an attribute of a trial whose run failed; those without it were interrupted, and come again
 
 
@@ -64,7 +65,8 @@ class Tuning:
         from optuna.storages.journal import JournalFileBackend
 
         backend = JournalFileBackend(str(self._out / FILE))
-        pruner = optuna.pruners.MedianPruner(_FIRST_TRIALS) if search.pruning else optuna.pruners.NopPruner()
+        median = optuna.pruners.MedianPruner(_FIRST_TRIALS, _FIRST_EVALUATIONS)
+        pruner = median if search.pruning else optuna.pruners.NopPruner()
         try:
             study: optuna.Study = optuna.create_study(
                 storage=optuna.storages.JournalStorage(backend),

@@ -53,16 +53,18 @@ def test_a_bad_trial_ends_early(tmp_path):
     tuning = Tuning(plan(7), tmp_path)
     for _ in range(5):
         run = tuning.next()
-        evaluated(tmp_path, run, 5.0, 6.0)
+        evaluated(tmp_path, run, *[5.0] * 4, 6.0)
         assert list(tuning.bad([Active(run, tmp_path, None)])) == []
         end(tuning, run)
     bad, good = tuning.next(), tuning.next()
-    evaluated(tmp_path, bad, 1.0)
-    evaluated(tmp_path, good, 9.0)
     going = [Active(run, tmp_path, None) for run in (bad, good)]
+    evaluated(tmp_path, bad, *[1.0] * 3)
+    assert list(tuning.bad(going)) == []
+    evaluated(tmp_path, bad, *[1.0] * 4)
+    evaluated(tmp_path, good, *[9.0] * 4)
     assert [each.run for each in tuning.bad(going)] == [bad]
     end(tuning, bad, "pruned")
-    evaluated(tmp_path, good, 9.0, 9.0)
+    evaluated(tmp_path, good, *[9.0] * 5)
     end(tuning, good)
     assert tuning.is_done()
     assert [trial.state.name for trial in tuning.study.trials] == ["COMPLETE"] * 5 + ["PRUNED", "COMPLETE"]
@@ -72,10 +74,10 @@ def test_without_pruning_no_trial_ends_early(tmp_path):
     tuning = Tuning(plan(7, pruning=False), tmp_path)
     for _ in range(5):
         run = tuning.next()
-        evaluated(tmp_path, run, 5.0)
+        evaluated(tmp_path, run, *[5.0] * 4)
         end(tuning, run)
     run = tuning.next()
-    evaluated(tmp_path, run, 0.0)
+    evaluated(tmp_path, run, *[0.0] * 4)
     assert list(tuning.bad([Active(run, tmp_path, None)])) == []
 
 
