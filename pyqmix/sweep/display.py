@@ -90,9 +90,7 @@ class SweepDisplay:
     def stopping(self, number: int) -> None:
         """Say that the runs are about to end."""
         name = signal.Signals(number).name
-        self.message(
-            f"{name}: the runs end with a checkpoint each; a second signal does not wait for environments"
-        )
+        self.message(f"{name}: each run ends with a checkpoint; a second signal does not wait for environments")
 
     def look(self, active: Iterable[Active]) -> None:
         """Read how far the runs are, now and then."""
