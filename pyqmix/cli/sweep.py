@@ -139,9 +139,9 @@ def _read_file(path: Path) -> dict[str, Any]:
     from pyqmix.base.yaml_files import read_yaml
 
     values = read_yaml(path, "a sweep in YAML")
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
+    if not isinstance(values, dict):
         raise ConfigError(f"{path}: expected a sweep in YAML, with lines such as 'seeds: 0:5'")
-    return {name.replace("-", "_"): value for name, value in values.items()}
+    return {str(name).replace("-", "_"): value for name, value in values.items()}
 
 
 if __name__ == "__main__":

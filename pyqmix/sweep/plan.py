@@ -94,6 +94,7 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
     Raises:
         ConfigError: one of them is not as it must be; the message names it.
     """
+    _require_names(values)
     for name, instead in _INSTEAD.items():
         if name in values:
             raise ConfigError(f"{name}: a sweep has {instead} in its place, got {values[name]!r}")
@@ -136,6 +137,17 @@ def read_seeds(value: object) -> tuple[int, ...]:
         require_int("seeds", seed, 0)
     _require_distinct("seeds", value)
     return tuple(value)
+
+
+def _require_names(value: object) -> None:
+    """Require that the keys of mappings, at any depth, are text: YAML has other ones, too."""
+    if isinstance(value, Mapping):
+        for name in value:
+            if not isinstance(name, str):
+                raise ConfigError(f"expected names as the keys of a sweep, got {name!r}")
+    if isinstance(value, (Mapping, list)):
+        for each in value.values() if isinstance(value, Mapping) else value:
+            _require_names(each)
 
 
 def _preset(value: object) -> str | None:

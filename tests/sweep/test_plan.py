@@ -57,6 +57,7 @@ def test_presets_apply_as_on_the_command_line():
         ),
         ({"env": "lbf", "task": ["Foraging-9x9"], "preset": None}, "task: "),
         ({"task": "3m"}, "task: matrix has no such option"),
+        ({"grid": {"mixer": [{None: 1}]}}, "expected names as the keys of a sweep, got None"),
         ({"preset": "climbb"}, "preset: expected one of"),
         ({"seed": 3}, "seed: a sweep has seeds in its place, got 3"),
         ({"run_dir": "x"}, "run_dir: a sweep has --out in its place"),
