@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from pyqmix.base.errors import ConfigError, near
@@ -33,7 +34,11 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, Any]:
             values[name.removeprefix("no_")] = not name.startswith("no_")
             continue
         if not equals:
-            _kind(name)
+            kind = _kind(name)
+            if isinstance(kind, Kind) and kind.nargs == "*":
+                texts = list(takewhile(lambda word: not word.startswith("--"), left))
+                values[name], left = kind.instance_from_str(texts), left[len(texts) :]
+                continue
             if not left:
                 raise ConfigError(f"{option}: expected a value")
             text = left.pop(0)

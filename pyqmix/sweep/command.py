@@ -98,7 +98,8 @@ def as_arguments(options: Mapping[str, Any], kind: type[Any]) -> list[str]:
         if isinstance(value, bool):
             arguments.append(option if value else option.replace("--", "--no-", 1))
         elif isinstance(how, Kind):
-            arguments.append(f"{option}={how.str_from_instance(value)[0]}")
+            texts = how.str_from_instance(value)
+            arguments += [option, *texts] if how.nargs == "*" else [f"{option}={texts[0]}"]
         elif value is not None:
             arguments.append(f"{option}={value}")
     return arguments

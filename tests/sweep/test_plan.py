@@ -120,8 +120,26 @@ def test_drawn_numbers_are_those_of_the_name():
 
 
 def test_options_from_the_command_line():
-    given = ["--env=lbf", "--lr", "1e-3", "--no-double-q", "--agent-id", "--mixer_args", '{"a": [1]}']
-    expected = {"env": "lbf", "lr": 1e-3, "double_q": False, "agent_id": True, "mixer_args": {"a": [1]}}
+    given = [
+        "--env=lbf",
+        "--loggers",
+        "wandb",
+        "mlflow",
+        "--lr",
+        "1e-3",
+        "--no-double-q",
+        "--agent-id",
+        "--mixer_args",
+        '{"a": [1]}',
+    ]
+    expected = {
+        "env": "lbf",
+        "loggers": ("wandb", "mlflow"),
+        "lr": 1e-3,
+        "double_q": False,
+        "agent_id": True,
+        "mixer_args": {"a": [1]},
+    }
     assert read_arguments(given) == expected
     assert read_arguments(as_arguments(expected, type(Config()))) == expected
     assert read_grid(["mixer=qmix,vdn", "double-q=true,false", "payoff=[[1]],[[2]]"]) == {
