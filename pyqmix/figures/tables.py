@@ -50,14 +50,17 @@ def table(runs: Sequence[Run], *, metric: str | None = None, labels: Mapping[str
 
 
 def rows(comparison: Comparison) -> list[Row]:
-    """Return the numbers of each group on each task, and then over the tasks that all groups share, if several."""
+    """Return the numbers of each group on each task, and then over the tasks that all groups share, if several.
+
+    Normalised scores compare groups, so that one group alone has none.
+    """
     found = [
         _row(task, group, [comparison.series[task, group]], [final_scores(comparison.series[task, group])])
         for task in comparison.tasks
         for group in comparison.groups
         if (task, group) in comparison.series
     ]
-    if len(comparison.shared_tasks) > 1:
+    if len(comparison.shared_tasks) > 1 and (len(comparison.groups) > 1 or not comparison.is_normalised):
         together = together_name(comparison)
         found += [_row(together, g, comparison.strata(g), comparison.scores(g)) for g in comparison.groups]
     return found
