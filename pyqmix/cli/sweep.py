@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -30,8 +30,10 @@ class Options:
     """Train every task with every combination of options and every seed, each run in a process of its own.
 
     FILE.yaml has options as of pyqmix-train (total_steps: 50000) and the keys task (one or a list), seeds
-    ([1, 2, 3] or 0:10), grid (mixer: [qmix, vdn]), random or optuna (trials: 20, space: {lr: {log_uniform:
-    [1e-4, 1e-2]}, hidden_dim: [64, 128]}) and preset. Options of pyqmix-train may also stand behind --, as in
+    ([1, 2, 3] or 0:10), grid (mixer: [qmix, vdn]), variants (named sets of options, NAME: {preset: lbf-fast,
+    lr: 1e-3}, each with every setting of the grid; with a task, only there), random or optuna (trials: 20, space:
+    {lr: {log_uniform: [1e-4, 1e-2]}, hidden_dim: [64, 128]}) and preset. Options of pyqmix-train may also stand
+    behind --, as in
 
     pyqmix-sweep --out DIR --seeds 0:5 --grid mixer=qmix,vdn -- --env lbf --total-steps 50000
 
@@ -112,17 +114,17 @@ def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[Plann
         raise ConfigError("expected FILE.yaml, or --seeds, --task, --grid or options behind --, got none")
     values = {} if options.file is None else _read_file(Path(options.file))
     given = read_arguments(of_runs)
-    values.update(given)
+    grid = read_grid(options.grid)
+    instead: dict[str, Any] = dict(given)
     if options.task:
-        values["task"] = list(options.task)
+        instead["task"] = list(options.task)
+    if options.preset is not None:
+        instead["preset"] = options.preset
+    values = {**_without(values, instead.keys() | grid.keys()), **instead}
     if options.seeds:
         values["seeds"] = read_seeds_arguments(options.seeds)
     if options.grid:
-        grid = read_grid(options.grid)
-        values = {name: value for name, value in values.items() if name not in grid}
         values["grid"] = {**(values.get("grid") or {}), **grid}
-    if options.preset is not None:
-        values["preset"] = options.preset
     names = {str(given[name]) for name in _PARTS if name in given} | set(options.task)
     import_from_here(names, options.trust)
     try:
@@ -133,6 +135,16 @@ def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[Plann
         if options.file is None or str(error).startswith(options.file):
             raise
         raise ConfigError(f"{options.file}: {error}") from error
+
+
+def _without(values: dict[str, Any], names: Set[str]) -> dict[str, Any]:
+    """Leave out options of a file, and of its variants, in whose place the command line has others."""
+    kept = {name: value for name, value in values.items() if name not in names}
+    if isinstance(variants := kept.get("variants"), dict):
+        kept["variants"] = {
+            name: _without(each, names) if isinstance(each, dict) else each for name, each in variants.items()
+        }
+    return kept
 
 
 def _read_file(path: Path) -> dict[str, Any]:

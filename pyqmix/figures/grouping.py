@@ -46,7 +46,8 @@ def group_runs(runs: Sequence[Run], labels: Mapping[str, str] | None = None) -> 
 
     Only a difference between runs of the same task counts: options that each task sets for itself make no group.
     Nor does an option that has one value in all runs that have it, if others lack it, as those of older versions.
-    Runs of EPyMARL form groups of their own: by the name of the algorithm, and by differences between its runs.
+    Variants of a sweep that meet on a task form groups of their own: by their names, and by differences between
+    their runs. So do runs of EPyMARL, by the name of the algorithm.
 
     Args:
         runs: of any tasks.
@@ -56,17 +57,32 @@ def group_runs(runs: Sequence[Run], labels: Mapping[str, str] | None = None) -> 
         ConfigError: ``labels`` has a name that no group has.
     """
     several = len({run.source for run in runs}) > 1
-    differing = {kind: _differing([run for run in runs if _kind(run) == kind]) for kind in map(_kind, runs)}
+    variants = _variants_meet(runs)
+    of_kinds: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        of_kinds.setdefault(_kind(run, variants), []).append(run)
+    differing = {kind: _differing(of_kind) for kind, of_kind in of_kinds.items()}
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        groups.setdefault(_label(run, differing[_kind(run)], several), []).append(run)
+        kind = _kind(run, variants)
+        groups.setdefault(_label(run, kind, differing[kind], several), []).append(run)
     found = [Group(_shortened(label, k), label, of) for k, (label, of) in enumerate(groups.items(), 1)]
     return _renamed(found, labels or {})
 
 
-def _kind(run: Run) -> tuple[str, str]:
-    """Return the source of a run, and its algorithm where the source has a file of options for each."""
-    return run.source, "" if run.source == "pyqmix" else str(run.options.get("name", "?"))
+def _variants_meet(runs: Sequence[Run]) -> bool:
+    """Whether runs of the same task have different variants; else each variant has tasks of its own."""
+    variants: dict[str, set[str]] = {}
+    for run in runs:
+        variants.setdefault(run.task, set()).add(run.variant)
+    return any(len(of_task) > 1 for of_task in variants.values())
+
+
+def _kind(run: Run, variants: bool) -> tuple[str, str]:
+    """Return the source of a run, and its variant, or its algorithm where the source has options for each."""
+    if run.source == "pyqmix":
+        return run.source, run.variant if variants else ""
+    return run.source, str(run.options.get("name", "?"))
 
 
 def _differing(runs: Sequence[Run]) -> list[str]:
@@ -81,17 +97,17 @@ def _differing(runs: Sequence[Run]) -> list[str]:
     return [name for name in names if any(len(values[name, task]) > 1 for task in tasks)]
 
 
-def _label(run: Run, differing: Sequence[str], several_sources: bool) -> str:
-    source, name = _kind(run)
+def _label(run: Run, kind: tuple[str, str], differing: Sequence[str], several_sources: bool) -> str:
+    source, name = kind
     told = [option for option in differing if option in run.options]
     parts = [f"{option}={_text(run.options[option])}" for option in told]
     if source != "pyqmix":
-        parts = [f"{source} {name}" if several_sources else name, *parts]
-    elif not told:
-        parts = [str(run.options.get("mixer", "all runs"))]
-    elif len(differing) == 1 and isinstance(value := run.options[told[0]], str):
+        return ", ".join([f"{source} {name}" if several_sources else name, *parts])
+    if len(differing) == 1 and told and isinstance(value := run.options[told[0]], str):
         parts = [value]  # a number or a flag alone would not say what it is
-    return ", ".join(parts)
+    if name:
+        parts = [name, *parts]
+    return ", ".join(parts) or str(run.options.get("mixer", "all runs"))
 
 
 def _shortened(label: str, number: int) -> str:

@@ -25,6 +25,7 @@ class Run:
         metrics: the lines of its metrics.csv; none where the run has not written one yet.
         summary: the content of its summary.json; None where the run has not ended.
         source: the program that trained it: pyqmix, or EPyMARL with sacred's files.
+        variant: the name of its options in its sweep, or nothing; no file of the run has it.
     """
 
     folder: Path
@@ -32,6 +33,7 @@ class Run:
     metrics: list[Metrics]
     summary: dict[str, Any] | None
     source: str = "pyqmix"
+    variant: str = ""
 
     @property
     def task(self) -> str:

@@ -23,7 +23,8 @@ _MISSING = "nothing"
 def opened(out: Path, plan: Plan) -> Iterator[None]:
     """Make the folder of a sweep, or open it if it has the same one, and keep other programs from it.
 
-    A sweep may be larger than the one that the folder has: further tasks, seeds, values of the grid, or trials.
+    A sweep may be larger than the one that the folder has: further tasks, seeds, variants, values of the
+    grid, or trials.
 
     Raises:
         ConfigError: the folder has another sweep (the message says how it differs), other files, or is in use.
@@ -61,13 +62,9 @@ def _differences(old: object, new: Mapping[str, Any]) -> list[str]:
     if not isinstance(old, Mapping):
         return [f"its {FILE} is no sweep"]
     found = []
-    for key in ("preset", "options", "tasks", "seeds", "grid", "random", "optuna"):
-        was, now = old.get(key), new[key]
-        if (
-            key in ("options", "grid", "random", "optuna")
-            and isinstance(was, Mapping)
-            and isinstance(now, Mapping)
-        ):
+    for key in ("preset", "options", "tasks", "seeds", "variants", "grid", "random", "optuna"):
+        was, now = old.get(key, {}), new[key]  # a folder of an older version has no variants
+        if was and isinstance(was, Mapping) and isinstance(now, Mapping):
             for name in dict.fromkeys([*was, *now]):
                 if not _grew(name, was.get(name, _MISSING), now.get(name, _MISSING), within=key):
                     label = name if key == "options" else f"{key}: {name}"
@@ -80,6 +77,8 @@ def _differences(old: object, new: Mapping[str, Any]) -> list[str]:
 def _grew(name: str, was: Any, now: Any, within: str = "") -> bool:
     if was == now:
         return True
+    if within == "variants":
+        return bool(was == _MISSING)
     if (name in ("tasks", "seeds") or within == "grid") and isinstance(was, list) and isinstance(now, list):
         return all(value in now for value in was)
     return name == "trials" and isinstance(was, int) and isinstance(now, int) and was <= now

@@ -1,4 +1,4 @@
-"""The content of a sweep file: options, and the tasks, settings and seeds that are combined."""
+"""The content of a sweep file: options, and the variants, tasks, settings and seeds that are combined."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ import numpy as np
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.base.options import require_int
 from pyqmix.sweep.space import Distribution, read_distribution
+from pyqmix.sweep.variants import Variant, read_tasks, read_variants, require_distinct
 
 MOST_RUNS, MOST_TRIALS = 10_000, 10_000
-KEYS = ("preset", "task", "seeds", "grid", "random", "optuna")
+KEYS = ("preset", "task", "seeds", "variants", "grid", "random", "optuna")
 _INSTEAD = {"seed": "seeds", "run_dir": "--out"}
 _SEARCH = ("trials", "seed", "space")
 _OPTUNA = (*_SEARCH, "metric", "pruning")
 METRICS = ("eval_return_mean", "eval_win_rate")
 
 Setting = dict[str, Any]
-"""The options of a run in which it differs from others of its sweep, but for task and seed."""
+"""The options of a run in which it differs from others of its variant, but for task and seed."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,14 @@ class Search:
 
 @dataclass(frozen=True)
 class Plan:
-    """Runs: tasks × settings × seeds.
+    """Runs: variants × settings × tasks × seeds.
 
     Attributes:
         options: of every run.
         preset: of every run.
         tasks: of the environment; None is its default.
         seeds: of the runs.
+        variants: named sets of options, which replace those of every run.
         grid: the values of options that are combined.
         random: a random search in place of a grid's settings, or with each of them.
         optuna: a search by Optuna, without a grid.
@@ -62,9 +64,14 @@ class Plan:
     preset: str | None = None
     tasks: tuple[str | None, ...] = (None,)
     seeds: tuple[int, ...] = (0,)
+    variants: dict[str, Variant] = field(default_factory=dict)
     grid: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     random: Search | None = None
     optuna: Search | None = None
+
+    def each_variant(self) -> list[Variant]:
+        """Return the variants, or one that changes nothing where there are none."""
+        return list(self.variants.values()) or [Variant()]
 
     def settings(self) -> list[Setting]:
         """Return the grid's settings, each with every draw of the random search; Optuna's are not known before."""
@@ -87,9 +94,10 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
     """Read a sweep from what its file has, without a check of the options' values.
 
     Args:
-        values: ``task`` (one or a list), ``seeds`` (a list, or text as ``0:10``), ``grid`` (options, each with a
-            list of values), ``random`` or ``optuna`` (``trials``, ``space``, ``seed``; of Optuna also ``metric``
-            and ``pruning``), ``preset``; all others are options of the runs.
+        values: ``task`` (one or a list), ``seeds`` (a list, or text as ``0:10``), ``variants`` (names, each with
+            options that are set together, among them ``preset`` and ``task``), ``grid`` (options, each with a list
+            of values), ``random`` or ``optuna`` (``trials``, ``space``, ``seed``; of Optuna also ``metric`` and
+            ``pruning``), ``preset``; all others are options of the runs.
 
     Raises:
         ConfigError: one of them is not as it must be; the message names it.
@@ -103,16 +111,18 @@ def read_plan(values: Mapping[str, Any]) -> Plan:
     plan = Plan(
         options,
         _preset(values.get("preset")),
-        _tasks(values.get("task")),
+        read_tasks(values.get("task")),
         read_seeds(values.get("seeds", [0])),
+        read_variants(values.get("variants"), (*KEYS, *_INSTEAD)),
         _grid(values.get("grid")),
         random,
         optuna,
     )
-    if optuna is not None and (random is not None or plan.grid):
-        raise ConfigError("optuna: expected it without grid and random: its space has lists of values, too")
+    if optuna is not None and (random is not None or plan.grid or plan.variants):
+        raise ConfigError("optuna: expected it without grid and random, whose place its space takes, and variants")
     _require_apart(plan)
-    runs = len(plan.tasks) * len(plan.seeds) * len(plan.settings())
+    tasks = sum(len(variant.tasks or plan.tasks) for variant in plan.each_variant())
+    runs = tasks * len(plan.seeds) * len(plan.settings())
     if runs > MOST_RUNS:
         raise ConfigError(f"grid: expected at most {MOST_RUNS:,} runs, got {runs:,}")
     return plan
@@ -135,7 +145,7 @@ def read_seeds(value: object) -> tuple[int, ...]:
         raise ConfigError(f"seeds: expected a list as [1, 2, 3], or text as 0:10, got {value!r}")
     for seed in value:
         require_int("seeds", seed, 0)
-    _require_distinct("seeds", value)
+    require_distinct("seeds", value)
     return tuple(value)
 
 
@@ -156,17 +166,6 @@ def _preset(value: object) -> str | None:
     return value
 
 
-def _tasks(value: object) -> tuple[str | None, ...]:
-    tasks = value if isinstance(value, list) else [value]
-    if not tasks or (isinstance(value, list) and None in tasks):
-        raise ConfigError(f"task: expected a name, or a list of names, got {value!r}")
-    for task in tasks:
-        if task is not None and not (isinstance(task, str) and task):
-            raise ConfigError(f"task: expected a name, or a list of names, got {task!r}")
-    _require_distinct("task", tasks)
-    return tuple(tasks)
-
-
 def _grid(value: object) -> dict[str, tuple[Any, ...]]:
     if value is None:
         return {}
@@ -175,7 +174,7 @@ def _grid(value: object) -> dict[str, tuple[Any, ...]]:
     for name, values in value.items():
         if not isinstance(values, list) or not values:
             raise ConfigError(f"grid: expected a list of values of {name}, got {values!r}")
-        _require_distinct(f"grid: {name}", values)
+        require_distinct(f"grid: {name}", values)
     return {name: tuple(values) for name, values in value.items()}
 
 
@@ -214,8 +213,6 @@ def _require_apart(plan: Plan) -> None:
             if name in seen:
                 raise ConfigError(f"{name}: expected it in one place, got it in {seen[name]} and in {place}")
             seen[name] = place
-
-
-def _require_distinct(name: str, values: Sequence[Any]) -> None:
-    if twice := [value for number, value in enumerate(values) if value in values[:number]]:
-        raise ConfigError(f"{name}: expected each value once, got {twice[0]!r} twice")
+    of_variants = {name for variant in plan.variants.values() for name in variant.options} - set(plan.options)
+    if twice := sorted(of_variants & seen.keys()):
+        raise ConfigError(f"{twice[0]}: expected it in one place, got it in {seen[twice[0]]} and in variants")

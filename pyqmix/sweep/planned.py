@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
+import itertools
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from pyqmix.config.parts import REGISTRIES, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
 from pyqmix.envs import FAMILIES, env_family
 from pyqmix.sweep.plan import Plan, Setting
+from pyqmix.sweep.variants import Variant
 
 _LONGEST_VALUE, _LONGEST_NAME = 40, 200
 
@@ -29,8 +32,9 @@ class PlannedRun:
     """A run of a sweep.
 
     Attributes:
-        name: of its folder: task, the options in which runs differ, and seed.
+        name: of its folder: task, variant, the options in which runs of a variant differ, and seed.
         setting: these options.
+        variant: the name of its variant, or nothing.
         preset: of the run; None is the environment's.
         options: all options that the sweep sets, with task and seed.
         config: the options of the run, but for its folder and its threads.
@@ -38,19 +42,24 @@ class PlannedRun:
 
     name: str
     setting: Setting
+    variant: str
     preset: str | None
     options: Mapping[str, Any]
     config: Config
 
 
-def plan_runs(plan: Plan, settings: Iterable[Setting]) -> list[PlannedRun]:
-    """Make the runs of some settings: every task and every seed.
+def plan_runs(plan: Plan, settings: Sequence[Setting]) -> list[PlannedRun]:
+    """Make the runs of some settings: every variant, every task and every seed.
 
     Raises:
         ConfigError: an option is unknown or has no usable value.
     """
     runs = [
-        _planned(plan, setting, task, seed) for setting in settings for task in plan.tasks for seed in plan.seeds
+        _planned(plan, variant, setting, task, seed)
+        for variant in plan.each_variant()
+        for setting in settings
+        for task in variant.tasks or plan.tasks
+        for seed in plan.seeds
     ]
     return _with_distinct_names(runs)
 
@@ -70,8 +79,8 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
         raise ConfigError("optuna: expected Optuna: pip install 'pyqmix-marl[optuna]'")
     _require_known_names(plan)
     settings = plan.settings() if plan.optuna is None else _extremes(plan.optuna.space)
-    for setting in settings:
-        _require_trust(plan, setting, source, trust)
+    for variant, setting in itertools.product(plan.each_variant(), settings):
+        _require_trust(plan, variant, setting, source, trust)
     runs = plan_runs(plan, settings)
     tried = set()
     for option, name in {(o, str(getattr(run.config, o))) for run in runs for o in REGISTRIES}:
@@ -80,7 +89,7 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
         options = run.config.env_options()
         if repr(options) not in tried:
             tried.add(repr(options))
-            with _naming(run.setting):
+            with _naming(run.variant, run.setting):
                 run.config.create_env().close()
     return runs if plan.optuna is None else []
 
@@ -93,45 +102,48 @@ def known_options() -> tuple[str, ...]:
 
 def _require_known_names(plan: Plan) -> None:
     spaces = [search.space for search in (plan.random, plan.optuna) if search is not None]
+    variants = [variant.options for variant in plan.variants.values()]
     known = known_options()
-    for name in [*plan.options, *plan.grid, *(name for space in spaces for name in space)]:
+    for name in itertools.chain(plan.options, plan.grid, *spaces, *variants):
         if name not in known:
             raise ConfigError(f"unknown option {name!r}{near(name, known)}")
 
 
-def _require_trust(plan: Plan, setting: Setting, source: Path, trust: Trust) -> None:
+def _require_trust(plan: Plan, variant: Variant, setting: Setting, source: Path, trust: Trust) -> None:
     if trust is True:
         return
-    values = {**PRESETS.get(plan.preset or "", {}), **plan.options, **setting}
+    options = {**plan.options, **variant.options, **setting}
+    values = {**PRESETS.get(variant.preset or plan.preset or "", {}), **options}
     for option in REGISTRIES:
         if isinstance(name := values.get(option), str):
             require_trusted_name(source, option, name, trust)
-    own = {**plan.options, **setting, "env": values.get("env", Config.env)}
-    for task in plan.tasks:
+    own = {**options, "env": values.get("env", Config.env)}
+    for task in variant.tasks or plan.tasks:
         require_trusted_values(source, {**own, **({} if task is None else {"task": task})}, trust)
 
 
-def _planned(plan: Plan, setting: Setting, task: str | None, seed: int) -> PlannedRun:
-    options = {**plan.options, **setting, **({} if task is None else {"task": task}), "seed": seed}
-    with _naming(setting):
-        config = from_preset(plan.preset, **options)
+def _planned(plan: Plan, variant: Variant, setting: Setting, task: str | None, seed: int) -> PlannedRun:
+    own, preset = {**plan.options, **variant.options, **setting}, variant.preset or plan.preset
+    options = {**own, **({} if task is None else {"task": task}), "seed": seed}
+    with _naming(variant.name, setting):
+        config = from_preset(preset, **options)
     if config.task_name is None and (default := env_family(config.env).default_task) is not None:
         config = config.replace(task=default)  # as the trainer does
-    return PlannedRun(_name(config, setting, seed), setting, plan.preset, options, config)
+    return PlannedRun(_name(config, variant.name, setting, seed), setting, variant.name, preset, options, config)
 
 
 class _naming:  # noqa: N801 (a context manager)
-    """Gives an error about a combination of options the setting to which it belongs."""
+    """Gives an error about a combination of options the variant and the setting to which it belongs."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, variant: str, setting: Setting) -> None:
+        self._where = ", ".join(filter(None, (variant, describe(setting))))
 
     def __enter__(self) -> None:
         pass
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, ConfigError) and self._setting:
-            raise ConfigError(f"{error} (where {describe(self._setting)})") from error
+        if isinstance(error, ConfigError) and self._where:
+            raise ConfigError(f"{error} (where {self._where})") from error
 
 
 def describe(setting: Setting) -> str:
@@ -139,9 +151,10 @@ def describe(setting: Setting) -> str:
     return ",".join(f"{name}={_text(value)}" for name, value in setting.items())
 
 
-def _name(config: Config, setting: Setting, seed: int) -> str:
+def _name(config: Config, variant: str, setting: Setting, seed: int) -> str:
     task = (config.task_name or config.env).rpartition(":")[2]
-    parts = [task, *(f"{name}={_text(value)}" for name, value in setting.items()), f"seed={seed}"]
+    named = [task, variant] if variant else [task]
+    parts = [*named, *(f"{name}={_text(value)}" for name, value in setting.items()), f"seed={seed}"]
     name = ",".join(re.sub(r"[^\w.=+-]", "_", part) for part in parts)
     return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 40]},{_digest(setting)},seed={seed}"
 
@@ -161,11 +174,13 @@ def _with_distinct_names(runs: list[PlannedRun]) -> list[PlannedRun]:
     return [
         run
         if names[run.name.casefold()] == 1
-        else PlannedRun(
-            f"{run.name},{_digest(dict(run.options))}", run.setting, run.preset, run.options, run.config
-        )
+        else dataclasses.replace(run, name=f"{run.name},{_digest(_distinguishing(run))}")
         for run in runs
     ]
+
+
+def _distinguishing(run: PlannedRun) -> Any:
+    return [run.variant, run.preset, run.options] if run.variant else run.options
 
 
 def _extremes(space: Mapping[str, Any]) -> list[Setting]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +33,7 @@ _COLUMNS = (
 )
 
 
-def write_results(out: Path, console: Console) -> None:
+def write_results(out: Path, variants: Mapping[str, str], console: Console) -> None:
     """Write the tables and the figure of a sweep into its folder, and print the table.
 
     The groups are compared by the greedy win rate where all runs have one, else by the greedy return. The figure
@@ -39,12 +41,14 @@ def write_results(out: Path, console: Console) -> None:
 
     Args:
         out: the sweep's folder. Without a run in it that has ended nothing is written.
+        variants: their names by the runs' names, for the groups' labels.
         console: where to print.
     """
     from pyqmix.figures import comparison, drawing, tables  # matplotlib, of no use before
 
     found = map(read_status, find_runs(out / "runs"))
-    runs = [read_run(each.folder) for each in found if each.state == ENDED]
+    ended = [read_run(each.folder) for each in found if each.state == ENDED]
+    runs = [replace(run, variant=variants.get(run.folder.name, "")) for run in ended]
     if not runs:
         return
     try:

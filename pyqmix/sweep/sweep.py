@@ -62,7 +62,7 @@ def run_sweep(
         if best := tuning and tuning.best():
             display.message(best)
         if stop.count == 0:
-            write_results(out, display.console)
+            write_results(out, {run.name: run.variant for run in runs}, display.console)
     return outcomes
 
 

@@ -1,5 +1,6 @@
 """Runs that differ in their seeds alone are a group, named by the options in which groups differ."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,16 @@ def test_what_does_not_change_the_algorithm_makes_no_group():
 )
 def test_labels_are_the_options_that_differ_within_a_task(options, expected):
     assert labels(*(run(**each) for each in options)) == expected
+
+
+def of_variant(name, **options):
+    return replace(run(**options), variant=name)
+
+
+def test_variants_that_meet_on_a_task_have_their_names():
+    runs = [of_variant("a b", lr=1), of_variant("c", lr=2), of_variant("c", lr=2, mixer="vdn")]
+    assert labels(*runs) == ["a b", "c, qmix", "c, vdn"]
+    assert labels(of_variant("a", task="x", lr=1), of_variant("b", task="y", lr=2)) == ["qmix"]
 
 
 def test_long_labels_are_cut_and_numbered():

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pyqmix import Config, ConfigError
+from pyqmix import Config, ConfigError, from_preset
 from pyqmix.sweep.arguments import read_arguments, read_grid
 from pyqmix.sweep.command import as_arguments
 from pyqmix.sweep.plan import Plan, read_plan
@@ -31,6 +31,25 @@ def test_tasks_grid_and_seeds_are_combined():
     assert {(run.config.task_name, run.config.mixer, run.config.seed) for run in runs} == {
         (task, mixer, seed) for task in values["task"] for mixer in ("qmix", "vdn") for seed in (3, 4)
     }
+
+
+def test_variants_set_options_together():
+    tasks = ["Foraging-5x5-2p-1f-v3", "Foraging-8x8-2p-2f-v3"]
+    variants = {"plain": None, "fast one": {"preset": "lbf-fast", "lr": 0.5, "task": tasks[0]}}
+    values = {"env": "lbf", "task": tasks, "lr": 0.1, "variants": variants, "grid": {"mixer": ["qmix", "vdn"]}}
+    runs = check_plan(read_plan(values), HERE, False)
+    assert len(runs) == 6
+    assert runs[-1].name == f"{tasks[0]},fast_one,mixer=vdn,seed=0"
+    of_presets = (from_preset("lbf", env="lbf"), from_preset("lbf-fast", env="lbf"))
+    assert {(r.variant, r.config.task_name, r.config.mixer, r.config.lr, r.config.gamma) for r in runs} == {
+        *(("plain", task, mixer, 0.1, of_presets[0].gamma) for task in tasks for mixer in ("qmix", "vdn")),
+        *(("fast one", tasks[0], mixer, 0.5, of_presets[1].gamma) for mixer in ("qmix", "vdn")),
+    }
+
+
+def test_variants_that_differ_in_their_presets_alone_have_folders_of_their_own():
+    variants = {"a b": {"preset": "climb"}, "a_b": {"preset": "penalty"}}
+    assert len({run.name for run in checked({"variants": variants})}) == 2
 
 
 def test_presets_apply_as_on_the_command_line():
@@ -71,6 +90,15 @@ def test_presets_apply_as_on_the_command_line():
         ({"grid": {"seed": [1, 2]}}, "grid: seed has a place of its own in a sweep: seeds"),
         ({"grid": {"lr": list(range(200)), "gamma": list(range(200))}}, "at most 10,000 runs, got 40,000"),
         ({"optuna": {"trials": 2, "space": {"lr": [1]}}, "grid": {"mixer": ["vdn"]}}, "without grid and random"),
+        ({"optuna": {"trials": 2, "space": {"lr": [1]}}, "variants": {"a": {}}}, "and variants"),
+        ({"variants": {"a": {"lrr": 1}}}, "unknown option 'lrr'"),
+        ({"variants": {"a": {"lr": 1}}, "grid": {"lr": [2]}}, "in one place, got it in grid and in variants"),
+        ({"variants": {"a": {"seeds": [1]}}}, "variants: a: expected options of runs, got 'seeds'"),
+        ({"variants": {"a": {"preset": 1}}}, "variants: a: expected the name of a preset, got 1"),
+        ({"variants": {"a": {"lr": -1}}}, "lr: expected a number above 0, got -1 (where a)"),
+        ({"variants": {"a": 1}}, "variants: a: expected options, got 1"),
+        ({"variants": ["a"]}, "variants: expected names, each with options, got ['a']"),
+        ({"variants": {"a" * 61: None}}, "variants: expected a name of 1 to 60 characters"),
         ({"optuna": {"trial": 2}}, "optuna: expected trials, seed, space, metric, pruning, got 'trial'"),
         ({"optuna": {"trials": 0, "space": {"lr": [1]}}}, "optuna: trials: expected an integer of at least 1"),
         ({"random": {"trials": 2}}, "random: expected a space of options"),
@@ -91,6 +119,8 @@ def test_names_that_a_file_may_not_import(tmp_path, monkeypatch):
         check_plan(read_plan({"env": "evil:make"}), HERE, False)
     with pytest.raises(ConfigError, match="its mixer 'evil:mixer' would import evil"):
         checked({"grid": {"mixer": ["qmix", "evil:mixer"]}}, trust=False)
+    with pytest.raises(ConfigError, match="its mixer 'evil:mixer' would import evil"):
+        checked({"variants": {"a": {"mixer": "evil:mixer"}}}, trust=False)
     with pytest.raises(ConfigError, match=r"its mixer .evil:mixer. cannot be imported here"):
         checked({"grid": {"mixer": ["evil:mixer"]}}, trust=frozenset({"evil:mixer"}))
 

@@ -198,6 +198,31 @@ def test_a_larger_sweep_goes_on_and_another_is_refused(sweep):
         assert words in str(refusal.value)
 
 
+def test_results_have_the_names_of_variants(sweep, tmp_path):
+    variants = {"first": {"lr": 1e-3}, "second": {"lr": 2e-3}}
+    assert "first" in (text := sweep(seeds=[0], variants=variants)[2])
+    assert "lr=" not in text
+    more = {**variants, "third": {"lr": 3e-3}}
+    assert sweep(seeds=[0], variants=more)[1].started == [(0, False)]
+    for changed, words in (
+        ({}, "variants: first is {"),
+        ({**more, "first": {"lr": 4e-3}}, "variants: first is {"),
+    ):
+        with pytest.raises(ConfigError) as refusal:
+            sweep(seeds=[0], **({"variants": changed} if changed else {}))
+        assert words in str(refusal.value)
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_folder_of_a_version_without_variants_goes_on(sweep, tmp_path):
+    sweep()
+    path = tmp_path / "out" / "sweep.json"
+    saved = json.loads(path.read_text())
+    del saved["variants"]
+    path.write_text(json.dumps(saved))
+    assert sweep()[1].started == []
+
+
 def test_a_folder_in_use_or_of_something_else(sweep, tmp_path):
     plan = read_plan({"env": "two_step"})
     with (

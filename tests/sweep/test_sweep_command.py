@@ -65,6 +65,14 @@ def test_refused(call, tmp_path, arguments, text, words):
     assert [path.name for path in tmp_path.iterdir()] == ["sweep.yaml"]
 
 
+def test_the_command_line_goes_before_the_file_and_its_variants(tmp_path, monkeypatch):
+    text = f"{OPTIONS}lr: 0.1\nvariants: {{a: {{lr: 0.2, gamma: 0.5, mixer: vdn}}}}\n"
+    (tmp_path / "sweep.yaml").write_text(text)
+    options = sweep_command.Options(file=str(tmp_path / "sweep.yaml"), grid=("mixer=iql",))
+    (run,) = sweep_command._planned(options, ["--lr", "0.3"])[1]
+    assert (run.config.lr, run.config.gamma, run.config.mixer) == (0.3, 0.5, "iql")
+
+
 def test_slurm_parameters(tmp_path):
     pytest.importorskip("submitit")
     from pyqmix import ConfigError
