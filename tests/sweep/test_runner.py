@@ -204,13 +204,9 @@ def test_results_have_the_names_of_variants(sweep, tmp_path):
     assert "lr=" not in text
     more = {**variants, "third": {"lr": 3e-3}}
     assert sweep(seeds=[0], variants=more)[1].started == [(0, False)]
-    for changed, words in (
-        ({}, "variants: first is {"),
-        ({**more, "first": {"lr": 4e-3}}, "variants: first is {"),
-    ):
-        with pytest.raises(ConfigError) as refusal:
-            sweep(seeds=[0], **({"variants": changed} if changed else {}))
-        assert words in str(refusal.value)
+    for changed in (None, {**more, "first": {"lr": 4e-3}}):
+        with pytest.raises(ConfigError, match=r"variants: first is \{"):
+            sweep(seeds=[0], variants=changed)
 
 
 @pytest.mark.usefixtures("_undrawn")
