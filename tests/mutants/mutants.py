@@ -1434,6 +1434,28 @@ MUTANTS = (
         "if trust is True:", "if True:", f"{T}sweep/test_plan.py -k may_not_import",
     ),
     Mutant(
+        "a sweep's options go before its variants'", "pyqmix/sweep/planned.py",
+        "own, preset = {**plan.options, **variant.options,", "own, preset = {**variant.options, **plan.options,",
+        f"{T}sweep/test_plan.py -k variants_set",
+    ),
+    Mutant(
+        "a name in a sweep's variant is imported without trust", "pyqmix/sweep/planned.py",
+        "    options = {**plan.options, **variant.options, **setting}", "    options = {**plan.options, **setting}",
+        f"{T}sweep/test_plan.py -k may_not_import",
+    ),
+    Mutant(
+        "variants that meet on a task are one group", "pyqmix/figures/grouping.py",
+        'run.variant if variants else ""', '""', f"{T}figures/test_grouping.py -k variants_that_meet",
+    ),
+    Mutant(
+        "a sweep of a version without variants is another", "pyqmix/sweep/folder.py",
+        "old.get(key, {})", "old.get(key)", f"{T}sweep/test_runner.py -k version_without",
+    ),
+    Mutant(
+        "a variant goes before the command line", "pyqmix/cli/sweep.py",
+        "_without(each, names) if", "each if", f"{T}sweep/test_sweep_command.py -k goes_before",
+    ),
+    Mutant(
         "looking at a lock reads it as free", "pyqmix/run/lock.py",
         'struct.unpack_from("h", found)[0] != fcntl.F_UNLCK', 'struct.unpack_from("h", found)[0] == fcntl.F_WRLCK + 9',
         f"{T}sweep/test_status.py -k looked_at",
