@@ -126,9 +126,9 @@ PRESETS: dict[str, dict[str, Any]] = {
         "eps_end": 0.05,
         "eps_steps": 100_000,
     },
-    # Battles of SMAX: one set of options for all maps, chosen by the measurements of docs/smax.md. Units see nearly
-    # all that matters, so a feed-forward network does; TD(lambda) brings the victory at a battle's end to its
-    # beginning; steps cost next to nothing, so four episodes are played for each update.
+    # Battles of SMAX: one set of options for all maps, chosen by the measurements of docs/smax.md. Units see
+    # nearly all that matters, so a feed-forward network does; TD(lambda) brings the victory at a battle's end to
+    # its beginning; steps cost next to nothing, so four episodes are played for each update.
     "smax": {
         "env": "smax",
         "total_steps": 2_000_000,
