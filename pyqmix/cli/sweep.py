@@ -30,10 +30,10 @@ class Options:
     """Train every task with every combination of options and every seed, each run in a process of its own.
 
     FILE.yaml has options as of pyqmix-train (total_steps: 50000) and the keys task (one or a list), seeds
-    ([1, 2, 3] or 0:10), grid (mixer: [qmix, vdn]), variants (sets of options with names: {plain: {}, fast: {preset:
-    lbf-fast, lr: 1e-3}}, each with every setting of the grid; one that has a task has it alone), random or optuna
-    (trials: 20, space: {lr: {log_uniform: [1e-4, 1e-2]}, hidden_dim: [64, 128]}) and preset. Options of
-    pyqmix-train may also stand behind --, and replace the file's, as in
+    ([1, 2, 3] or 0:10), grid (mixer: [qmix, vdn]), variants (sets of options with names: {plain: {}, fast:
+    {preset: lbf-fast, lr: 1e-3}}, each with every setting of the grid; one that has a task has it alone),
+    random or optuna (trials: 20, space: {lr: {log_uniform: [1e-4, 1e-2]}, hidden_dim: [64, 128]}) and
+    preset. Options of pyqmix-train may also stand behind --, and replace the file's, as in
 
     pyqmix-sweep --out DIR --seeds 0:5 --grid mixer=qmix,vdn -- --env lbf --total-steps 50000
 
