@@ -219,12 +219,16 @@ def _flock(descriptor: int) -> None:
 
 
 def _holder(descriptor: int) -> tuple[int, str] | None:
-    """Read the process that holds the lock, and its host; None before they are written."""
+    """Read the process that holds the lock, and its host; None before they are written.
+
+    The file may come from anyone, and 0 and numbers below it are groups of processes for ``os.kill``.
+    """
     try:
         told = json.loads(os.pread(descriptor, 1_000, 0))
-        return int(told["pid"]), str(told["host"])
-    except (OSError, ValueError, KeyError, TypeError):
+        process, host = int(told["pid"]), str(told["host"])
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return None
+    return (process, host) if 0 < process < 1 << 31 else None
 
 
 def _exists(holder: tuple[int, str] | None) -> bool:

@@ -3,6 +3,7 @@
 import io
 import json
 import shutil
+import socket
 import sys
 
 import pytest
@@ -90,6 +91,15 @@ def test_a_kernel_without_these_locks(copy, monkeypatch):
     (folder / FILE).write_text(json.dumps({"pid": 2**22 + 1, "host": "elsewhere"}))
     assert not is_held(folder)
     monkeypatch.undo()
+    lock.release()
+
+
+@pytest.mark.parametrize("process", [-1, 0, 2**40, 1e400])
+def test_a_lock_names_one_process(copy, process):
+    folder = copy("run")
+    lock = RunLock(folder)
+    (folder / FILE).write_text(json.dumps({"pid": process, "host": socket.gethostname()}))
+    assert holder_here(folder) is None  # a signal to -1 would reach every process of the user
     lock.release()
 
 
