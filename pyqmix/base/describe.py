@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 
 import tyro
 
+from pyqmix.base.command_line import dashed
 from pyqmix.base.options import ESSENTIAL, Kind
 
 _OR_ANY = "|MODULE:NAME"  # behind the names of a registry
@@ -48,11 +49,11 @@ class Described:
     @property
     def usage(self) -> str:
         """The option as it is typed."""
-        dashed = self.name.replace("_", "-")
+        option = dashed(self.name)
         if self.metavar is None:
             short = "-h, " if self.name == "help" else ""
-            return f"--{dashed}, --no-{dashed}" if self.negated else f"{short}--{dashed}"
-        return self.metavar if self.positional else f"--{dashed} {self.metavar}"
+            return f"{option}, {dashed(f'no_{self.name}')}" if self.negated else f"{short}{option}"
+        return self.metavar if self.positional else f"{option} {self.metavar}"
 
 
 def describe(options: type[Any]) -> list[Described]:

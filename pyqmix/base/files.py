@@ -72,13 +72,13 @@ def remove_unfinished(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all.
+    """Write a file of UTF-8, whole or not at all.
 
     Raises:
         OSError: it cannot be written; ``filename`` is the file's.
     """
     with replacing(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

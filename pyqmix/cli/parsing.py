@@ -14,8 +14,10 @@ from typing import Any, NoReturn, TypeVar, cast
 
 import tyro
 
+from pyqmix.base.command_line import dashed
 from pyqmix.base.describe import describe
 from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, ResourceError, environment_traceback, near
+from pyqmix.base.printable import printable
 from pyqmix.cli.help import print_help
 
 T = TypeVar("T")
@@ -50,7 +52,7 @@ def fail(program: str, message: object, cause: BaseException | None = None) -> N
     """
     if cause is not None and (text := environment_traceback(cause)) is not None:
         print(text, file=sys.stderr, end="")
-    print(f"{program}: error: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"{program}: error: {printable(' '.join(str(message).split()))}", file=sys.stderr)
     sys.exit(2)
 
 
@@ -100,11 +102,6 @@ def option_style(error: Exception, kind: Callable[..., Any], also: Sequence[str]
     name, colon, rest = str(error).partition(":")
     option = dashed(name)
     return f"{option}:{rest}" if colon and (name in _names(kind) or option in also) else str(error)
-
-
-def dashed(name: str) -> str:
-    """Write an option as on the command line: ``total_steps`` as ``--total-steps``."""
-    return f"--{name.replace('_', '-')}"
 
 
 def _names(kind: Callable[..., Any]) -> list[str]:

@@ -12,6 +12,7 @@ import tyro
 
 from pyqmix.base.destination import destination
 from pyqmix.base.errors import ConfigError, unknown
+from pyqmix.base.printable import printable
 from pyqmix.cli.parsing import USER_ERRORS, fail, option_style, parse
 from pyqmix.run.metrics import COLUMNS
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pyqmix.figures import Run
 
 PROGRAM = "pyqmix-plot"
-Name = tyro.conf.arg(metavar="PATH")
+File = tyro.conf.arg(metavar="PATH")
 
 
 @dataclass(frozen=True)
@@ -33,11 +34,11 @@ class Options:
 
     run_dirs: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="RUN_DIR...")]
     """Folders of runs, of pyqmix or of EPyMARL (sacred); or folders with such folders below them."""
-    out: Annotated[str, Name] = "curves.png"
+    out: Annotated[str, File] = "curves.png"
     """File of the figure: .png, .svg or .pdf."""
-    table: Annotated[str | None, Name] = None
+    table: Annotated[str | None, File] = None
     """File of the numbers: .csv, .md or .tex. Default: none."""
-    marl_eval: Annotated[str | None, Name] = None
+    marl_eval: Annotated[str | None, File] = None
     """File of all evaluations in the JSON of marl-eval, which BenchMARL and Mava write too. Default: none."""
     metric: Annotated[str | None, tyro.conf.arg(metavar="COLUMN")] = None
     """Column of metrics.csv to compare. Default: the greedy win rate where all runs have one, else the greedy
@@ -145,7 +146,7 @@ def _labels(pairs: Sequence[str]) -> dict[str, str]:
 
 
 def _note(sentence: str) -> None:
-    print(f"{PROGRAM}: {sentence}", file=sys.stderr)
+    print(f"{PROGRAM}: {printable(sentence)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
 import tyro
 
 from pyqmix.base.output import Steady
+from pyqmix.base.printable import printable
 from pyqmix.cli.parsing import USER_ERRORS, fail, parse
 
 if TYPE_CHECKING:
@@ -57,9 +58,9 @@ def main() -> None:
             console.print(_view(top, found, console.width if console.is_terminal else None))
     except USER_ERRORS as error:
         fail(PROGRAM, error)
-    broken = [each for each in found if each.error is not None]
+    broken = [each for each in found if each.state == "broken"]
     for each in broken:
-        print(f"{PROGRAM}: broken: {each.error}", file=sys.stderr)
+        print(f"{PROGRAM}: broken: {printable(each.error or '')}", file=sys.stderr)
     if broken:
         sys.exit(1)
 
@@ -97,7 +98,7 @@ def _view(top: Path, found: list[Status], width: int | None, height: int | None 
 
 
 def _name(folder: Path, top: Path) -> str:
-    return folder.name if folder == top else str(folder.relative_to(top))
+    return printable(folder.name if folder == top else str(folder.relative_to(top)))
 
 
 def _as_json(status: Status) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar
 
 from tyro.conf import FlagCreatePairsOff
 
+from pyqmix.base.command_line import dashed
 from pyqmix.base.describe import Described, describe
 from pyqmix.base.options import ESSENTIAL, Text, one_of
 from pyqmix.config import PRESETS
@@ -82,7 +83,7 @@ def read_own(arguments: Sequence[str]) -> argparse.Namespace:
     """
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False, exit_on_error=False)
     for name in (*OWN_NAMES, *NAMES, *RELATED):
-        spelled = [*dict.fromkeys((f"--{name.replace('_', '-')}", f"--{name}"))]
+        spelled = [*dict.fromkeys((dashed(name), f"--{name}"))]
         if name in _FLAGS:
             parser.add_argument(*(["-h"] if name == "help" else []), *spelled, dest=name, action="store_true")
         else:

@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.printable import one_line
 from pyqmix.figures.curves import Series, final_scores, shared_range
 from pyqmix.figures.grouping import Group, group_runs
 from pyqmix.figures.statistics import Array
-from pyqmix.figures.stored_run import Run, readable
+from pyqmix.figures.stored_run import Run
 
 RETURN, WIN_RATE = "eval_return_mean", "eval_win_rate"
 _NAMES = {RETURN: "greedy return", WIN_RATE: "greedy win rate"}
@@ -122,7 +123,7 @@ def _notes(
 ) -> Iterator[str]:
     for group in groups:
         if (cut := group.label.partition("… #"))[1]:
-            yield f"#{cut[2]} is {readable(group.options, 1_000)}"
+            yield f"#{cut[2]} is {one_line(group.options, 1_000)}"
     if len(tasks) > 1:
         yield f"{len(tasks)} tasks, each with panels of its own: {', '.join(tasks)}"
     for (task, label), series in cells.items():

@@ -17,6 +17,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import replacing
+from pyqmix.base.printable import one_line
 from pyqmix.figures.comparison import WIN_RATE, Comparison, arrange
 from pyqmix.figures.curves import Curve, over_seconds, over_steps
 from pyqmix.figures.statistics import (
@@ -28,7 +29,7 @@ from pyqmix.figures.statistics import (
     pooled,
     resamples,
 )
-from pyqmix.figures.stored_run import Run, readable
+from pyqmix.figures.stored_run import Run
 
 FORMATS = {".png": {"Software": None}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 MOST_GROUPS, MOST_TASKS = 28, 40
@@ -182,7 +183,7 @@ def _draw_improvements(comparison: Comparison, axes: Axes) -> None:
         axes.barh(place, high - low, left=low, height=0.5, color=colour, alpha=0.25, linewidth=0)
         axes.plot([centre, centre], [place - 0.25, place + 0.25], color=colour)
     axes.axvline(0.5, color="0.4", linewidth=0.8, linestyle=(0, (3, 2)))
-    axes.set_yticks(range(len(pairs)), [" > ".join(readable(group, 14) for group in pair) for pair in pairs])
+    axes.set_yticks(range(len(pairs)), [" > ".join(one_line(group, 14) for group in pair) for pair in pairs])
     middle, half = (len(pairs) - 1) / 2, max(len(pairs), 3) / 2 + 0.1
     axes.set(
         xlim=(-0.02, 1.02), ylim=(middle + half, middle - half), xlabel="probability that the first is better"

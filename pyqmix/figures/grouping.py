@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.figures.stored_run import Run, readable
+from pyqmix.base.printable import one_line
+from pyqmix.figures.stored_run import Run
 
 LONGEST_LABEL = 60
 
@@ -112,7 +113,7 @@ def _label(run: Run, kind: tuple[str, str], differing: Sequence[str], several_so
 
 def _shortened(label: str, number: int) -> str:
     """Make one line of a label; one that is cut gets a number, so that it still differs from the others."""
-    line = readable(label, LONGEST_LABEL)
+    line = one_line(label, LONGEST_LABEL)
     return line if line == label else f"{line} #{number}"
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.files import write_json
+from pyqmix.base.printable import one_line
 from pyqmix.figures.comparison import RETURN, WIN_RATE, Comparison
 from pyqmix.figures.curves import Series
-from pyqmix.figures.stored_run import Run, readable
+from pyqmix.figures.stored_run import Run
 
 _NAMES = {RETURN: "return", WIN_RATE: "win_rate"}
 
@@ -34,7 +35,7 @@ def write_marl_eval(comparison: Comparison, path: Path) -> None:
 
 def _names(run: Run) -> tuple[str, str]:
     env, task = run.options.get("env"), run.options.get("task")
-    return readable(str(env)), readable(str(env if task is None else task))
+    return one_line(str(env)), one_line(str(env if task is None else task))
 
 
 def _free_name(name: str, taken: dict[str, Any]) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.printable import one_line
 from pyqmix.base.sealed import read_object
 from pyqmix.base.untrusted import read_json
 from pyqmix.figures.sacred import is_sacred, read_sacred
@@ -39,7 +40,7 @@ class Run:
     def task(self) -> str:
         """Environment and task, as people read them."""
         names = (self.options.get("env"), self.options.get("task"))
-        return readable(" ".join(str(name) for name in names if name is not None))
+        return one_line(" ".join(str(name) for name in names if name is not None))
 
 
 def read_run(folder: Path) -> Run:
@@ -76,12 +77,6 @@ def find_runs(folder: Path) -> list[Path]:
     if not below:
         raise ConfigError(f"{folder}: expected the folder of a run, or one with runs below it")
     return below
-
-
-def readable(text: str, most: int = 80) -> str:
-    """Make one short line of text that may come from anyone: it goes to a terminal."""
-    line = "".join(x if x.isprintable() else "\N{REPLACEMENT CHARACTER}" for x in text[: most + 1])
-    return line if len(line) <= most else f"{line[: most - 1]}…"
 
 
 def _summary(path: Path) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import TextIO, cast
 from rich.console import Console
 
 from pyqmix.base.output import Steady
+from pyqmix.base.printable import printable
 from pyqmix.run.columns import GAP, cells, clock, counts, fitting, wrapped
 from pyqmix.run.live import LiveRows
 from pyqmix.run.metrics import Metrics
@@ -65,6 +66,7 @@ class Display:
             text: the line; a terminal that is too narrow shows it in several, each of whole words.
             whole: leave it to the terminal to wrap it, as a command that users copy.
         """
+        text = printable(text)
         self._console.print(text if whole else wrapped(text, self._width), markup=False)
 
     def table(self, rows: Mapping[str, str]) -> None:

@@ -7,13 +7,12 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pyqmix.base.command_line import as_arguments
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.options import Kind, kinds_of
 from pyqmix.base.sealed import read_object
 
 if TYPE_CHECKING:
@@ -83,26 +82,6 @@ def command(run: PlannedRun, out: Path, threads: int) -> Command:
     fresh = ([] if run.preset is None else [f"--preset={run.preset}"]) + as_arguments(options, type(run.config))
     folder, log = out / "runs" / run.name, out / "logs" / f"{run.name}.log"
     return Command(_program(), tuple(fresh), folder, log, Path.cwd())
-
-
-def as_arguments(options: Mapping[str, Any], kind: type[Any]) -> list[str]:
-    """Write options as on the command line.
-
-    Args:
-        options: by their names.
-        kind: the class that declares them.
-    """
-    kinds, arguments = kinds_of(kind), []  # type: ignore[arg-type]
-    for name, value in options.items():
-        option, how = f"--{name.replace('_', '-')}", kinds[name]
-        if isinstance(value, bool):
-            arguments.append(option if value else option.replace("--", "--no-", 1))
-        elif isinstance(how, Kind):
-            texts = how.str_from_instance(value)
-            arguments += [option, *texts] if how.nargs == "*" else [f"{option}={texts[0]}"]
-        elif value is not None:
-            arguments.append(f"{option}={value}")
-    return arguments
 
 
 def require_own(folder: Path, run: PlannedRun) -> None:

@@ -17,6 +17,7 @@ from rich.live import Live
 from rich.text import Text
 
 from pyqmix.base.output import Steady
+from pyqmix.base.printable import printable
 from pyqmix.sweep.planned import PlannedRun
 from pyqmix.sweep.runner import FAILED, PRUNED, WAITING, Active, Outcome
 from pyqmix.sweep.status import ENDED, RUNNING, STOPPED, Status, read_status
@@ -69,7 +70,7 @@ class SweepDisplay:
 
     def message(self, text: str) -> None:
         """Write a line that stays."""
-        self.console.print(text, markup=False, soft_wrap=True)
+        self.console.print(printable(text), markup=False, soft_wrap=True)
 
     def started(self, run: PlannedRun, how: str) -> None:
         """Show that a run goes on."""

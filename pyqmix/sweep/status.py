@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.printable import one_line
 from pyqmix.figures import Run, read_run
 from pyqmix.run.lock import FILE, is_held
 
@@ -61,7 +62,7 @@ def read_status(folder: Path) -> Status:
         run = read_run(folder)
         held = held or (run.summary is None and is_held(folder))  # one that starts now
         return _status(folder, run, held)
-    except ConfigError as error:
+    except (ConfigError, OSError) as error:
         return Status(folder, BROKEN, error=" ".join(str(error).split()))
 
 
@@ -103,7 +104,7 @@ def _status(folder: Path, run: Run, held: bool) -> Status:
         folder,
         _state(folder, run, held, done),
         task=_text(options.get("task")) or _text(options.get("env")),
-        algorithm="-".join(name.rpartition(":")[2] for name in names) or None,
+        algorithm=_text("-".join(name.rpartition(":")[2] for name in names)) or None,
         seed=_count(options.get("seed")),
         steps=done,
         total_steps=_count(options.get("total_steps")),
@@ -130,4 +131,4 @@ def _count(value: Any) -> int | None:
 
 
 def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+    return one_line(value) if isinstance(value, str) else None

@@ -3,7 +3,7 @@
 import pytest
 
 from pyqmix import Config, from_preset, train
-from pyqmix.config.origin import origin
+from pyqmix.config.origin import nearest_preset, origin
 
 HINT = "; the command line and from_preset(env='lbf') start from preset lbf"
 
@@ -25,6 +25,11 @@ HINT = "; the command line and from_preset(env='lbf') start from preset lbf"
 )
 def test_origin(config, line):
     assert origin(config) == line
+
+
+def test_the_nearest_preset_is_found():
+    found = nearest_preset(from_preset("lbf-fast", env="lbf", seed=4, lr=0.5))
+    assert (found.preset, found.changes) == ("lbf-fast", {"lr": (3e-3, 0.5)})
 
 
 def test_many_changes_are_counted():

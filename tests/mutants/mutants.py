@@ -1548,8 +1548,8 @@ MUTANTS = (
         f"{T}run/test_report.py -k 'escaped or sections'",
     ),
     Mutant(
-        "the report's command leaves out flags", "pyqmix/run/report/options.py",
-        'return [f"--{option}" if value else f"--no-{option}"]', "return []",
+        "the report's command leaves out flags", "pyqmix/base/command_line.py",
+        'arguments.append(option if value else dashed(f"no_{name}"))', "pass",
         f"{T}run/test_report.py -k same_options",
     ),
 )  # fmt: skip

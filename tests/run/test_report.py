@@ -14,11 +14,12 @@ import pytest
 import pyqmix
 from pyqmix.cli import train as command_line
 from pyqmix.config import PRESETS, from_preset
+from pyqmix.config.origin import nearest_preset
 from pyqmix.run import report, run
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.report import picture
 from pyqmix.run.report.chart import Line, chart
-from pyqmix.run.report.options import changes, command
+from pyqmix.run.report.options import command
 from pyqmix.run.report.picture import picture as draw
 
 SECTIONS = ("curves", "episodes", "configuration", "commands", "checkpoints", "machine")
@@ -111,7 +112,7 @@ def test_the_command_trains_with_the_same_options(preset, monkeypatch):
     config = from_preset(
         preset, **given, seed=3, gamma=0.5, double_q=True, mixer_args={"a": "it's"}, loggers=["wandb"]
     )
-    words = shlex.split(command(config, changes(config)))
+    words = shlex.split(command(config, nearest_preset(config)))
     assert words[0] == "pyqmix-train"
     parsed = []
 
@@ -126,18 +127,12 @@ def test_the_command_trains_with_the_same_options(preset, monkeypatch):
     assert dataclasses.asdict(parsed[0]) == dataclasses.asdict(config)
 
 
-def test_the_nearest_preset_is_found():
-    found = changes(from_preset("lbf-fast", env="lbf", seed=4, lr=0.5))
-    assert (found.preset, list(found.values)) == ("lbf-fast", ["lr"])
-    assert found.values["lr"][1] == 0.5
-
-
 def test_a_script_s_own_part_has_no_command():
     def mixer(n_agents, state_dim):
         raise AssertionError
 
     config = pyqmix.Config(**SMALL).with_own(mixer=mixer)
-    assert command(config, changes(config)) is None
+    assert command(config, nearest_preset(config)) is None
 
 
 @pytest.mark.parametrize("points", [[], [(0, float("nan"))], [(5, float("inf"))]])

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from pyqmix import Config, ConfigError, from_preset
+from pyqmix.base.command_line import as_arguments
 from pyqmix.sweep.arguments import read_arguments, read_grid
-from pyqmix.sweep.command import as_arguments
 from pyqmix.sweep.plan import Plan, read_plan
 from pyqmix.sweep.planned import check_plan, plan_runs
 from pyqmix.sweep.space import read_distribution

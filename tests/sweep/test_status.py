@@ -128,6 +128,21 @@ def test_the_command_lists_and_names_broken_ones(copy, call, tmp_path):
     assert call(tmp_path / "good", "--json")[0] == 0
 
 
+def test_a_folder_that_is_sent_cannot_write_to_the_terminal(copy, call, tmp_path):
+    folder = copy("\udcff\x1b[31m[red]")  # a name that is not UTF-8 could not even be printed
+    options = json.loads((folder / "config.json").read_text())
+    options.pop("checksum")
+    nasty = {"task": "\x1b]0;title\x07", "mixer": "a\x9bb"}
+    (folder / "config.json").write_text(json.dumps({**options, **nasty}))
+    (copy("\x1bbroken") / "metrics.csv").write_text("steps\nmany\n")
+    code, out, err = call(tmp_path)
+    assert code == 1
+    assert "\ufffd\ufffd[31m[red]" in out
+    assert "\ufffd]0;title\ufffd" in out
+    assert (out + err).replace("\n", "").isprintable()
+    assert call(tmp_path, "--json")[1].replace("\n", "").isprintable()
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [(["nowhere"], "nowhere: cannot list"), (["--jsn"], "unknown option"), ([".", "--json", "--watch"], "--json")],

@@ -12,11 +12,12 @@ from typing import Any
 
 from pyqmix.base.files import write_text
 from pyqmix.config import Config
+from pyqmix.config.origin import nearest_preset
 from pyqmix.run import checkpoint
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.report import page
 from pyqmix.run.report.chart import Line, chart
-from pyqmix.run.report.options import changes, command, shown
+from pyqmix.run.report.options import command, shown
 from pyqmix.run.report.picture import picture
 
 NAME = "report.html"
@@ -100,9 +101,9 @@ def _episodes(drawn: bytes | str, name: str) -> str:
 
 
 def _configuration(config: Config) -> str:
-    found = changes(config)
+    found = nearest_preset(config)
     named = f"preset {found.preset}" if found.preset != "none" else "the defaults"
-    rows = [(option, shown(value), shown(before)) for option, (before, value) in found.values.items()]
+    rows = [(option, shown(value), shown(before)) for option, (before, value) in found.changes.items()]
     number = f"{len(rows)} option{'s' if len(rows) > 1 else ''}"
     differs = f"As {named}, but for {number}:" if rows else f"As {named}."
     changed = page.table(["option", "this run", named], rows) if rows else ""
@@ -112,7 +113,7 @@ def _configuration(config: Config) -> str:
 
 def _commands(name: str, config: Config, summary: Mapping[str, Any]) -> Iterator[str]:
     folder, steps = shlex.quote(name), 2 * config.total_steps
-    again = command(config, changes(config))
+    again = command(config, nearest_preset(config))
     yield page.text("Evaluate:") + page.code(f"pyqmix-eval {folder}")
     more = "" if summary["interrupted"] else f" --total-steps {steps}"
     yield page.text("Resume:") + page.code(f"pyqmix-train --resume {folder}{more}")
