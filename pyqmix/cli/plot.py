@@ -116,13 +116,14 @@ def _read(folders: Sequence[str]) -> tuple[list[Run], list[str]]:
     Raises:
         ConfigError: there is none.
     """
-    from pyqmix.figures.stored_run import find_runs, read_run
+    from pyqmix.figures.folders import require_runs
+    from pyqmix.figures.stored_run import read_run
 
     runs: list[Run] = []
     complaints: list[str] = []
     for folder in folders:
         try:
-            found = find_runs(Path(folder))
+            found = require_runs(Path(folder))
         except (ConfigError, OSError) as error:
             complaints.append(str(error))
             continue

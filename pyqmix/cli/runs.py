@@ -66,7 +66,8 @@ def main() -> None:
 
 
 def _read(top: Path) -> list[Status]:
-    from pyqmix.sweep.status import find_runs, read_status
+    from pyqmix.figures.folders import find_runs
+    from pyqmix.sweep.status import read_status
 
     return [read_status(folder) for folder in find_runs(top)]
 

@@ -10,10 +10,11 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.printable import one_line
 from pyqmix.base.sealed import read_object
 from pyqmix.base.untrusted import read_json
+from pyqmix.figures.folders import CONFIG, METRICS
 from pyqmix.figures.sacred import is_sacred, read_sacred
 from pyqmix.run.metrics import Metrics, read_metrics
 
-CONFIG, METRICS, SUMMARY = "config.json", "metrics.csv", "summary.json"
+SUMMARY = "summary.json"
 
 
 @dataclass(frozen=True)
@@ -60,23 +61,6 @@ def read_run(folder: Path) -> Run:
     options = read_object(folder / CONFIG)
     metrics = read_metrics(folder) if (folder / METRICS).exists() else []
     return Run(folder, options, metrics, _summary(folder / SUMMARY))
-
-
-def is_run(folder: Path) -> bool:
-    """Whether a folder looks like a run's."""
-    return (folder / CONFIG).is_file()
-
-
-def find_runs(folder: Path) -> list[Path]:
-    """Return a folder that is a run's, or else the runs below it, in the order of their paths.
-
-    Raises:
-        ConfigError: it is absent, or holds no run.
-    """
-    below = [folder] if is_run(folder) else sorted(path.parent for path in folder.rglob(CONFIG))
-    if not below:
-        raise ConfigError(f"{folder}: expected the folder of a run, or one with runs below it")
-    return below
 
 
 def _summary(path: Path) -> dict[str, Any] | None:

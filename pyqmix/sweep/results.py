@@ -12,7 +12,8 @@ from rich.console import Console
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import write_text
 from pyqmix.figures import read_run
-from pyqmix.sweep.status import ENDED, find_runs, read_status
+from pyqmix.figures.folders import find_runs
+from pyqmix.sweep.status import ENDED, read_status
 from pyqmix.sweep.table import Column, fitted
 
 if TYPE_CHECKING:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +12,6 @@ from pyqmix.figures import Run, read_run
 from pyqmix.run.lock import FILE, is_held
 
 RUNNING, ENDED, STOPPED, DEAD, BROKEN = "running", "ended", "stopped", "dead", "broken"
-_OF_RUNS = ("metrics.csv", "checkpoints", FILE)  # one of them lies beside the config.json of a run
 
 
 @dataclass(frozen=True)
@@ -64,35 +60,6 @@ def read_status(folder: Path) -> Status:
         return _status(folder, run, held)
     except (ConfigError, OSError) as error:
         return Status(folder, BROKEN, error=" ".join(str(error).split()))
-
-
-def find_runs(top: Path) -> Iterator[Path]:
-    """Give the folders of runs at and below a folder, sorted, numbers by their value; links are not followed.
-
-    Raises:
-        ConfigError: it is no folder, or cannot be read.
-    """
-
-    def fail(error: OSError) -> None:
-        raise ConfigError(f"{error.filename}: cannot list the folder: {error.strerror}") from error
-
-    for folder, inner, files in os.walk(top, onerror=fail):
-        if _is_run({*inner, *files}):
-            inner.clear()
-            yield Path(folder)
-        inner.sort(key=natural)
-
-
-def natural(name: str) -> list[tuple[bool, int, str]]:
-    """Return a key that sorts names with numbers by their value: ``seed=2`` before ``seed=10``."""
-    parts = re.split(r"(\d+)", name)
-    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in parts]
-
-
-def _is_run(names: set[str]) -> bool:
-    if "config.json" in names:
-        return not names.isdisjoint(_OF_RUNS)
-    return {"metrics.csv", "checkpoints"} <= names  # a broken one
 
 
 def _status(folder: Path, run: Run, held: bool) -> Status:

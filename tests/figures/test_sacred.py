@@ -7,15 +7,15 @@ from plotted_runs import write_run, write_sacred
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.figures import read_run
+from pyqmix.figures.folders import require_runs
 from pyqmix.figures.grouping import group_runs
-from pyqmix.figures.stored_run import find_runs
 
 
 def test_a_run_of_epymarl_is_read(tmp_path):
     run = read_run(write_sacred(tmp_path / "1", {0: 0.1, 50: 0.4}))
     assert (run.source, run.task, run.options["lr"]) == ("EPyMARL", "lbf 8x8", 0.0005)
     assert [(m.steps, m.eval_return_mean, m.wall_seconds) for m in run.metrics] == [(0, 0.1, 1), (50, 0.4, 2)]
-    assert find_runs(tmp_path) == [tmp_path / "1"]
+    assert require_runs(tmp_path) == [tmp_path / "1"]
 
 
 @pytest.mark.parametrize(

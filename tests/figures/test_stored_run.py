@@ -8,7 +8,7 @@ import pytest
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.figures import read_run
-from pyqmix.figures.stored_run import find_runs
+from pyqmix.figures.folders import require_runs
 
 
 @pytest.fixture
@@ -53,11 +53,11 @@ def test_no_run_is_refused(tmp_path):
 
 def test_a_folder_of_runs_is_expanded(folder, tmp_path):
     other = shutil.copytree(folder, tmp_path / "deep" / "er" / "other")
-    assert find_runs(tmp_path) == [other, folder]
-    assert find_runs(folder) == [folder]
+    assert require_runs(tmp_path) == [other, folder]
+    assert require_runs(folder) == [folder]
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="empty: expected the folder of a run, or one with runs below it"):
-        find_runs(tmp_path / "empty")
+        require_runs(tmp_path / "empty")
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ import socket
 import sys
 
 import pytest
+from plotted_runs import write_sacred
 from rich.console import Console
 
 from pyqmix.cli import runs as runs_command
+from pyqmix.figures.folders import find_runs, natural
 from pyqmix.run.lock import FILE, RunLock, holder_here, is_held
-from pyqmix.sweep.status import find_runs, natural, read_status
+from pyqmix.sweep.status import read_status
 from pyqmix.sweep.table import cells, fitted
 
 
@@ -111,7 +113,19 @@ def test_runs_are_found_and_sorted(copy, tmp_path):
     (tmp_path / "link").symlink_to(tmp_path / "b")
     assert [str(path.relative_to(tmp_path)) for path in find_runs(tmp_path)] == ["a", "b/seed=2", "b/seed=10"]
     assert list(find_runs(tmp_path / "a")) == [tmp_path / "a"]
+    sacred = write_sacred(tmp_path / "c", {0: 0.5})
+    assert sacred not in find_runs(tmp_path)
+    assert sacred in find_runs(tmp_path, sacred=True)
     assert natural("seed=2") < natural("seed=10") < natural("seedling")
+
+
+def test_a_folder_that_disappears_is_left_out(copy, tmp_path):
+    copy("a")
+    (tmp_path / "b").mkdir()
+    found = find_runs(tmp_path)
+    assert next(found).name == "a"
+    (tmp_path / "b").rmdir()  # as a run that is discarded, while pyqmix-runs --watch looks
+    assert list(found) == []
 
 
 def test_the_command_lists_and_names_broken_ones(copy, call, tmp_path):

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from pyqmix.cli import sweep as sweep_command
+from pyqmix.figures.folders import find_runs
 from pyqmix.sweep.command import Command
 from pyqmix.sweep.starters import ClusterRun, ClusterStarter, slurm
-from pyqmix.sweep.status import find_runs, read_status
+from pyqmix.sweep.status import read_status
 
 OPTIONS = "env: two_step\ntotal_steps: 300\nbatch_size: 8\nhidden_dim: 8\nhypernet_dim: 8\neval_episodes: 4\n"
 PROGRAM = Path(sys.executable).with_name("pyqmix-sweep")
