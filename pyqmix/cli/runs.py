@@ -8,16 +8,17 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TextIO, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from pyqmix.base.console import make_console
 from pyqmix.base.output import Steady
 from pyqmix.base.printable import printable
 from pyqmix.cli.parsing import USER_ERRORS, fail, parse
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from pyqmix.sweep.status import Status
 
@@ -54,7 +55,7 @@ def main() -> None:
         elif options.json:
             Steady(sys.stdout).write(json.dumps([_as_json(each) for each in found], indent=2) + "\n")
         else:
-            console = _console()
+            console = make_console()
             console.print(_view(top, found, console.width if console.is_terminal else None))
     except USER_ERRORS as error:
         fail(PROGRAM, error)
@@ -75,7 +76,7 @@ def _read(top: Path) -> list[Status]:
 def _watch(top: Path) -> None:
     from rich.live import Live
 
-    console = _console()
+    console = make_console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             live.update(_view(top, _read(top), console.width, console.height), refresh=True)
@@ -104,15 +105,6 @@ def _name(folder: Path, top: Path) -> str:
 
 def _as_json(status: Status) -> dict[str, Any]:
     return {**dataclasses.asdict(status), "folder": str(status.folder), "progress": status.progress}
-
-
-def _console() -> Console:
-    from rich.console import Console
-
-    console = Console(file=cast(TextIO, Steady(sys.stdout)), highlight=False)
-    if not console.is_terminal:
-        console.width = 10_000  # plain lines that are as long as they need to be
-    return console
 
 
 if __name__ == "__main__":

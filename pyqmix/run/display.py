@@ -6,11 +6,10 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 from types import TracebackType
-from typing import TextIO, cast
 
 from rich.console import Console
 
-from pyqmix.base.output import Steady
+from pyqmix.base.console import make_console
 from pyqmix.base.printable import printable
 from pyqmix.run.columns import GAP, cells, clock, counts, fitting, wrapped
 from pyqmix.run.live import LiveRows
@@ -35,7 +34,7 @@ class Display:
     """
 
     def __init__(self, total_steps: int, console: Console | None = None, quiet: bool = False) -> None:
-        self._console = console or _console(quiet)
+        self._console = console or make_console(quiet)
         self._status = Status(total_steps)
         is_live = self._console.is_terminal and not self._console.is_dumb_terminal and not quiet
         self._live = LiveRows(self._console, self._status) if is_live else None
@@ -67,7 +66,7 @@ class Display:
             whole: leave it to the terminal to wrap it, as a command that users copy.
         """
         text = printable(text)
-        self._console.print(text if whole else wrapped(text, self._width), markup=False)
+        self._console.print(text if whole else wrapped(text, self._width), markup=False, soft_wrap=True)
 
     def table(self, rows: Mapping[str, str]) -> None:
         """Write names with their values below each other; on a terminal a long value goes on below itself."""
@@ -104,9 +103,3 @@ class Display:
             numbers = [cell.padded() for cell in cells(metrics, self._status.evaluated)]
             kept = fitting(numbers, self._width - len(begin))
             self.message((begin + GAP.join(cell.text for cell in kept)).rstrip())
-
-
-def _console(quiet: bool) -> Console:
-    file = None if sys.stdout is None else cast(TextIO, Steady(sys.stdout))
-    terminal = None if file is None or file.isatty() else False  # FORCE_COLOR gives a pipe no cursor
-    return Console(file=file, quiet=quiet, highlight=False, soft_wrap=True, force_terminal=terminal)

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import signal
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TextIO, cast
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from pyqmix.base.output import Steady
+from pyqmix.base.console import make_console
 from pyqmix.base.printable import printable
+from pyqmix.run.columns import clock
 from pyqmix.sweep.planned import PlannedRun
-from pyqmix.sweep.runner import FAILED, PRUNED, WAITING, Active, Outcome
-from pyqmix.sweep.status import ENDED, RUNNING, STOPPED, Status, read_status
+from pyqmix.sweep.runner import Active, Outcome
+from pyqmix.sweep.status import ENDED, FAILED, PRUNED, RUNNING, STOPPED, WAITING, Status, read_status
 from pyqmix.sweep.table import STYLES, cells, fitted
 
-INTERVAL = 1.0  # seconds between two readings of the runs' files
+INTERVAL = 1.0  # seconds between two readings of the runs' files, at least
+_SHARE = 10  # and at least this many times as long as a reading takes
 _ORDER = (RUNNING, FAILED, STOPPED, PRUNED, ENDED, WAITING)
 _SUMMED = (ENDED, RUNNING, WAITING, PRUNED, STOPPED, FAILED)
 
@@ -41,12 +41,10 @@ class SweepDisplay:
     """
 
     def __init__(self, runs: Iterable[PlannedRun], console: Console | None = None, also: int = 0) -> None:
-        self.console = console or Console(file=cast(TextIO, Steady(sys.stdout)), highlight=False)
-        if console is None and not self.console.is_terminal:
-            self.console.width = 10_000  # lines are as long as they need to be
+        self.console = console or make_console()
         self._rows = {run.name: Status(Path(run.name), WAITING) for run in runs}
         self._also = also
-        self._looked, self._began = -INTERVAL, time.monotonic()
+        self._next_look, self._began = 0.0, time.monotonic()
         self._live: Live | None = None
         if self.console.is_terminal and not self.console.is_dumb_terminal:
             self._live = Live(console=self.console, auto_refresh=False, transient=True, vertical_overflow="crop")
@@ -95,13 +93,14 @@ class SweepDisplay:
 
     def look(self, active: Iterable[Active]) -> None:
         """Read how far the runs are, now and then."""
-        if self._live is None or time.monotonic() - self._looked < INTERVAL:
+        began = time.monotonic()
+        if self._live is None or began < self._next_look:
             return
-        self._looked = time.monotonic()
         for each in active:
             status = read_status(each.folder)
             self._rows[each.run.name] = replace(status, state=RUNNING)
         self._live.update(self._view(), refresh=True)
+        self._next_look = began + max(INTERVAL, _SHARE * (time.monotonic() - began))
 
     def _view(self) -> Group:
         room = max(3, self.console.height - 4)
@@ -119,14 +118,13 @@ class SweepDisplay:
         """Count the runs by their states, as far as the width allows."""
         counts = Counter(status.state for status in self._rows.values())
         counts[WAITING] += max(0, self._also)
-        seconds = int(time.monotonic() - self._began)
         text = Text(f"{counts[ENDED]}/{sum(counts.values())} ended", style=STYLES[ENDED])
         for state in _SUMMED[1:]:
             if counts[state]:
                 text.append(f"  {counts[state]} {state}", style=STYLES[state])
-        clock = f"  {seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-        if len(text) + len(clock) <= self.console.width:
-            text.append(clock, style="dim")
+        passed = f"  {clock(time.monotonic() - self._began)}"
+        if len(text) + len(passed) <= self.console.width:
+            text.append(passed, style="dim")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
 

@@ -47,8 +47,8 @@ def write_results(out: Path, variants: Mapping[str, str], console: Console) -> N
     """
     from pyqmix.figures import comparison, drawing, tables  # matplotlib, of no use before
 
-    found = map(read_status, find_runs(out / "runs"))
-    ended = [read_run(each.folder) for each in found if each.state == ENDED]
+    states = map(read_status, find_runs(out / "runs"))
+    ended = [read_run(each.folder) for each in states if each.state == ENDED]
     runs = [replace(run, variant=variants.get(run.folder.name, "")) for run in ended]
     if not runs:
         return
@@ -57,8 +57,9 @@ def write_results(out: Path, variants: Mapping[str, str], console: Console) -> N
     except ConfigError as error:  # no run has an evaluation
         console.print(f"no results: {error}", markup=False, soft_wrap=True)
         return
-    order = {row.task: number for number, row in enumerate(tables.rows(compared))}
-    rows = sorted(tables.rows(compared), key=lambda row: (order[row.task], -row.iqm))
+    found = tables.rows(compared)
+    tasks = list(dict.fromkeys(row.task for row in found))
+    rows = sorted(found, key=lambda row: (tasks.index(row.task), -row.iqm))
     for name, text in zip(TABLES, (tables.as_csv(rows), tables.as_markdown(rows)), strict=True):
         write_text(out / name, text)
     console.print(f"{compared.measure}, interquartile mean (IQM) over the runs that have ended:", soft_wrap=True)
@@ -67,8 +68,8 @@ def write_results(out: Path, variants: Mapping[str, str], console: Console) -> N
     notes = [f"left out: {sentence}" for sentence in compared.skipped]
     if len(best) < len(compared.groups):
         notes.append(f"the figure has the best {MOST_GROUPS} of {len(compared.groups)} groups")
-        shown = [series for (_, group), found in compared.series.items() if group in best for series in found]
-        compared = comparison.arrange([series.run for series in shown])
+        shown = [each for (_, group), series in compared.series.items() if group in best for each in series]
+        compared = comparison.arrange([each.run for each in shown])
     drawing.draw(compared, out / FIGURE)
     for line in (*notes, *(str(out / name) for name in (*TABLES, FIGURE))):
         console.print(line, markup=False, soft_wrap=True)

@@ -15,9 +15,8 @@ from pyqmix.base.signals import AT_ONCE
 from pyqmix.sweep.command import command, require_own
 from pyqmix.sweep.planned import PlannedRun
 from pyqmix.sweep.starters import FoundProcess, Process, Starter
-from pyqmix.sweep.status import BROKEN, ENDED, RUNNING, STOPPED, Status, read_status
+from pyqmix.sweep.status import BROKEN, ENDED, FAILED, PRUNED, RUNNING, STOPPED, WAITING, Status, read_status
 
-WAITING, FAILED, PRUNED = "waiting", "failed", "pruned"
 LOOKS = 0.25  # seconds between two looks at the processes
 
 

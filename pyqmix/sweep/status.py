@@ -12,6 +12,7 @@ from pyqmix.figures import Run, read_run
 from pyqmix.run.lock import FILE, is_held
 
 RUNNING, ENDED, STOPPED, DEAD, BROKEN = "running", "ended", "stopped", "dead", "broken"
+WAITING, FAILED, PRUNED = "waiting", "failed", "pruned"  # of a run of a sweep, besides these
 
 
 @dataclass(frozen=True)

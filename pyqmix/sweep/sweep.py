@@ -12,9 +12,9 @@ from pyqmix.sweep.folder import opened
 from pyqmix.sweep.plan import Plan
 from pyqmix.sweep.planned import PlannedRun
 from pyqmix.sweep.results import write_results
-from pyqmix.sweep.runner import FAILED, Listed, Outcome, Runner, Stop
+from pyqmix.sweep.runner import Listed, Outcome, Runner, Stop
 from pyqmix.sweep.starters import Starter
-from pyqmix.sweep.status import STOPPED
+from pyqmix.sweep.status import FAILED, STOPPED
 from pyqmix.sweep.tuning import Tuning
 
 

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from rich.table import Table
 from rich.text import Text
 
-from pyqmix.sweep.status import BROKEN, DEAD, ENDED, RUNNING, STOPPED, Status
+from pyqmix.sweep.status import BROKEN, DEAD, ENDED, FAILED, PRUNED, RUNNING, STOPPED, WAITING, Status
 
 GAP, SHORTEST_NAME = 2, 22
 STYLES = {RUNNING: "cyan", ENDED: "green", STOPPED: "yellow", DEAD: "red", BROKEN: "red"}
-STYLES.update({"failed": "red", "waiting": "dim", "pruned": "magenta"})
+STYLES.update({FAILED: "red", WAITING: "dim", PRUNED: "magenta"})
 _BAR, _NARROW = 8, 60  # characters
 
 

@@ -15,8 +15,8 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.run.metrics import read_metrics
 from pyqmix.sweep.plan import Plan, Search
 from pyqmix.sweep.planned import PlannedRun, describe, plan_runs
-from pyqmix.sweep.runner import FAILED, Active, Outcome
-from pyqmix.sweep.status import ENDED
+from pyqmix.sweep.runner import Active, Outcome
+from pyqmix.sweep.status import ENDED, FAILED
 
 if TYPE_CHECKING:
     import optuna
