@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 PARTIAL = ".partial"  # ends the name of a file or folder that is being written
 _RANDOM = r"\.[a-z0-9_]{8}" + re.escape(PARTIAL)  # behind the file's name, from mkstemp
@@ -98,6 +98,19 @@ def write_new(path: Path, data: bytes) -> None:
             append(descriptor, data, path)
         finally:
             os.close(descriptor)
+
+
+def open_to_append(path: Path) -> IO[bytes]:
+    """Open a file to write at its end, or make it; a symbolic link is not followed, and a FIFO not waited for.
+
+    Raises:
+        OSError: it cannot be opened.
+    """
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+
+    return open(path, "ab", opener=opener)
 
 
 def append(descriptor: int, data: bytes, path: Path) -> None:

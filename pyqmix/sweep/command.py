@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 
 from pyqmix.base.command_line import as_arguments
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import open_to_append
 from pyqmix.base.sealed import read_object
+from pyqmix.base.untrusted import require_file
 
 if TYPE_CHECKING:
     from pyqmix.sweep.planned import PlannedRun
@@ -47,8 +49,12 @@ class Command:
         return [self.program, *self.fresh, f"--run-dir={self.folder}"]
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start the process, in a session of its own: signals of the terminal reach the sweep alone."""
-        with self.log.open("ab") as log:
+        """Start the process, in a session of its own: signals of the terminal reach the sweep alone.
+
+        Raises:
+            OSError: no process could be started, or its log is no file that can be written.
+        """
+        with open_to_append(self.log) as log:
             return subprocess.Popen(
                 self.arguments,
                 cwd=self.here,
@@ -61,10 +67,11 @@ class Command:
     def last_line(self) -> str:
         """Return the last line of the log."""
         try:
+            require_file(self.log)  # reading a FIFO could wait forever
             with self.log.open("rb") as file:
                 file.seek(max(0, self.log.stat().st_size - 4_096))
                 lines = file.read().decode(errors="replace").split("\n")
-        except OSError:
+        except (ConfigError, OSError):
             return ""
         return next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.signals import AT_ONCE
+from pyqmix.run.lock import is_held
 from pyqmix.sweep.command import command, require_own
 from pyqmix.sweep.planned import PlannedRun
 from pyqmix.sweep.starters import FoundProcess, Process, Starter
@@ -158,8 +159,9 @@ class Runner:
 
         while True:
             for active in [each for each in self._active if each.process.poll() is not None]:
-                self._active.remove(active)
-                end(self._outcome(active))
+                if not self._is_taken_over(active):
+                    self._active.remove(active)
+                    end(self._outcome(active))
             if self._stop.count:
                 self._pass_on()
             else:
@@ -222,6 +224,13 @@ class Runner:
                 active.signals += 1
                 active.process.stop(self._stop.first)
 
+    def _is_taken_over(self, active: Active) -> bool:
+        """Wait for another program that writes the folder, where a user has resumed the run at the same moment."""
+        if self._stop.count or isinstance(active.process, FoundProcess) or not is_held(active.folder):
+            return False
+        active.process = FoundProcess(active.folder)
+        return True
+
     def _outcome(self, active: Active) -> Outcome:
         code, status = active.process.poll() or 0, read_status(active.folder)
         made = command(active.run, self._out, self._threads)
@@ -230,7 +239,8 @@ class Runner:
         if active.pruned:
             return Outcome(active.run, PRUNED, status)
         if active.signals or code in (130, 143) or status.state == STOPPED:
-            return Outcome(active.run, STOPPED, replace(status, state=STOPPED), "stopped by a signal")
+            reason = "goes on in another program" if status.state == RUNNING else "stopped by a signal"
+            return Outcome(active.run, STOPPED, replace(status, state=STOPPED), reason)
         reason = made.last_line()
         if code < 0:
             with suppress(ValueError):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pyqmix.base.errors import ConfigError, near
+from pyqmix.base.files import open_to_append
 from pyqmix.run.lock import holder_here, is_held
 from pyqmix.sweep.command import Command
 
@@ -66,25 +67,27 @@ class LocalStarter:
 
 
 class FoundProcess:
-    """A run that goes on already: a sweep that was killed had started it. Its lock tells when it ends.
+    """A run that goes on already: of a sweep that was killed, or of a user. Its lock tells when it ends.
 
     Args:
         folder: the run's.
     """
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        self._folder, self._is_left = folder, False
 
     def poll(self) -> int | None:
         """Return None while a program holds the lock; then 0, as the files tell how the run ended."""
-        return None if is_held(self._folder) else 0
+        return None if not self._is_left and is_held(self._folder) else 0
 
     def stop(self, number: int) -> None:
-        """Send a signal to the process that holds the lock, if it is on this machine."""
+        """Send a signal to the process that holds the lock; one on another machine is not waited for any more."""
         process = holder_here(self._folder)
-        if process is not None:
-            with suppress(OSError):
-                os.kill(process, number)
+        if process is None:
+            self._is_left = True
+            return
+        with suppress(OSError):
+            os.kill(process, number)
 
 
 class ClusterRun:
@@ -140,8 +143,9 @@ class ClusterProcess:
             except Exception as error:  # of the job, of whatever class
                 self._code = 1
                 told = re.findall(r"^\w[\w.]*(?:Error|Exception)\b.*", str(error), re.MULTILINE)
-                with self._log.open("a") as log:
-                    log.write(f"the job failed: {told[-1] if told else ' '.join(str(error).split())}\n")
+                reason = told[-1] if told else " ".join(str(error).split())
+                with suppress(OSError), open_to_append(self._log) as log:
+                    log.write(f"the job failed: {reason}\n".encode())
         return self._code
 
     def stop(self, number: int) -> None:

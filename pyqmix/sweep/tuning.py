@@ -6,12 +6,14 @@ is asked for again with the same values and goes on with the same runs.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.untrusted import require_file
 from pyqmix.run.metrics import read_metrics
 from pyqmix.sweep.plan import Plan, Search
 from pyqmix.sweep.planned import PlannedRun, describe, plan_runs
@@ -58,13 +60,17 @@ class Tuning:
         self.study = self._open(plan.optuna)
         self._active: list[_Trial] = []
         self._waiting: list[PlannedRun] = []
+        self._read: dict[str, tuple[tuple[int, ...], list[float]]] = {}
         self._ask_again()
 
     def _open(self, search: Search) -> optuna.Study:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
-        backend = JournalFileBackend(str(self._out / FILE))
+        path = self._out / FILE
+        if os.path.lexists(path):
+            require_file(path)
+        backend = JournalFileBackend(str(path))
         median = optuna.pruners.MedianPruner(_FIRST_TRIALS, _FIRST_EVALUATIONS)
         pruner = median if search.pruning else optuna.pruners.NopPruner()
         try:
@@ -192,12 +198,17 @@ class Tuning:
             found.reported = number + 1
 
     def _values(self, run: PlannedRun) -> list[float]:
+        """Read a run's evaluations, unless its file is as it was."""
+        folder = self._out / "runs" / run.name
         try:
-            metrics = read_metrics(self._out / "runs" / run.name)
-        except ConfigError:
+            found = (folder / "metrics.csv").stat()
+            version = (found.st_ino, found.st_size, found.st_mtime_ns)
+            if self._read.get(run.name, ((), []))[0] != version:
+                values: list[Any] = [getattr(each, self._search.metric) for each in read_metrics(folder)]
+                self._read[run.name] = version, [value for value in values if value is not None]
+        except (ConfigError, OSError):
             return []  # it has not begun
-        found: list[Any] = [getattr(each, self._search.metric) for each in metrics]
-        return [value for value in found if value is not None]
+        return self._read[run.name][1]
 
     def best(self) -> str | None:
         """Write the best setting and its value; None before the first trial has ended."""

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import signal
 from pathlib import Path
@@ -10,8 +11,9 @@ import pytest
 from rich.console import Console
 
 from pyqmix import ConfigError
-from pyqmix.run.lock import RunLock
+from pyqmix.run.lock import FILE, RunLock
 from pyqmix.sweep import runner
+from pyqmix.sweep.command import Command
 from pyqmix.sweep.folder import opened
 from pyqmix.sweep.plan import read_plan
 from pyqmix.sweep.planned import check_plan
@@ -41,6 +43,9 @@ class FakeProcess:
         self.signals.append(number)
 
 
+make_process = FakeProcess
+
+
 class FakeStarter:
     """Starts no process: a run "trains" by a copy of the finished run."""
 
@@ -60,7 +65,7 @@ class FakeStarter:
             else:
                 finished(self.tiny_run, command.folder, seed)
 
-        self.processes.append(FakeProcess(code, finish))
+        self.processes.append(make_process(code, finish))
         return self.processes[-1]
 
 
@@ -147,6 +152,55 @@ def test_a_run_that_goes_on_is_waited_for(sweep, tiny_run, tmp_path, monkeypatch
     assert "found running  two_step,seed=0" in text
     assert [seed for seed, _ in starter.started] == [1, 2]
     assert (0, "ended") in outcomes
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_run_that_a_user_resumes_at_the_same_moment_is_waited_for(sweep, tiny_run, tmp_path, monkeypatch):
+    folder, locks = tmp_path / "out" / "runs" / "two_step,seed=0", []
+
+    def resume(code, finish):
+        if not locks:
+            finished(tiny_run, folder, 0)
+            locks.append(RunLock(folder))
+            return FakeProcess(2, None)  # pyqmix-train finds the folder locked
+        return FakeProcess(code, finish)
+
+    looks = iter(range(12))
+    monkeypatch.setattr(f"{__name__}.make_process", resume)
+    monkeypatch.setattr(runner.time, "sleep", lambda _: next(looks) < 10 or locks[0].release())
+    outcomes, starter, _ = sweep()
+    assert sorted(outcomes) == [(0, "ended"), (1, "ended"), (2, "ended")]
+    assert outcomes[-1] == (0, "ended")
+    assert [seed for seed, _ in starter.started] == [0, 1, 2]
+
+
+@pytest.mark.usefixtures("_undrawn")
+def test_a_signal_does_not_wait_for_another_machine(sweep, tiny_run, tmp_path):
+    folder = tmp_path / "out" / "runs" / "two_step,seed=0"
+    sweep({0: 1, 1: 1, 2: 1})
+    finished(tiny_run, folder, 0)
+    lock, stop = RunLock(folder), Stop()
+    (folder / FILE).write_text(json.dumps({"pid": 1, "host": "another"}))
+    outcomes, _, text = sweep({1: None}, stop=stop, stop_at=1)
+    lock.release()
+    assert (0, "stopped") in outcomes
+    assert "stopped: two_step,seed=0: goes on in another program" in text
+
+
+def test_a_log_that_leads_elsewhere_is_not_written(tmp_path):
+    other, log = tmp_path / "thesis.tex", tmp_path / "log"
+    other.write_text("mine\n")
+    log.symlink_to(other)
+    command = Command("true", (), tmp_path / "run", log, tmp_path)
+    with pytest.raises(OSError, match="symbolic links"):
+        command.start()
+    assert command.last_line() == ""
+    log.unlink()
+    os.mkfifo(log)
+    with pytest.raises(OSError, match="No such device"):
+        command.start()
+    assert command.last_line() == ""
+    assert other.read_text() == "mine\n"
 
 
 @pytest.mark.usefixtures("_undrawn")
