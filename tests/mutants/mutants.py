@@ -387,7 +387,7 @@ MUTANTS = (
         f"{T}run/test_interrupt.py -k late_call",
     ),
     Mutant(
-        "output: a reader that goes away ends the run", "pyqmix/run/display.py", "cast(TextIO, Steady(sys.stdout))", "sys.stdout",
+        "output: a reader that goes away ends the run", "pyqmix/base/console.py", "cast(TextIO, Steady(sys.stdout))", "sys.stdout",
         f"{T}run/test_display.py -k goes_away",
     ),
     Mutant(
@@ -1551,5 +1551,25 @@ MUTANTS = (
         "the report's command leaves out flags", "pyqmix/base/command_line.py",
         'arguments.append(option if value else dashed(f"no_{name}"))', "pass",
         f"{T}run/test_report.py -k same_options",
+    ),
+    Mutant(
+        "a lock names a group of processes", "pyqmix/run/lock.py", "if 0 < process < 1 << 31", "if process < 1 << 31",
+        f"{T}sweep/test_status.py -k one_process",
+    ),
+    Mutant(
+        "control characters reach a terminal", "pyqmix/base/printable.py", "x if x.isprintable() or", "x if True or",
+        f"{T}base/test_printable.py",
+    ),
+    Mutant(
+        "a folder that disappears ends a search", "pyqmix/figures/folders.py",
+        "if isinstance(error, FileNotFoundError) and", "if False and", f"{T}sweep/test_status.py -k disappears",
+    ),
+    Mutant(
+        "a run that a user resumes counts as failed", "pyqmix/sweep/runner.py",
+        "if not self._is_taken_over(active):", "if True:", f"{T}sweep/test_runner.py -k same_moment",
+    ),
+    Mutant(
+        "a sweep's log is written through a link", "pyqmix/base/files.py",
+        "flags | os.O_NOFOLLOW | os.O_NONBLOCK", "flags | os.O_NONBLOCK", f"{T}sweep/test_runner.py -k leads_elsewhere",
     ),
 )  # fmt: skip
