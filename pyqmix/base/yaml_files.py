@@ -119,6 +119,30 @@ def read_yaml(path: Path, content: str = "YAML") -> Any:
         raise ConfigError(f"{path}: expected {content}, but {error}") from error
 
 
+def read_options(path: Path, content: str, example: str) -> dict[str, Any]:
+    """Read options, one or more, from a YAML file; a name may have hyphens in place of underscores.
+
+    Args:
+        path: the file.
+        content: names its content in messages.
+        example: a line of such a file, for messages.
+
+    Raises:
+        ConfigError: it cannot be read, has something else, or has an option twice.
+    """
+    found = read_yaml(path, content)
+    if not isinstance(found, dict):
+        got = "an empty file" if found is None else f"a {type(found).__name__}"
+        raise ConfigError(f"{path}: expected {content}, such as a line {example!r}, got {got}")
+    values: dict[str, Any] = {}
+    for key, value in found.items():
+        name = str(key).replace("-", "_")
+        if name in values:
+            raise ConfigError(f"{path}: the option {name} occurs twice")
+        values[name] = value
+    return values
+
+
 def to_yaml(values: dict[str, Any]) -> str:
     """Write plain values as YAML that :func:`read_yaml` reads back exactly."""
     text: str = yaml.dump(values, Dumper=_Dumper, sort_keys=False, default_flow_style=True, width=110)

@@ -14,7 +14,7 @@ from pyqmix.base.destination import destination
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import integer, require_int
 from pyqmix.base.output import printing_to_stderr
-from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
+from pyqmix.cli.parsing import NAMES, USER_ERRORS, fail, import_from_here, option_style, parse
 
 if TYPE_CHECKING:
     from pyqmix.run.recording import Sink
@@ -61,7 +61,7 @@ class Options:
     @property
     def named(self) -> dict[str, str]:
         """The names that may be imported, by option."""
-        names = {option: getattr(self, option) for option in ("env", "task", "agent", "mixer")}
+        names = {option: getattr(self, option) for option in NAMES}
         return {option: name for option, name in names.items() if name is not None}
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from pyqmix.base.describe import Described, shown
+from pyqmix.base.printable import printable
 
 NARROWEST, WIDEST = 40, 110  # longer lines are hard to read
 _INDENT, _COLUMN = 2, 30  # of an option; of its sentence
@@ -78,7 +79,7 @@ def _entry(option: Described, width: int, default: str) -> Iterator[Text]:
 
 
 def _default(value: object, origin: str) -> str:
-    text = shown(value)
+    text = printable(shown(value))  # of --config, a file that may come from anyone
     return f"{origin}: {text}" if text else ""
 
 

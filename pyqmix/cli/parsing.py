@@ -21,6 +21,7 @@ from pyqmix.base.printable import printable
 from pyqmix.cli.help import print_help
 
 T = TypeVar("T")
+NAMES = ("env", "task", "agent", "mixer")  # options whose values may name a module
 USER_ERRORS = (ConfigError, EnvError, DivergenceError, ResourceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
 

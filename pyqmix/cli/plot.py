@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -123,7 +124,7 @@ def _read(folders: Sequence[str]) -> tuple[list[Run], list[str]]:
     complaints: list[str] = []
     for folder in folders:
         try:
-            found = require_runs(Path(folder))
+            found = require_runs(Path(os.path.expanduser(folder)))
         except (ConfigError, OSError) as error:
             complaints.append(str(error))
             continue

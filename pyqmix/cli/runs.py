@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from pyqmix.sweep.status import Status
 
 PROGRAM = "pyqmix-runs"
-INTERVAL = 2.0  # seconds between two looks of --watch
+INTERVAL = 2.0  # seconds between two looks of --watch, at least
+_SHARE = 10  # and at least this many times as long as a look takes
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ def main() -> None:
     options = parse(Options, PROGRAM, sys.argv[1:])
     if options.json and options.watch:
         fail(PROGRAM, "--json: expected it or --watch")
-    top = Path(options.folder)
+    if options.watch and not sys.stdout.isatty():
+        fail(PROGRAM, "--watch: expected a terminal as standard output")
+    top = Path(os.path.expanduser(options.folder))
     try:
         found = _read(top)
         if options.watch:
@@ -79,8 +83,9 @@ def _watch(top: Path) -> None:
     console = make_console()
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
+            began = time.monotonic()
             live.update(_view(top, _read(top), console.width, console.height), refresh=True)
-            time.sleep(INTERVAL)
+            time.sleep(max(INTERVAL, _SHARE * (time.monotonic() - began)))
 
 
 def _view(top: Path, found: list[Status], width: int | None, height: int | None = None) -> RenderableType:
@@ -91,7 +96,7 @@ def _view(top: Path, found: list[Status], width: int | None, height: int | None 
     from pyqmix.sweep.table import cells, fitted
 
     if not found:
-        return Text(f"no runs below {top}")
+        return Text(printable(f"no runs below {top}"))
     room = len(found) if height is None else max(1, height - 3)
     if len(found) > room:
         found = sorted(found, key=lambda each: each.state != "running")

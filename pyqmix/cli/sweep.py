@@ -13,7 +13,7 @@ import tyro
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.signals import catch, exit_code
-from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
+from pyqmix.cli.parsing import NAMES, USER_ERRORS, fail, import_from_here, option_style, parse
 
 if TYPE_CHECKING:
     from pyqmix.sweep.plan import Plan
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pyqmix.sweep.starters import Starter
 
 PROGRAM = "pyqmix-sweep"
-_PARTS = ("env", "task", "agent", "mixer")  # options whose values may name a module
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def main() -> None:
     if options.out is None:
         fail(PROGRAM, "--out: expected a folder for the sweep, got none")
     try:
-        outcomes, stop = _sweep(options, Path(options.out), of_runs)
+        outcomes, stop = _sweep(options, Path(os.path.expanduser(options.out)), of_runs)
     except USER_ERRORS as error:
         fail(PROGRAM, option_style(error, Options), error)
     states = {each.state for each in outcomes}
@@ -106,13 +105,16 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
 
 def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[PlannedRun]]:
     """Read the sweep from file and command line, and check it."""
+    from pyqmix.base.yaml_files import read_options
     from pyqmix.sweep.arguments import read_arguments, read_grid, read_seeds_arguments
     from pyqmix.sweep.plan import read_plan
     from pyqmix.sweep.planned import check_plan
 
     if options.file is None and not (of_runs or options.grid or options.seeds or options.task):
         raise ConfigError("expected FILE.yaml, or --seeds, --task, --grid or options behind --, got none")
-    values = {} if options.file is None else _read_file(Path(options.file))
+    values: dict[str, Any] = {}
+    if options.file is not None:
+        values = read_options(Path(os.path.expanduser(options.file)), "a sweep in YAML", "seeds: 0:5")
     given = read_arguments(of_runs)
     grid = read_grid(options.grid)
     instead: dict[str, Any] = dict(given)
@@ -124,8 +126,9 @@ def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[Plann
     if options.seeds:
         values["seeds"] = read_seeds_arguments(options.seeds)
     if options.grid:
-        values["grid"] = {**(values.get("grid") or {}), **grid}
-    names = {str(given[name]) for name in _PARTS if name in given} | set(options.task)
+        if isinstance(of_file := values.get("grid") or {}, dict):  # read_plan refuses others
+            values["grid"] = {**of_file, **grid}
+    names = {str(given[name]) for name in NAMES if name in given} | set(options.task)
     import_from_here(names, options.trust)
     try:
         plan = read_plan(values)
@@ -145,15 +148,6 @@ def _without(values: dict[str, Any], names: Set[str]) -> dict[str, Any]:
             name: _without(each, names) if isinstance(each, dict) else each for name, each in variants.items()
         }
     return kept
-
-
-def _read_file(path: Path) -> dict[str, Any]:
-    from pyqmix.base.yaml_files import read_yaml
-
-    values = read_yaml(path, "a sweep in YAML")
-    if not isinstance(values, dict):
-        raise ConfigError(f"{path}: expected a sweep in YAML, with lines such as 'seeds: 0:5'")
-    return {str(name).replace("-", "_"): value for name, value in values.items()}
 
 
 if __name__ == "__main__":

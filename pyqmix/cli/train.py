@@ -15,8 +15,8 @@ from pyqmix.base.build import build_info
 from pyqmix.base.command_line import dashed
 from pyqmix.base.options import Kind, kinds_of
 from pyqmix.cli.help import print_help
-from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
-from pyqmix.cli.train_options import NAMES, OWN_NAMES, RELATED, all_options, read_own, without_own
+from pyqmix.cli.parsing import NAMES, USER_ERRORS, fail, import_from_here, option_style, parse
+from pyqmix.cli.train_options import OWN_NAMES, RELATED, all_options, read_own, without_own
 from pyqmix.config import Config, from_preset
 from pyqmix.config.presets import overlaid, preset_of
 from pyqmix.config.trust import Trust

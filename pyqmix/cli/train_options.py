@@ -12,6 +12,7 @@ from tyro.conf import FlagCreatePairsOff
 from pyqmix.base.command_line import dashed
 from pyqmix.base.describe import Described, describe
 from pyqmix.base.options import ESSENTIAL, Text, one_of
+from pyqmix.cli.parsing import NAMES
 from pyqmix.config import PRESETS
 
 Flag = Annotated[bool, FlagCreatePairsOff]
@@ -67,7 +68,6 @@ class OwnOptions(Source, Continuation, Help):
     """All of them; the last base's come first."""
 
 
-NAMES = ("env", "task", "agent", "mixer")  # options whose values may name a module
 # A preset's values of other options depend on these.
 RELATED = ("total_steps", "updates_per_episode", "episodes_per_update")
 _OWN = describe(OwnOptions)

@@ -11,7 +11,7 @@ from typing import Any
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.base.options import Kind, kinds_of, option_names
 from pyqmix.base.sealed import read_object
-from pyqmix.base.yaml_files import read_yaml
+from pyqmix.base.yaml_files import read_options
 from pyqmix.config.config import Config, config_class
 from pyqmix.config.parts import REGISTRIES
 from pyqmix.config.presets import PRESETS, require_preset
@@ -63,18 +63,7 @@ def read_config(path: Path, names: Mapping[str, str] | None = None, trust: bool 
 def _read(path: Path, real: Path) -> dict[str, Any]:
     if path.suffix == ".json":
         return {name: value for name, value in read_object(real).items() if name != "run_dir"}
-    found = read_yaml(real, "options")
-    if found is None:
-        raise ConfigError(f"{path}: expected options, such as a line 'lr: 0.001', got an empty file")
-    if not isinstance(found, dict):
-        raise ConfigError(f"{path}: expected options, such as a line 'lr: 0.001', got a {type(found).__name__}")
-    values: dict[str, Any] = {}
-    for key, value in found.items():
-        name = str(key).replace("-", "_")
-        if name in values:
-            raise ConfigError(f"{path}: the option {name} occurs twice")
-        values[name] = value
-    return values
+    return read_options(real, "options", "lr: 0.001")
 
 
 def _require_known(values: Mapping[str, Any], env: str) -> None:

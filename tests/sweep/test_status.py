@@ -159,7 +159,12 @@ def test_a_folder_that_is_sent_cannot_write_to_the_terminal(copy, call, tmp_path
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [(["nowhere"], "nowhere: cannot list"), (["--jsn"], "unknown option"), ([".", "--json", "--watch"], "--json")],
+    [
+        (["nowhere"], "nowhere: cannot list"),
+        (["--jsn"], "unknown option"),
+        ([".", "--json", "--watch"], "--json"),
+        (["--watch"], "a terminal"),
+    ],
 )
 def test_the_command_refuses(call, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
