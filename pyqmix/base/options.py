@@ -57,8 +57,6 @@ class Text:
         """Raise ConfigError for any other value."""
         if value is not None and not (isinstance(value, str) and value):
             raise ConfigError(f"{name}: expected a name that is not empty, got {value!r}")
-        if isinstance(value, str) and any("\ud800" <= each <= "\udfff" for each in value):
-            raise ConfigError(f"{name}: expected text that UTF-8 can hold, got {value!r}")
 
 
 def integer(low: int, high: int = LARGEST_INT, optional: bool = False) -> Kind:

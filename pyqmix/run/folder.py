@@ -117,13 +117,26 @@ def create(config: Config) -> RunFolder:
         ConfigError: the folder holds a run already, another program is writing it, or it cannot be written;
             nothing is left behind.
     """
+    given = _absolute(config.run_dir or ".")
     with _writing(config.run_dir):
         if config.run_dir is None:
             name, path, made = _unused(config)
         else:
-            name, path = config.run_dir, Path(config.run_dir).absolute()
+            name, path = config.run_dir, given
             made = _make(path, exist_ok=True)
     return RunFolder(path, name, made, _claim(path, name, made))
+
+
+def _absolute(run_dir: str) -> Path:
+    """Return the whole path, as an environment may change the current folder.
+
+    Raises:
+        ConfigError: it is not UTF-8; a run's files and other libraries cannot name such a path.
+    """
+    path = Path(run_dir).absolute()
+    if any("\ud800" <= each <= "\udfff" for each in str(path)):
+        raise ConfigError(f"run_dir: expected a path of UTF-8, got {str(path)!r}")
+    return path
 
 
 def reopen(run_dir: str) -> RunFolder:
@@ -132,7 +145,7 @@ def reopen(run_dir: str) -> RunFolder:
     Raises:
         ConfigError: it is no run's, or another program is writing it.
     """
-    path = Path(run_dir).absolute()  # an environment may change the current folder
+    path = _absolute(run_dir)
     if not (path / "config.json").is_file():
         raise ConfigError(f"run_dir: {run_dir}: expected the folder of a run, but it has no config.json")
     if (path / checkpoint.FOLDER).is_symlink():

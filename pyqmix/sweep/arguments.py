@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from pyqmix.base.errors import ConfigError, near
-from pyqmix.base.options import Kind, Text, kinds_of
-from pyqmix.config.options import RunOptions
-from pyqmix.envs import FAMILIES
+from pyqmix.base.errors import ConfigError
+from pyqmix.base.options import Kind, Text
+from pyqmix.sweep.known import known_kinds, require_kind
 
 _FLAGS = {"true": True, "True": True, "false": False, "False": False}
 
@@ -34,7 +33,7 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, Any]:
             values[name.removeprefix("no_")] = not name.startswith("no_")
             continue
         if not equals:
-            kind = _kind(name)
+            kind = require_kind(name)
             if isinstance(kind, Kind) and kind.nargs == "*":
                 texts = list(takewhile(lambda word: not word.startswith("--"), left))
                 values[name], left = kind.instance_from_str(texts), left[len(texts) :]
@@ -58,7 +57,7 @@ def read_grid(arguments: Sequence[str]) -> dict[str, list[Any]]:
         name = name.replace("-", "_")
         if not equals or not text:
             raise ConfigError(f"grid: expected NAME=VALUE,VALUE, as mixer=qmix,vdn, got {argument!r}")
-        kind = _kind(name)
+        kind = require_kind(name)
         if isinstance(kind, Kind) and kind.metavar == "JSON":
             try:
                 grid[name] = json.loads(f"[{text}]")
@@ -77,25 +76,11 @@ def read_seeds_arguments(words: Sequence[str]) -> Any:
 
 
 def _value(name: str, text: str) -> Any:
-    kind = _kind(name)
+    kind = require_kind(name)
     if isinstance(kind, Kind):
         return kind.instance_from_str([text])
     return text if isinstance(kind, Text) else _FLAGS.get(text, text)
 
 
 def _is_flag(name: str) -> bool:
-    return name in _kinds() and _kinds()[name] is None
-
-
-def _kind(name: str) -> Kind | Text | None:
-    kinds = _kinds()
-    if name not in kinds:
-        raise ConfigError(f"unknown option {name!r}{near(name, kinds)}")
-    return kinds[name]
-
-
-def _kinds() -> dict[str, Kind | Text | None]:
-    kinds: dict[str, Kind | Text | None] = {}
-    for family in FAMILIES.values():
-        kinds.update(kinds_of(family.options))  # type: ignore[arg-type]
-    return {**kinds, **kinds_of(RunOptions)}
+    return known_kinds().get(name, Text()) is None

@@ -14,13 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pyqmix.base.errors import ConfigError, near
-from pyqmix.base.options import option_names
+from pyqmix.base.errors import ConfigError
 from pyqmix.config import PRESETS, Config, from_preset
-from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import REGISTRIES, require_known
 from pyqmix.config.trust import Trust, require_trusted_name, require_trusted_values
-from pyqmix.envs import FAMILIES, env_family
+from pyqmix.envs import env_family
+from pyqmix.sweep.known import require_kind
 from pyqmix.sweep.plan import Plan, Setting
 from pyqmix.sweep.variants import Variant
 
@@ -77,7 +76,10 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
     """
     if plan.optuna is not None and importlib.util.find_spec("optuna") is None:
         raise ConfigError("optuna: expected Optuna: pip install 'pyqmix-marl[optuna]'")
-    _require_known_names(plan)
+    spaces = [search.space for search in (plan.random, plan.optuna) if search is not None]
+    variants = [variant.options for variant in plan.variants.values()]
+    for name in itertools.chain(plan.options, plan.grid, *spaces, *variants):
+        require_kind(name)
     settings = plan.settings() if plan.optuna is None else _extremes(plan.optuna.space)
     for variant, setting in itertools.product(plan.each_variant(), settings):
         _require_trust(plan, variant, setting, source, trust)
@@ -92,21 +94,6 @@ def check_plan(plan: Plan, source: Path, trust: Trust) -> list[PlannedRun]:
             with _naming(run.variant, run.setting):
                 run.config.create_env().close()
     return runs if plan.optuna is None else []
-
-
-def known_options() -> tuple[str, ...]:
-    """Return the names of the options that runs of some environment have."""
-    of_envs = (name for family in FAMILIES.values() for name in family.option_names)
-    return tuple(dict.fromkeys([*option_names(RunOptions), *of_envs]))
-
-
-def _require_known_names(plan: Plan) -> None:
-    spaces = [search.space for search in (plan.random, plan.optuna) if search is not None]
-    variants = [variant.options for variant in plan.variants.values()]
-    known = known_options()
-    for name in itertools.chain(plan.options, plan.grid, *spaces, *variants):
-        if name not in known:
-            raise ConfigError(f"unknown option {name!r}{near(name, known)}")
 
 
 def _require_trust(plan: Plan, variant: Variant, setting: Setting, source: Path, trust: Trust) -> None:

@@ -2,7 +2,6 @@
 
 import pytest
 
-from pyqmix import Config, ConfigError
 from pyqmix.base.printable import one_line, printable
 
 
@@ -23,8 +22,3 @@ def test_one_line():
     assert one_line("two\nlines") == "two\ufffdlines"
     assert one_line("x" * 81) == "x" * 79 + "…"
     assert one_line("x" * 80) == "x" * 80
-
-
-def test_options_are_text_that_can_be_saved():
-    with pytest.raises(ConfigError, match="run_dir: expected text that UTF-8 can hold"):
-        Config(env="two_step", run_dir="r\udcff")
