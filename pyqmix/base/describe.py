@@ -102,7 +102,7 @@ def _default(option: Described) -> str:
 
 
 def _metavar(hint: Any, notes: tuple[Any, ...]) -> tuple[str | None, str]:
-    """Return what stands for a value, and the names of a long choice."""
+    """Return the placeholder of a value, and the names of a long choice."""
     if (notes[0] if notes else hint) is bool:
         return None, ""
     default = _OF_TYPE.get(notes[0] if notes else hint, "VALUE")

@@ -1,4 +1,4 @@
-"""A measure of groups of runs on their tasks: what figures and tables show."""
+"""A measure of groups of runs on their tasks, for figures and tables."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ class LiveRows(Live):
         self._notices.append(text)
 
     def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
-        """Put the rows below what is printed, in place of those that were drawn before."""
+        """Put the rows below the output, in place of those that were drawn before."""
         before = self._rows.lengths
         self._rows.draw(self.console)
         above: list[ConsoleRenderable] = [_erase_wrapped(before, self.console.width)]
@@ -92,7 +92,7 @@ class LiveRows(Live):
 
 
 def _erase_wrapped(lengths: list[int], width: int) -> Control:
-    """Erase what rich does not know of: rows that the terminal has wrapped when it became narrower."""
+    """Erase the lines that rich does not count: the terminal wrapped rows when it became narrower."""
     more = sum((length - 1) // width for length in lengths if length > width)
     return Control(*((ControlType.CURSOR_UP, 1), (ControlType.ERASE_IN_LINE, 2)) * more)
 

@@ -31,7 +31,7 @@ class Command:
         program: the path of ``pyqmix-train``.
         fresh: the arguments of a new run, without its folder.
         folder: the run's.
-        log: gets what the run prints.
+        log: the file for the run's output.
         here: the folder to which paths in the options are relative.
     """
 
@@ -109,5 +109,5 @@ def _program() -> str:
     beside = Path(sys.executable).with_name(PROGRAM)
     found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
     if found is None:
-        raise ConfigError(f"{PROGRAM}: expected it beside {sys.executable} or on the PATH")
+        raise ConfigError(f"{PROGRAM}: expected it in the folder of {sys.executable}, or on the PATH")
     return found

@@ -111,7 +111,7 @@ class SweepDisplay:
     def _table(self, room: int | None) -> Group:
         order = sorted(self._rows.items(), key=lambda row: _ORDER.index(row[1].state))  # stable
         plain = [(name, replace(each, task=None, algorithm=None, seed=None)) for name, each in order[:room]]
-        rows = [cells(name, each, self.console.width) for name, each in plain]  # without what the names say
+        rows = [cells(name, each, self.console.width) for name, each in plain]  # the names have the rest
         return Group(fitted(rows, self.console.width))
 
     def summary(self) -> Text:

@@ -58,7 +58,7 @@ def as_data(plan: Plan) -> dict[str, Any]:
 
 
 def _differences(old: object, new: Mapping[str, Any]) -> list[str]:
-    """Say how a sweep differs from the one in a folder, but for what it has in addition."""
+    """List the differences from the sweep in a folder, but for additions."""
     if not isinstance(old, Mapping):
         return [f"its {FILE} is no sweep"]
     found = []

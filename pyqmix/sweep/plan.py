@@ -34,7 +34,7 @@ class Search:
         trials: number of settings that are tried.
         space: the options' distributions.
         seed: of the draws.
-        metric: of Optuna, what it maximises: the mean over tasks and seeds of the last evaluation's.
+        metric: of Optuna, the value that it maximises: the mean over tasks and seeds of the last evaluation's.
         pruning: of Optuna, whether a trial ends early that is worse than the median of those before it.
     """
 
@@ -91,7 +91,7 @@ class Plan:
 
 
 def read_plan(values: Mapping[str, Any]) -> Plan:
-    """Read a sweep from what its file has, without a check of the options' values.
+    """Read a sweep from the content of its file, without a check of the options' values.
 
     Args:
         values: ``task`` (one or a list), ``seeds`` (a list, or text as ``0:10``), ``variants`` (names, each with

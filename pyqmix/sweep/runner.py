@@ -70,7 +70,7 @@ class Source(Protocol):
 
 
 class Observer(Protocol):
-    """Shows what happens."""
+    """Shows the course of a sweep."""
 
     def started(self, run: PlannedRun, how: str) -> None:
         """A run has been started, resumed or found."""
@@ -125,14 +125,14 @@ class Listed:
 
 
 class Runner:
-    """Runs what a source gives.
+    """Runs the runs of a source.
 
     Args:
         out: the sweep's folder.
         starter: starts processes.
         jobs: how many go on at a time.
         threads: of a run that does not set them.
-        observer: shows what happens.
+        observer: shows the course.
         stop: counts the signals that end the sweep.
     """
 

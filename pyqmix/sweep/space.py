@@ -53,7 +53,7 @@ class Distribution:
         return self.rounded(math.exp(generator.uniform(math.log(self.low), math.log(self.high))))
 
     def rounded(self, value: Any) -> Any:
-        """Round a number of the range to what a run's name can say."""
+        """Round a number of the range to the digits of a run's name."""
         if self.kind in ("integer", "log_integer"):
             return int(min(max(round(value), self.low), self.high))
         if self.kind in ("uniform", "log_uniform"):

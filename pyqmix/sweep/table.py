@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
@@ -78,7 +79,7 @@ def fitted(rows: Sequence[Mapping[str, str]], width: int | None, columns: Sequen
     """
     first = columns[0]
     used = [column for column in columns if any(row.get(column.title) for row in rows)]
-    widths = {c: max(len(c.title), *(len(row.get(c.title, "")) for row in rows)) for c in used}
+    widths = {c: max(len(c.title), *(cell_len(row.get(c.title, "")) for row in rows)) for c in used}
     kept = _kept(widths, width, first)
     table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False, show_header=True, header_style="bold")
     for column in kept:
@@ -97,7 +98,7 @@ def _shortened(names: Sequence[str], room: int | None) -> list[str]:
     """Shorten names where one does not fit: without the beginning that all share, the options' names, more."""
 
     def fit() -> bool:
-        return room is None or all(len(name) <= room for name in names)
+        return room is None or all(cell_len(name) <= room for name in names)
 
     if not fit() and (shared := _shared_beginning(names)):
         names = [f"…{name[len(shared) :]}" for name in names]
@@ -105,7 +106,12 @@ def _shortened(names: Sequence[str], room: int | None) -> list[str]:
         names = [re.sub(r"(?<=,)\w+=", "", name) for name in names]
     if room is None or fit():
         return list(names)
-    return [name if len(name) <= room else f"…{name[len(name) - max(room, 2) + 1 :]}" for name in names]
+    return [name if cell_len(name) <= room else f"…{_end(name, max(room, 2) - 1)}" for name in names]
+
+
+def _end(name: str, room: int) -> str:
+    """Return the longest end of a name that fits; East Asian characters are two columns wide."""
+    return next(name[start:] for start in range(len(name) + 1) if cell_len(name[start:]) <= room)
 
 
 def _shared_beginning(names: Sequence[str]) -> str:

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from plotted_runs import write_sacred
+from rich.cells import cell_len
 from rich.console import Console
 
 from pyqmix.cli import runs as runs_command
@@ -175,16 +176,17 @@ def test_the_command_refuses(call, tmp_path, monkeypatch, arguments, words):
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 140])
-def test_tables_fit(copy, width):
+@pytest.mark.parametrize("game", ["Foraging", "採集採集採集採集"])
+def test_tables_fit(copy, width, game):
     status = read_status(copy("run"))
     names = [
-        f"runs/Foraging-{size}x8-2p-2f-v3,mixer={mixer},seed=1" for size in (5, 15) for mixer in ("qmix", "vdn")
+        f"runs/{game}-{size}x8-2p-2f-v3,mixer={mixer},seed=1" for size in (5, 15) for mixer in ("qmix", "vdn")
     ]
     text = io.StringIO()
     Console(file=text, width=width, highlight=False).print(fitted([cells(name, status) for name in names], width))
     lines = [line.rstrip() for line in text.getvalue().splitlines()]
     assert len(lines) == 5
-    assert max(map(len, lines)) <= width
+    assert max(map(cell_len, lines)) <= width
     assert len(set(lines)) == 5  # runs can be told apart
     assert all("ended" in line for line in lines[1:])
     assert ("steps/s" in lines[0]) == (width == 140)
