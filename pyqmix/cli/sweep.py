@@ -125,9 +125,8 @@ def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[Plann
     values = {**_without(values, instead.keys() | grid.keys()), **instead}
     if options.seeds:
         values["seeds"] = read_seeds_arguments(options.seeds)
-    if options.grid:
-        if isinstance(of_file := values.get("grid") or {}, dict):  # read_plan refuses others
-            values["grid"] = {**of_file, **grid}
+    if options.grid and isinstance(of_file := values.get("grid") or {}, dict):  # read_plan refuses others
+        values["grid"] = {**of_file, **grid}
     names = {str(given[name]) for name in NAMES if name in given} | set(options.task)
     import_from_here(names, options.trust)
     try:
