@@ -10,13 +10,15 @@ from typing import Any
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import Kind, Text
-from pyqmix.sweep.known import known_kinds, require_kind
+from pyqmix.sweep.known import OptionKind, known_kinds, require_kind
 
 _FLAGS = {"true": True, "True": True, "false": False, "False": False}
 
 
 def read_arguments(arguments: Sequence[str]) -> dict[str, Any]:
     """Read options of runs as ``pyqmix-train`` has them: ``--lr=0.1``, ``--lr 0.1``, ``--double-q``.
+
+    ``--preset`` is among them.
 
     Raises:
         ConfigError: one is unknown, or lacks its value.
@@ -33,7 +35,7 @@ def read_arguments(arguments: Sequence[str]) -> dict[str, Any]:
             values[name.removeprefix("no_")] = not name.startswith("no_")
             continue
         if not equals:
-            kind = require_kind(name)
+            kind = _kind(name)
             if isinstance(kind, Kind) and kind.nargs == "*":
                 texts = list(takewhile(lambda word: not word.startswith("--"), left))
                 values[name], left = kind.instance_from_str(texts), left[len(texts) :]
@@ -75,8 +77,12 @@ def read_seeds_arguments(words: Sequence[str]) -> Any:
     return [int(word) if re.fullmatch(r"\d{1,19}", word) else word for word in words]
 
 
+def _kind(name: str) -> OptionKind:
+    return Text() if name == "preset" else require_kind(name)
+
+
 def _value(name: str, text: str) -> Any:
-    kind = require_kind(name)
+    kind = _kind(name)
     if isinstance(kind, Kind):
         return kind.instance_from_str([text])
     return text if isinstance(kind, Text) else _FLAGS.get(text, text)

@@ -271,7 +271,7 @@ def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
 def test_a_preset_of_battles_is_the_default_of_smax():
     default = from_preset(env="smax", task="2s3z")
     assert default == from_preset("smax", task="2s3z")
-    assert default.eps_steps == 0.15 * default.total_steps
+    assert default.eps_steps == 0.2 * default.total_steps
     assert from_preset("smax-jaxmarl").eps_steps == 1_000_000
 
 
