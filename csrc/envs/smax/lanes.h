@@ -35,6 +35,17 @@ inline void store(float* to, Floats from) { std::memcpy(to, &from, sizeof from);
 
 inline Floats all(float value) { return Floats{} + value; }
 
+// Lane k of `from` for each k that `by` names.
+inline Floats shuffled(Floats from, Indices by) {
+#if defined(__clang__)
+    Floats to;
+    for (int k = 0; k < kLanes; ++k) to[k] = from[by[k]];
+    return to;
+#else
+    return __builtin_shuffle(from, by);
+#endif
+}
+
 // Bit k: whether lane k of `a` is below that of `b`.
 inline UnitSet below(Floats a, Floats b) {
 #if defined(__AVX512F__)

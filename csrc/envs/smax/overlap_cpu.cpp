@@ -69,9 +69,9 @@ void each_touching_pair_of_few(const Units& units, const Visit& visit) {
         Indices i, j;
         std::memcpy(&i, &kPairs.i[static_cast<std::size_t>(first)], sizeof i);
         std::memcpy(&j, &kPairs.j[static_cast<std::size_t>(first)], sizeof j);
-        const Floats dx = __builtin_shuffle(x, i) - __builtin_shuffle(x, j);
-        const Floats dy = __builtin_shuffle(y, i) - __builtin_shuffle(y, j);
-        const Floats reach = __builtin_shuffle(radius, i) + __builtin_shuffle(radius, j);
+        const Floats dx = shuffled(x, i) - shuffled(x, j);
+        const Floats dy = shuffled(y, i) - shuffled(y, j);
+        const Floats reach = shuffled(radius, i) + shuffled(radius, j);
         const int count = std::min(pairs - first, kLanes);
         each_unit(maybe_touching(dx, dy, reach) & first_units(count), [&](int lane) {
             const auto pair = static_cast<std::size_t>(first + lane);
