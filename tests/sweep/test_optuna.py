@@ -34,6 +34,11 @@ def end(tuning, run, state="ended", reason=""):
     tuning.ended(Outcome(run, state, Status(Path(run.name), state), reason))
 
 
+def test_an_end_of_an_interval_that_the_option_cannot_have_is_refused():
+    with pytest.raises(ConfigError, match=r"^lr: expected a number above 0, got -1"):
+        check_plan(plan(space={"lr": {"uniform": [-1, 1]}}), Path("x"), False)
+
+
 def test_a_trial_is_worth_the_mean_of_its_runs(tmp_path):
     assert check_plan(plan(), Path("x"), False) == []
     tuning = Tuning(plan(1, (0, 1)), tmp_path)

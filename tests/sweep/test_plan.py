@@ -70,10 +70,6 @@ def test_presets_apply_as_on_the_command_line():
             "got 'qmixx'; did you mean qmix, ow_qmix, cw_qmix? (where mixer=qmixx)",
         ),
         ({"grid": {"batch_size": [8, 2.5]}}, "batch_size: expected an integer of at least 1, got 2.5"),
-        (
-            {"optuna": {"trials": 2, "space": {"lr": {"uniform": [-1, 1]}}}},
-            "lr: expected a number above 0, got -1",
-        ),
         ({"env": "lbf", "task": ["Foraging-9x9"], "preset": None}, "task: "),
         ({"task": "3m"}, "task: matrix has no such option"),
         ({"grid": {"mixer": [{None: 1}]}}, "expected names as the keys of a sweep, got None"),
