@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -92,7 +93,8 @@ def run_until(folder, command, options, number=None, moment=0.0):
         began = time.monotonic()
         if number is not None:
             time.sleep(moment)
-            os.killpg(process.pid, number)  # a process that has ended is still in its group before wait
+            with suppress(ProcessLookupError):  # of a command that has ended
+                os.killpg(process.pid, number)
         _, errors = process.communicate(timeout=120)
         seconds = time.monotonic() - began
         until = time.monotonic() + 20
