@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -29,7 +30,9 @@ class Tensor {
     T* data() const {
         static PyObject* const name = PyUnicode_InternFromString("data_ptr");
         const auto address = owned(PyObject_CallMethodNoArgs(tensor_.ptr(), name));
-        return static_cast<T*>(checked(PyLong_AsVoidPtr(address.ptr())));
+        void* const data = checked(PyLong_AsVoidPtr(address.ptr()));
+        if (!data) require_empty();
+        return static_cast<T*>(data);
     }
 
     // In elements, from one row to the next.
@@ -67,6 +70,15 @@ class Tensor {
     }
 
    private:
+    // A tensor without memory, such as a shard that was freed, has numbers that nobody may read.
+    void require_empty() const {
+        static PyObject* const name = PyUnicode_InternFromString("numel");
+        const auto count = owned(PyObject_CallMethodNoArgs(tensor_.ptr(), name));
+        if (checked(PyLong_AsLongLong(count.ptr())) > 0)
+            throw std::runtime_error("expected a tensor with memory, got one without, of shape " +
+                                     py::str(tensor_.attr("shape")).cast<std::string>());
+    }
+
     static py::object owned(PyObject* object) {
         if (!object) throw py::error_already_set();
         return py::reinterpret_steal<py::object>(object);

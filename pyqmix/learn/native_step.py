@@ -13,6 +13,7 @@ from pyqmix.learn.networks import Networks
 from pyqmix.learn.rows import StepRows
 from pyqmix.learn.step import TrainingStep
 from pyqmix.learn.targets import naming_episodes
+from pyqmix.nn.native import native_kind
 
 
 class NativeStep(TrainingStep):
@@ -67,18 +68,18 @@ def _native_spec(networks: Networks) -> NetworkSpec | None:
     a layer.
     """
     agent, mixer, options = networks.agent, networks.mixer, networks.spec
-    kind = getattr(mixer, "native_kind", None)
-    if agent.native_kind is None or kind is None:
+    of_agent, of_mixer = native_kind(agent), native_kind(mixer)
+    if of_agent is None or of_mixer is None:
         return None
-    of_mixer = ("embed_dim", "hypernet_dim", "hypernet_layers")
+    sizes = ("embed_dim", "hypernet_dim", "hypernet_layers")
     spec = dataclasses.replace(
         options,
-        agent=agent.native_kind,
+        agent=of_agent,
         hidden_dims=(agent.hidden_dim, agent.hidden_dim),
         agent_id=agent.agent_id,
         share_parameters=agent.share_parameters,
-        mixer=kind,
-        **{name: getattr(mixer, name, getattr(options, name)) for name in of_mixer},
+        mixer=of_mixer,
+        **{name: getattr(mixer, name, getattr(options, name)) for name in sizes},
     )
     shapes = [tuple(parameter.shape) for parameter in networks.flat.parameters]
     return spec if shapes == spec.agent_parameters() + spec.mixer_parameters() else None

@@ -76,7 +76,7 @@ class StepRows:
         return _PaddedRows(
             obs=obs,
             states=obs.flatten(1) if concat_state else rows.points[1],
-            point_counts=torch.full((points,), episodes),
+            point_counts=torch.full((points,), episodes, device="cpu"),
             now=now,
             next_avail=rows.next_points[0],
             actions=actions,
@@ -110,7 +110,7 @@ class StepRows:
         return StepRows(
             obs=batch.obs.flatten(0, 1)[at_points],
             states=batch.states.flatten(0, 1)[at_points],
-            point_counts=torch.tensor([count, count]),
+            point_counts=torch.tensor([count, count], device="cpu"),
             now=torch.arange(count, device=device),
             next_avail=batch.avail.flatten(0, 1)[now + 1],
             actions=batch.actions.flatten(0, 1)[steps],
@@ -222,7 +222,7 @@ def _by_length_on_cpu(batch: EpisodeBatch) -> StepRows:
         terminated=terminated,
         episodes=packed.episodes,
         times=packed.times,
-        real=torch.ones(len(rewards), dtype=torch.bool),
+        real=torch.ones_like(rewards, dtype=torch.bool),
         batch_avail=batch.avail,
     )
 

@@ -52,4 +52,4 @@ class RewardStandardiser:
 
     def load(self, state: dict[str, float]) -> None:
         """Take over what :meth:`state` returned."""
-        self._moments.copy_(torch.tensor([state["mean"], state["variance"], state["count"]], dtype=torch.float64))
+        self._moments.copy_(self._moments.new_tensor([state["mean"], state["variance"], state["count"]]))

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 from pyqmix._loading import lazy
 
 if TYPE_CHECKING:
-    from pyqmix.nn.agents import Agent, GRUAgent, MLPAgent
+    from pyqmix.nn.agent import Agent
+    from pyqmix.nn.agents import GRUAgent, MLPAgent
     from pyqmix.nn.make import make_agent, make_mixer
-    from pyqmix.nn.mixers import IQLMixer, Mixer, MonotoneMixer, QMixer, VDNMixer
+    from pyqmix.nn.mixers import IQLMixer, Mixer, MonotoneMixer, VDNMixer
+    from pyqmix.nn.qmixer import QMixer
     from pyqmix.nn.registry import AGENTS, MIXERS, register_agent, register_mixer
     from pyqmix.nn.user_agent import UserAgent
     from pyqmix.nn.user_mixer import UserMixer
@@ -35,9 +37,11 @@ if not TYPE_CHECKING:  # where any name would count as one of the package's
     __getattr__, __dir__ = lazy(
         __name__,
         {
-            "agents": ("Agent", "GRUAgent", "MLPAgent"),
+            "agent": ("Agent",),
+            "agents": ("GRUAgent", "MLPAgent"),
             "make": ("make_agent", "make_mixer"),
-            "mixers": ("IQLMixer", "Mixer", "MonotoneMixer", "QMixer", "VDNMixer"),
+            "mixers": ("IQLMixer", "Mixer", "MonotoneMixer", "VDNMixer"),
+            "qmixer": ("QMixer",),
             "registry": ("AGENTS", "MIXERS", "register_agent", "register_mixer"),
             "user_agent": ("UserAgent",),
             "user_mixer": ("UserMixer",),

@@ -10,8 +10,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pyqmix.nn.agents import Agent
+from pyqmix.nn.agent import Agent
 from pyqmix.nn.buffers import persistent_buffers
+from pyqmix.nn.native import native_kind
 
 
 @dataclass(frozen=True)
@@ -47,5 +48,5 @@ class ActorWeights:
 
 
 def _buffers(agent: Agent) -> list[Tensor]:
-    """Return an agent's persistent buffers; agents of native kinds have none."""
-    return [] if agent.native_kind is not None else persistent_buffers(agent)
+    """Return an agent's persistent buffers; those that act natively have none."""
+    return [] if native_kind(agent) is not None else persistent_buffers(agent)

@@ -1,114 +1,28 @@
-"""Agent networks ``Q_i(o_i, ·; θ)``: one for all agents, told apart by a one-hot id, or one for each.
-
-Observations are the environment's; a network with a scale multiplies them by it first.
-
-Both take observations of one time step of several episodes (:meth:`act`) or of whole episodes
-(:meth:`unroll`). The latter come *packed*: real steps only, time-major, episodes in order of falling
-length, as ``torch.nn.utils.rnn.PackedSequence`` has it, so that padding costs nothing.
-"""
+"""The agent networks of the package."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, ClassVar, cast
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from pyqmix import ops
-from pyqmix.nn.linear import Linear
-from pyqmix.nn.per_agent import PerAgent, PerAgentLinear
+from pyqmix.nn.layered_agent import LayeredAgent, may_fuse
+from pyqmix.nn.linear import LINEAR, linear_relu
+from pyqmix.nn.per_agent import PerAgent
+from pyqmix.nn.untouched import untouched_parameters
 from pyqmix.ops import reference
-from pyqmix.ops.gru import can_fuse
-from pyqmix.ops.mlp import can_fuse as mlp_can_fuse
+from pyqmix.ops.mlp import can_fuse
 
 _GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
 
 
-class _FirstLayer(Linear):
-    """A linear layer on ``[observation, one-hot agent id]`` that never builds the one-hot part."""
-
-    def __init__(self, obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool) -> None:
-        super().__init__(obs_dim + (n_agents if agent_id else 0), hidden_dim)
-        self.obs_dim = obs_dim
-
-    def forward(self, inputs: Tensor, relu: bool = False) -> Tensor:
-        """Map (..., n, O) to (..., n, H)."""
-        bias: Tensor = self.bias
-        if self.in_features > self.obs_dim:
-            bias = bias + self.weight[:, self.obs_dim :].T
-        return ops.linear(inputs, self.weight[:, : self.obs_dim], bias, relu)
-
-
-class Agent(nn.Module):
-    """The base of agent networks, which reads observations (..., O) times ``obs_scale`` (O,) where there is one.
-
-    A subclass defines :meth:`initial_hidden`, :meth:`act` and :meth:`unroll`, which must agree. It acts in
-    evaluation mode and learns in training mode; persistent buffers go with its parameters to the target network,
-    to those who act, and to checkpoints.
-
-    Args:
-        obs_scale: O factors, which are in no state_dict; None: observations are read as they are.
-
-    Attributes:
-        native_kind: which agent network of the extension has these parameters in this order and computes the same;
-            None: none does. A native policy then acts, and a native training step learns, in this network's place.
-            A subclass does not inherit it.
-        recurrent: its values depend on earlier steps of the episode too, so that it learns from whole episodes.
-        hidden_dim, agent_id, share_parameters: of a native kind, the arguments that it was made with.
-    """
-
-    native_kind: ClassVar[str | None] = None
-    recurrent: bool = False
-    obs_scale: Tensor | None
-    hidden_dim: int
-    agent_id: bool
-    share_parameters: bool
-
-    def __init_subclass__(cls, **arguments: Any) -> None:
-        super().__init_subclass__(**arguments)
-        cls.native_kind = cls.__dict__.get("native_kind")
-
-    def __init__(self, obs_scale: Sequence[float] | None = None) -> None:
-        super().__init__()
-        self.register_buffer("obs_scale", None if obs_scale is None else torch.tensor(obs_scale), persistent=False)
-
-    def read(self, obs: Tensor) -> Tensor:
-        """Return observations (..., O) as the network's first layer gets them."""
-        return obs if self.obs_scale is None else obs * self.obs_scale
-
-    def initial_hidden(self, episodes: int) -> Tensor | None:
-        """Return the hidden state (K, ...) at the start of K episodes; None of a network that has none."""
-        raise NotImplementedError
-
-    def act(self, obs: Tensor, hidden: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Map observations (K, n, O) of K episodes to values (K, n, A) and the next hidden state (K, ...)."""
-        raise NotImplementedError
-
-    def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
-        """Map packed observations (R, n, O) of whole episodes to values (R, n, A).
-
-        Args:
-            obs: (R, n, O), R the sum of ``batch_sizes``.
-            batch_sizes: (T,) int64 on the CPU, the number of episodes that reach each time step.
-        """
-        raise NotImplementedError
-
-
-def _first_layer(obs_dim: int, n_agents: int, hidden_dim: int, agent_id: bool, share: bool) -> nn.Module:
-    if share:
-        return _FirstLayer(obs_dim, n_agents, hidden_dim, agent_id)
-    return PerAgentLinear(n_agents, obs_dim, hidden_dim)
-
-
-def _linear(n_agents: int, in_features: int, out_features: int, share: bool) -> nn.Module:
-    return Linear(in_features, out_features) if share else PerAgentLinear(n_agents, in_features, out_features)
-
-
-class MLPAgent(Agent):
+class MLPAgent(LayeredAgent):
     """Linear - ReLU - linear - ReLU - linear.
 
     Args:
@@ -133,11 +47,16 @@ class MLPAgent(Agent):
         share_parameters: bool = True,
         obs_scale: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(obs_scale)
-        self.hidden_dim, self.agent_id, self.share_parameters = hidden_dim, agent_id, share_parameters
-        self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
-        self.fc2 = _linear(n_agents, hidden_dim, hidden_dim, share_parameters)
-        self.fc3 = _linear(n_agents, hidden_dim, n_actions, share_parameters)
+        super().__init__(n_agents, hidden_dim, agent_id, share_parameters, obs_scale)
+        self.fc1 = self._make_first(obs_dim)
+        self.fc2 = self._make_linear(hidden_dim)
+        self.fc3 = self._make_linear(n_actions)
+
+    def untouched_parameters(self) -> list[Tensor] | None:
+        """Return the parameters in the order of parameters(); None if a layer is not as it was made."""
+        first = untouched_parameters(self.fc1, self._first_kind(), LINEAR)
+        second, last = (untouched_parameters(x, self._linear_kind(), LINEAR) for x in (self.fc2, self.fc3))
+        return None if first is None or second is None or last is None else first + second + last
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
         """Return the hidden state at an episode's start: this network has none."""
@@ -150,11 +69,10 @@ class MLPAgent(Agent):
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
         """Map packed observations (R, n, O) to values (R, n, A); ``batch_sizes`` is not needed."""
         obs = self.read(obs)
-        parameters = [
-            cast(Tensor, x) for layer in (self.fc1, self.fc2, self.fc3) for x in (layer.weight, layer.bias)
-        ]
-        if not mlp_can_fuse(obs, parameters):
-            return cast(Tensor, self.fc3(self.fc2(self.fc1(obs, relu=True), relu=True)))
+        parameters = self.untouched_parameters() if may_fuse(obs) else None
+        if parameters is None or not can_fuse(obs, parameters):
+            hidden = linear_relu(self.fc2, self._apply_first(self.fc1, obs), self._linear_kind())
+            return cast(Tensor, self.fc3(hidden))
         if not self.share_parameters:
             return ops.mlp(obs, parameters)
         n_agents = obs.shape[1]
@@ -162,7 +80,7 @@ class MLPAgent(Agent):
         return qs.view(-1, n_agents, qs.shape[-1])
 
 
-class GRUAgent(Agent):
+class GRUAgent(LayeredAgent):
     """Linear - ReLU - GRU - linear; the values depend on the episode so far, ``Q_i(τ_i, ·)``.
 
     Args:
@@ -188,16 +106,14 @@ class GRUAgent(Agent):
         share_parameters: bool = True,
         obs_scale: Sequence[float] | None = None,
     ) -> None:
-        super().__init__(obs_scale)
-        self.n_agents, self.hidden_dim = n_agents, hidden_dim
-        self.agent_id, self.share_parameters = agent_id, share_parameters
-        self.fc1 = _first_layer(obs_dim, n_agents, hidden_dim, agent_id, share_parameters)
+        super().__init__(n_agents, hidden_dim, agent_id, share_parameters, obs_scale)
+        self.fc1 = self._make_first(obs_dim)
         self.rnn: nn.Module
         if share_parameters:
             self.rnn = nn.GRU(hidden_dim, hidden_dim)
         else:
             self.rnn = PerAgent(n_agents, lambda: nn.GRU(hidden_dim, hidden_dim))
-        self.fc2 = _linear(n_agents, hidden_dim, n_actions, share_parameters)
+        self.fc2 = self._make_linear(n_actions)
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
         """Return the hidden state at an episode's start: zeros (K, n, H)."""
@@ -207,7 +123,7 @@ class GRUAgent(Agent):
         """Map observations (K, n, O) and hidden (K, n, H) to values (K, n, A) and the next hidden."""
         if hidden is None:
             raise ValueError("hidden: expected what initial_hidden or the last act returned, got None")
-        features = self.fc1(self.read(obs), relu=True)
+        features = self._apply_first(self.fc1, self.read(obs))
         if self.share_parameters:
             with _parameters_may_lie_in_a_block(features):
                 _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
@@ -227,25 +143,34 @@ class GRUAgent(Agent):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = self.fc1(self.read(obs), relu=True)
+        features = self._apply_first(self.fc1, self.read(obs))
         if self.share_parameters:  # every agent of every episode is a sequence of the same network
-            hidden = self._states(features.flatten(0, 1), batch_sizes * self.n_agents)
+            hidden = self._states(features.flatten(0, 1), [k * self.n_agents for k in batch_sizes.tolist()])
             hidden = hidden.unflatten(0, (-1, self.n_agents))
         else:
-            hidden = self._states(features, batch_sizes)
+            hidden = self._states(features, batch_sizes.tolist())
         return cast(Tensor, self.fc2(hidden))
 
-    def _states(self, features: Tensor, batch_sizes: Tensor) -> Tensor:
-        parameters = self._recurrent()
-        if can_fuse(features, *parameters):
-            return ops.gru(features, batch_sizes, *parameters)
-        if self.share_parameters:
-            counts = batch_sizes.tolist()
-            with _parameters_may_lie_in_a_block(features):
-                if counts[0] == counts[-1]:  # all of one length, as those that are padded are
-                    return cast(Tensor, self.rnn(features.unflatten(0, (len(counts), -1)))[0].flatten(0, 1))
-                return cast(Tensor, self.rnn(PackedSequence(features, batch_sizes))[0].data)
-        return reference.gru(features, batch_sizes, *parameters)
+    def _states(self, features: Tensor, sizes: list[int]) -> Tensor:
+        parameters = self._untouched_recurrent()
+        if parameters is not None and (may_fuse(features) or torch.compiler.is_exporting()):
+            return ops.gru(features, sizes, *parameters)
+        if not self.share_parameters:
+            return reference.gru(features, sizes, *self._recurrent())
+        with _parameters_may_lie_in_a_block(features):
+            if sizes[0] == sizes[-1]:  # all of one length, as those that are padded are
+                return cast(Tensor, self.rnn(features.unflatten(0, (len(sizes), -1)))[0].flatten(0, 1))
+            packed = PackedSequence(features, torch.tensor(sizes, device="cpu"))
+            return cast(Tensor, self.rnn(packed)[0].data)
+
+    def untouched_parameters(self) -> list[Tensor] | None:
+        """Return the parameters in the order of parameters(); None if a layer is not as it was made."""
+        first = untouched_parameters(self.fc1, self._first_kind(), LINEAR)
+        recurrent, last = self._untouched_recurrent(), untouched_parameters(self.fc2, self._linear_kind(), LINEAR)
+        return None if first is None or recurrent is None or last is None else first + recurrent + last
+
+    def _untouched_recurrent(self) -> list[Tensor] | None:
+        return untouched_parameters(self.rnn, nn.GRU if self.share_parameters else PerAgent, _GRU_PARAMETERS)
 
     def _recurrent(self) -> list[Tensor]:
         return [cast(Tensor, getattr(self.rnn, name)) for name in _GRU_PARAMETERS]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.nn.untouched import is_untouched, untouched_parameters
+
+LINEAR = ("weight", "bias")  # names of their parameters
 
 
 class Linear(nn.Linear):
@@ -27,27 +29,47 @@ class TwoLayers(nn.Sequential):
 
     def forward(self, inputs: Tensor) -> Tensor:
         """Map (..., I) to (..., O)."""
-        first, _, last = self
-        outputs: Tensor = last(first(inputs, relu=True))
+        outputs: Tensor
+        if len(self) == 3 and is_untouched(self[1], nn.ReLU):
+            outputs = self[2](linear_relu(self[0], inputs, Linear))
+        else:
+            outputs = super().forward(inputs)  # type: ignore[no-untyped-call]
         return outputs
 
 
-def own_tensor(layer: nn.Module, name: str) -> Tensor:
-    """Return a layer's parameter, as its module shows it."""
-    own = layer._parameters.get(name)  # much faster than the attribute, which a parametrised layer needs
-    return cast(Tensor, getattr(layer, name)) if own is None else own
+def linear_relu(layer: nn.Module, inputs: Tensor, kind: type[nn.Module]) -> Tensor:
+    """Apply a layer and a ReLU: in one call, where it is an untouched one of this package's."""
+    outputs: Tensor = layer(inputs, relu=True) if is_untouched(layer, kind) else layer(inputs).relu()
+    return outputs
+
+
+def layer_parameters(module: nn.Module) -> list[Tensor] | None:
+    """Return weights and biases of an untouched :class:`Linear` or :class:`TwoLayers`; None of anything else."""
+    if type(module) is Linear:
+        return untouched_parameters(module, Linear, LINEAR)
+    if not is_untouched(module, TwoLayers) or len(module._modules) != 3:
+        return None
+    first, activation, last = module.children()
+    if not is_untouched(activation, nn.ReLU):
+        return None
+    of_first, of_last = (untouched_parameters(layer, Linear, LINEAR) for layer in (first, last))
+    return None if of_first is None or of_last is None else of_first + of_last
 
 
 def apply_stacked(
-    inputs: Tensor, with_relu: Sequence[nn.Module], without: Sequence[nn.Module]
+    inputs: Tensor, with_relu: Sequence[Sequence[Tensor]], without: Sequence[Sequence[Tensor]]
 ) -> tuple[Tensor, ...]:
     """Map inputs (..., I) by several linear layers at once, of which the first have a ReLU behind them.
+
+    Args:
+        inputs: (..., I).
+        with_relu: weight (O, I) and bias (O,) of each layer with a ReLU.
+        without: of each other layer.
 
     Returns:
         Their outputs, each (..., O) of its own O.
     """
-    layers = [*with_relu, *without]
-    weights, biases = ([own_tensor(layer, name) for layer in layers] for name in ("weight", "bias"))
+    weights, biases = zip(*with_relu, *without, strict=True)
     widths = [len(bias) for bias in biases]
     relu = sum(widths[: len(with_relu)])
     outputs = ops.linear(inputs, torch.cat(weights), torch.cat(biases), relu)

@@ -11,8 +11,10 @@ from torch import nn
 from pyqmix.base.calling import accepts, blamed, call_accepted
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
-from pyqmix.nn.agents import Agent, GRUAgent, MLPAgent
-from pyqmix.nn.mixers import IQLMixer, QMixer, VDNMixer
+from pyqmix.nn.agent import Agent
+from pyqmix.nn.agents import GRUAgent, MLPAgent
+from pyqmix.nn.mixers import IQLMixer, VDNMixer
+from pyqmix.nn.qmixer import QMixer
 from pyqmix.nn.registry import AGENTS, MIXERS
 from pyqmix.nn.trial import require_trainable, try_agent, try_mixer
 from pyqmix.nn.user_agent import UserAgent

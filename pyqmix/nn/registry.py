@@ -34,7 +34,7 @@ MIXERS: Registry[Factory] = Registry(
     "mixer",
     "pyqmix.mixers",
     {
-        "qmix": "pyqmix.nn.mixers:QMixer",
+        "qmix": "pyqmix.nn.qmixer:QMixer",
         "vdn": "pyqmix.nn.mixers:VDNMixer",
         "iql": "pyqmix.nn.mixers:IQLMixer",
     },

@@ -13,8 +13,9 @@ from pyqmix.base.calling import blamed, shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.actor_weights import ActorWeights
-from pyqmix.nn.agents import Agent
-from pyqmix.nn.mixers import Mixer, MonotoneMixer, QMixer
+from pyqmix.nn.agent import Agent
+from pyqmix.nn.mixers import Mixer, MonotoneMixer
+from pyqmix.nn.qmixer import QMixer
 from pyqmix.nn.user_agent import UserAgent
 from pyqmix.nn.user_mixer import UserMixer
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from pyqmix.base.calling import blamed, shown
 from pyqmix.base.errors import ConfigError
-from pyqmix.nn.agents import Agent
+from pyqmix.nn.agent import Agent
 
 
 class UserAgent(Agent):

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.ops import reference
 from pyqmix.ops.checks import check_floating, check_tensor, require_cuda_kernels
+from pyqmix.ops.eager import is_plain
 
 
 @torch.no_grad()
@@ -51,18 +53,19 @@ def adam(
     """
     check_floating("parameters", parameters, 1, "(K,)")
     tensors = {"parameters": parameters, "gradient": gradient, "exp_avg": exp_avg, "exp_avg_sq": exp_avg_sq}
-    if parameters.device.type not in ("cpu", "cuda"):
-        raise ValueError(f"parameters: expected values on a CPU or CUDA device, got {parameters.device}")
     for name, tensor in tensors.items():
         check_tensor(name, tensor, (parameters.numel(),), parameters.dtype, parameters.device)
+    block, options = (parameters, gradient, exp_avg, exp_avg_sq), (*betas, eps, max_norm)
+    if not is_plain(*block):
+        return reference.adam(*block, step, lr, betas, eps, max_norm=max_norm)
+    for name, tensor in tensors.items():
         if not tensor.is_contiguous() or tensor.is_neg():
             raise ValueError(f"{name}: expected contiguous memory, got strides {tensor.stride()}")
-    block, options = (parameters, gradient, exp_avg, exp_avg_sq), (*betas, eps, max_norm)
     if not parameters.is_cuda:
         if step < 1:
             raise ValueError(f"step: expected an integer of at least 1, got {step}")
         norm = _C.adam_cpu(*block, int(step), float(lr), *options)
-        return torch.tensor(norm, dtype=parameters.dtype)
+        return torch.tensor(norm, dtype=parameters.dtype, device="cpu")
     for name, scalar in (("step", step), ("lr", lr)):
         check_tensor(name, scalar, (), torch.float32, parameters.device)
     return _adam_cuda(block, cast(Tensor, step), cast(Tensor, lr), options)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.backend import wants_reference
 
 Shape = Sequence[int]
 
@@ -29,12 +28,22 @@ def check_tensor(name: str, value: object, shape: Shape, dtype: torch.dtype, dev
     # Texts are written only on failure: torch.compile cannot trace them where sizes are symbols.
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected {describe(shape, dtype, device)}, got {type(value).__name__}")
+    check_strided(name, value)
     if value.dtype != dtype:
         raise TypeError(f"{name}: expected {describe(shape, dtype, device)}, got {_describe(value)}")
     if value.shape != torch.Size(shape) or value.device != device:
         raise ValueError(f"{name}: expected {describe(shape, dtype, device)}, got {_describe(value)}")
-    if value.layout != torch.strided:
-        raise ValueError(f"{name}: expected {describe(shape, dtype, device)} strided, got layout {value.layout}")
+
+
+def check_strided(name: str, value: Tensor) -> None:
+    """Require rows and columns, where a nested or a sparse tensor has none.
+
+    Raises:
+        ValueError: it is nested or of another layout.
+    """
+    if value.layout != torch.strided or value.is_nested:
+        layout = "nested" if value.is_nested else f"of layout {value.layout}"
+        raise ValueError(f"{name}: expected a strided tensor, got one that is {layout}")
 
 
 def check_floating(name: str, value: object, dims: int, form: str, bfloat16: bool = False) -> None:
@@ -49,6 +58,7 @@ def check_floating(name: str, value: object, dims: int, form: str, bfloat16: boo
     """
     if not isinstance(value, Tensor):
         raise TypeError(f"{name}: expected {form} float32 or float64, got {type(value).__name__}")
+    check_strided(name, value)
     too = bfloat16 and value.device.type != "cpu"
     kinds = "float32, float64 or bfloat16" if too else "float32 or float64"
     if value.dtype not in (torch.float32, torch.float64) and not (too and value.dtype == torch.bfloat16):
@@ -59,23 +69,23 @@ def check_floating(name: str, value: object, dims: int, form: str, bfloat16: boo
         raise ValueError(f"{name}: expected {form} on a CPU or CUDA device, got {_describe(value)}")
 
 
+def read_integers(name: str, value: Tensor) -> list[int]:
+    """Return the numbers of a vector on which control flow depends.
+
+    Raises:
+        RuntimeError: they cannot be read: it is batched by ``torch.vmap`` or has no values.
+    """
+    try:
+        numbers: list[int] = value.tolist()
+    except RuntimeError as error:
+        raise RuntimeError(f"{name}: expected numbers that can be read; no transform may batch them") from error
+    return numbers
+
+
 def require_cuda_kernels() -> None:
     """Raise RuntimeError where this build has none."""
     if not hasattr(_C, "mix_forward_cuda"):
         raise RuntimeError("this build of pyqmix has no CUDA kernels: reinstall it where nvcc is found")
-
-
-def has_storage(value: Tensor) -> bool:
-    """Whether a kernel can be launched on it at once; else (compiling, meta, fake) the dispatcher decides."""
-    plain = type(value) is Tensor or type(value) is torch.nn.Parameter
-    return plain and not torch.compiler.is_compiling() and value.device.type != "meta"
-
-
-def fits_fused_cpu(*values: Tensor) -> bool:
-    """Whether an operation that takes plain CPU tensors alone, and no part in torch.compile, takes these."""
-    if torch.compiler.is_compiling() or torch.is_autocast_enabled("cpu") or wants_reference():
-        return False
-    return all((type(x) is torch.nn.Parameter or type(x) is Tensor) and x.is_cpu for x in values)
 
 
 def _describe(value: Tensor) -> str:

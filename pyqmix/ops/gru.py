@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
-from pyqmix.ops.mixing import refuse_second_derivatives
+from pyqmix.ops import reference
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, read_integers, readable
+from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
 
 _Inputs = tuple[Tensor, list[int], list[Tensor]]  # features, batch sizes, parameters: as the extension reads them
 
 
 def gru(
     features: Tensor,
-    batch_sizes: Tensor,
+    batch_sizes: Tensor | Sequence[int],
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor,
@@ -24,21 +27,23 @@ def gru(
 ) -> Tensor:
     """Compute all hidden states of sequences that start from a hidden state of zero, as ``torch.nn.GRU`` does.
 
-    On the CPU outside torch.compile only; everywhere else there is :func:`pyqmix.ops.reference.gru`, or
-    ``torch.nn.GRU`` on a ``PackedSequence``. G networks may be run at once, on sequences of the same lengths.
+    One kernel on the CPU, outside of torch.compile; everywhere else :func:`pyqmix.ops.reference.gru`, one step
+    after the other, where ``torch.nn.GRU`` on a ``PackedSequence`` may be faster. G networks may be run at once,
+    on sequences of the same lengths.
 
     Args:
         features: (R, I) float32 or float64, packed: time-major, sequences in order of falling length, as
             ``PackedSequence.data``; or (R, G, I).
-        batch_sizes: (T,) int64 on the CPU, how many sequences reach each step: positive and never rising; their
-            sum is R.
+        batch_sizes: (T,) int64 on the CPU, or integers, how many sequences reach each step: positive and never
+            rising; their sum is R.
         weight_ih: (3*H, I), or (G, 3*H, I); the blocks of rows are reset gate, update gate, candidate.
         weight_hh: (3*H, H), or (G, 3*H, H).
         bias_ih: (3*H,), or (G, 3*H).
         bias_hh: (3*H,), or (G, 3*H).
 
     Returns:
-        (R, H), or (R, G, H), the hidden states after each step. Gradients flow to features and parameters, once.
+        (R, H), or (R, G, H), the hidden states after each step, under autocast of float32. Gradients flow to
+        features and parameters.
 
     Raises:
         TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from the features'.
@@ -47,7 +52,11 @@ def gru(
     Source: Cho et al., arXiv:1406.1078, with the reset gate behind the product, as cuDNN and PyTorch have it.
     """
     parameters = (weight_ih, weight_hh, bias_ih, bias_hh)
+    if is_autocast(features):
+        return in_float32(gru, features, batch_sizes, *parameters)
     sizes = _check(features, batch_sizes, parameters)
+    if not can_fuse(features, *parameters):
+        return reference.gru(features, sizes, *parameters)
     wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (features, *parameters))
     if wanted:
         return cast(Tensor, _Gru.apply(features, sizes, *parameters))  # type: ignore[no-untyped-call]
@@ -57,8 +66,8 @@ def gru(
 
 
 def can_fuse(features: Tensor, *parameters: Tensor) -> bool:
-    """Whether :func:`gru` takes these, shapes and dtypes aside."""
-    return fits_fused_cpu(features, *parameters)
+    """Whether :func:`gru` is one kernel for these, shapes and dtypes aside."""
+    return can_launch_on_cpu(features, *parameters)
 
 
 def _inputs(features: Tensor, sizes: list[int], parameters: tuple[Tensor, ...]) -> _Inputs:
@@ -70,34 +79,39 @@ class _Gru(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, features: Tensor, sizes: list[int], *parameters: Tensor) -> Tensor:
         ctx.inputs = inputs = _inputs(features, sizes, parameters)
-        hidden = torch.empty(*features.shape[:-1], parameters[1].shape[-1], dtype=features.dtype)
+        hidden = features.new_empty(*features.shape[:-1], parameters[1].shape[-1])
         ctx.gates = _C.gru_forward_cpu(*inputs, hidden, True, torch.get_num_threads())
         ctx.save_for_backward(features, hidden, *parameters)
         return hidden
 
     @staticmethod
     def backward(ctx: Any, grad_hidden: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph=True
-            refuse_second_derivatives("pyqmix.ops.gru", "pyqmix.ops.reference.gru")
         features, hidden, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        inputs: _Inputs = ctx.inputs
+        if not can_launch_backward(grad_hidden):
+            twin = partial(_composed, inputs[1])
+            needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
+            of_features, *rest = composed_gradients(twin, [features, *parameters], needed, [grad_hidden])
+            return (of_features, None, *rest)
         rows = features.shape[0]
         grad = as_rows(grad_hidden, rows, hidden[0].numel() if rows else 1)
         wanted = any(ctx.needs_input_grad[2:])
-        grads = [torch.empty(p.shape, dtype=p.dtype) for p in parameters] if wanted else None
-        grad_features = torch.empty(features.shape, dtype=features.dtype) if ctx.needs_input_grad[0] else None
-        inputs: _Inputs = ctx.inputs
+        grads = [p.new_empty(p.shape) for p in parameters] if wanted else None
+        grad_features = features.new_empty(features.shape) if ctx.needs_input_grad[0] else None
         threads = torch.get_num_threads()
         _C.gru_backward_cpu(*inputs, hidden, ctx.gates, grad, grads, grad_features, threads)
         return (grad_features, None, *(grads or (None,) * 4))
 
 
-def _check(features: Tensor, batch_sizes: Tensor, parameters: tuple[Tensor, ...]) -> list[int]:
+def _composed(batch_sizes: list[int], features: Tensor, *parameters: Tensor) -> Tensor:
+    return reference.gru(features, batch_sizes, *parameters)
+
+
+def _check(features: Tensor, batch_sizes: object, parameters: tuple[Tensor, ...]) -> list[int]:
     """Require fitting arguments; return the batch sizes."""
     check_floating("features", features, 1, "(R, I) or (R, G, I)")
     if features.dim() not in (2, 3) or 0 in features.shape[1:]:
         raise ValueError(f"features: expected (R, I) or (R, G, I), got shape {tuple(features.shape)}")
-    if features.device.type != "cpu":
-        raise ValueError(f"features: expected a tensor on the cpu, got one on {features.device}")
     check_floating("weight_hh", parameters[1], features.dim(), "(3*H, H) or (G, 3*H, H)")
     groups, hidden = features.shape[1:-1], parameters[1].shape[-1]
     shapes = ((3 * hidden, features.shape[-1]), (3 * hidden, hidden), (3 * hidden,), (3 * hidden,))
@@ -110,22 +124,28 @@ def check_batch_sizes(name: str, batch_sizes: object, rows: int) -> list[int]:
     """Require the numbers of sequences at each step of ``rows`` packed ones; return them.
 
     Raises:
-        TypeError: they are no int64 tensor.
+        TypeError: they are neither an int64 tensor nor integers.
         ValueError: shape or device does not fit, or they are not those of packed sequences.
     """
-    if not isinstance(batch_sizes, Tensor) or batch_sizes.dtype != torch.int64:
-        got = batch_sizes.dtype if isinstance(batch_sizes, Tensor) else type(batch_sizes).__name__
-        raise TypeError(f"{name}: expected (T,) int64 on the cpu, got {got}")
-    if batch_sizes.dim() != 1 or not batch_sizes.is_cpu:
-        raise ValueError(
-            f"{name}: expected (T,) int64 on the cpu, got {tuple(batch_sizes.shape)} on {batch_sizes.device}"
-        )
-    sizes: list[int] = batch_sizes.tolist()
+    sizes = _listed(name, batch_sizes)
     if sizes != sorted(sizes, reverse=True) or (sizes and sizes[-1] < 1):
         raise ValueError(f"{name}: expected positive numbers that never rise, got {sizes}")
     if sum(sizes) != rows:
         raise ValueError(f"{name}: expected a sum of {rows}, the rows of packed sequences, got {sum(sizes)}")
     return sizes
+
+
+def _listed(name: str, batch_sizes: object) -> list[int]:
+    if isinstance(batch_sizes, (list, tuple)) and all(type(size) is int for size in batch_sizes):
+        return list(batch_sizes)
+    if not isinstance(batch_sizes, Tensor) or batch_sizes.dtype != torch.int64:
+        got = batch_sizes.dtype if isinstance(batch_sizes, Tensor) else type(batch_sizes).__name__
+        raise TypeError(f"{name}: expected (T,) int64 on the cpu, or integers, got {got}")
+    if batch_sizes.dim() != 1 or not batch_sizes.is_cpu:
+        raise ValueError(
+            f"{name}: expected (T,) int64 on the cpu, got {tuple(batch_sizes.shape)} on {batch_sizes.device}"
+        )
+    return read_integers(name, batch_sizes)
 
 
 _NAMES = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -9,15 +10,13 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops import reference
-from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import (
     check_floating,
     check_tensor,
-    has_storage,
     readable,
     require_cuda_kernels,
 )
-from pyqmix.ops.mixing import refuse_second_derivatives
+from pyqmix.ops.eager import can_launch, can_launch_backward, composed_gradients, is_autocast
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = False) -> Tensor:
@@ -35,7 +34,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
         relu: whether a ReLU follows; a number k: after the first k outputs only.
 
     Returns:
-        (..., O). Gradients flow to inputs, weight and bias, on a GPU once.
+        (..., O). Gradients flow to inputs, weight and bias.
 
     Raises:
         TypeError: an argument is no tensor, or of another dtype than the inputs.
@@ -53,7 +52,7 @@ def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = Fals
     columns = weight.shape[0] * int(relu) if isinstance(relu, bool) else relu
     if not 0 <= columns <= weight.shape[0] or (groups and columns % weight.shape[0] != 0):
         raise ValueError(f"relu: expected at most {weight.shape[0]} outputs, of groups all or none, got {relu}")
-    if not inputs.is_cuda or not _can_fuse(inputs, weight, bias):
+    if not inputs.is_cuda or not can_launch(inputs, weight, bias):
         return reference.linear(inputs, weight, bias, columns)
     return cast(Tensor, _Linear.apply(inputs, weight, bias, columns))  # type: ignore[no-untyped-call]
 
@@ -63,15 +62,7 @@ def _is_torchs(inputs: object) -> bool:
     if not isinstance(inputs, Tensor) or inputs.is_meta:
         return False
     low = inputs.is_floating_point() and inputs.dtype not in (torch.float32, torch.float64)
-    return low or torch.is_autocast_enabled(inputs.device.type)
-
-
-def _can_fuse(*values: Tensor) -> bool:
-    return not wants_reference() and all(has_storage(x) for x in values)
-
-
-def _refuse_second_derivatives() -> None:
-    refuse_second_derivatives("pyqmix.ops.linear on a GPU", "pyqmix.ops.reference.linear")
+    return low or is_autocast(inputs)
 
 
 def _of_row(relu: int, weight: Tensor, bias: Tensor) -> int:
@@ -111,16 +102,18 @@ class _Linear(torch.autograd.Function):
     def forward(ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, relu: int) -> Tensor:
         flat = inputs.reshape(-1, inputs.shape[-1])
         out = _forward(flat, weight, bias, relu)
-        ctx.save_for_backward(flat, weight, bias, out if relu > 0 else None)
-        ctx.relu = _of_row(relu, weight, bias)
+        ctx.save_for_backward(inputs, weight, bias, out if relu > 0 else None)
+        ctx.relu = relu
         return out.view(*inputs.shape[:-1], weight.shape[0])
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
-        if torch.is_grad_enabled():  # create_graph=True
-            _refuse_second_derivatives()
-        flat, weight, bias, out = ctx.saved_tensors
-        masked, grad_bias = _backward(grad, out, bias, ctx.relu)
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight, bias, out = ctx.saved_tensors
+        if not can_launch_backward(grad):
+            twin = partial(reference.linear, relu=ctx.relu)
+            return (*composed_gradients(twin, [inputs, weight, bias], ctx.needs_input_grad[:3], [grad]), None)
+        flat = inputs.detach().reshape(-1, weight.shape[1])
+        masked, grad_bias = _backward(grad, out, bias, _of_row(ctx.relu, weight, bias))
         masked = masked.view(-1, weight.shape[0])
         of_inputs = None
         if ctx.needs_input_grad[0]:

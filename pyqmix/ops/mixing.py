@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, NoReturn, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops import reference
-from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, require_cuda_kernels
+from pyqmix.ops.batches import register_batches
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
+from pyqmix.ops.eager import can_launch, can_launch_backward, composed_gradients, in_float32, is_autocast
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -28,7 +29,7 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
         v: (...), the state-dependent bias of the second layer.
 
     Returns:
-        (...) q_tot, of the inputs' dtype and device. Gradients flow to all five inputs, once.
+        (...) q_tot, of the inputs' dtype and device; under autocast of float32. Gradients flow to all five inputs.
 
     Raises:
         TypeError: an argument is no tensor, or its dtype is none of those or differs from agent_qs'.
@@ -36,12 +37,14 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
 
     Source: Rashid et al., arXiv:1803.11485, section 4.1; arXiv:2003.08839, section 4.1.
     """
+    if is_autocast(agent_qs):
+        return in_float32(mix, agent_qs, w1, b1, w_final, v)
     check_mix_inputs(agent_qs, w1, b1, w_final, v)
-    if wants_reference():
-        return reference.mix(agent_qs, w1, b1, w_final, v)
-    if has_storage(agent_qs):
+    if torch.compiler.is_compiling():
+        return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))
+    if can_launch(agent_qs, w1, b1, w_final, v):
         return cast(Tensor, _Mix.apply(agent_qs, w1, b1, w_final, v))  # type: ignore[no-untyped-call]
-    return cast(Tensor, torch.ops.pyqmix.mix(agent_qs, w1, b1, w_final, v))
+    return reference.mix(agent_qs, w1, b1, w_final, v)
 
 
 def check_mix_inputs(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> None:
@@ -110,15 +113,6 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
     return grads
 
 
-def refuse_second_derivatives(name: str, instead: str) -> NoReturn:
-    """Raise for an operation whose backward has no derivative."""
-    raise RuntimeError(f"{name} has no second derivatives: use {instead} for them")
-
-
-def _refuse_second_derivatives(*_: object) -> NoReturn:
-    refuse_second_derivatives("pyqmix.ops.mix", "pyqmix.ops.reference.mix")
-
-
 class _Mix(torch.autograd.Function):
     """The hot path outside torch.compile: the dispatcher's decorators cost tens of microseconds a call."""
 
@@ -128,10 +122,11 @@ class _Mix(torch.autograd.Function):
         return _forward(*inputs)
 
     @staticmethod
-    def backward(ctx: Any, grad_q_tot: Tensor) -> Five:
-        if torch.is_grad_enabled():  # create_graph=True
-            _refuse_second_derivatives()
-        return _backward(grad_q_tot, *ctx.saved_tensors)
+    def backward(ctx: Any, grad_q_tot: Tensor) -> tuple[Tensor | None, ...]:
+        inputs = ctx.saved_tensors
+        if can_launch_backward(grad_q_tot):
+            return _backward(grad_q_tot, *inputs)
+        return composed_gradients(reference.mix, inputs, ctx.needs_input_grad, [grad_q_tot])
 
 
 def _forward_by_name(*inputs: Tensor) -> Tensor:
@@ -158,16 +153,18 @@ for _key in ("CPU", "CUDA"):
 
 
 @torch.library.register_fake("pyqmix::mix", lib=_library)  # type: ignore[untyped-decorator]
-def _mix_fake(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) -> Tensor:
-    return v.new_empty(v.shape)
+def _mix_fake(*inputs: Tensor) -> Tensor:
+    check_mix_inputs(*inputs)
+    return torch.empty_like(inputs[-1], memory_format=torch.contiguous_format)
 
 
 @torch.library.register_fake("pyqmix::mix_backward", lib=_library)  # type: ignore[untyped-decorator]
 def _mix_backward_fake(grad_q_tot: Tensor, *inputs: Tensor) -> Five:
-    return cast(Five, tuple(x.new_empty(x.shape) for x in inputs))
+    check_mix_inputs(*inputs)
+    return cast(Five, tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in inputs))
 
 
-def _save_inputs(ctx: Any, inputs: Five, output: Tensor) -> None:
+def _save_inputs(ctx: Any, inputs: tuple[Tensor, ...], output: object) -> None:
     ctx.save_for_backward(*inputs)
 
 
@@ -175,5 +172,13 @@ def _library_backward(ctx: Any, grad_q_tot: Tensor) -> Five:
     return cast(Five, torch.ops.pyqmix.mix_backward(grad_q_tot, *ctx.saved_tensors))
 
 
-torch.library.register_autograd("pyqmix::mix", _library_backward, setup_context=_save_inputs, lib=_library)
-torch.library.register_autograd("pyqmix::mix_backward", _refuse_second_derivatives, lib=_library)
+def _library_second_backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    def gradients(grad_q_tot: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
+        return composed_gradients(reference.mix, inputs, [True] * 5, [grad_q_tot])
+
+    return composed_gradients(gradients, ctx.saved_tensors, ctx.needs_input_grad, grads)
+
+
+for _name, _derivative in (("mix", _library_backward), ("mix_backward", _library_second_backward)):
+    torch.library.register_autograd(f"pyqmix::{_name}", _derivative, setup_context=_save_inputs, lib=_library)
+    register_batches(_name, _library)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
-from pyqmix.ops.mixing import refuse_second_derivatives
+from pyqmix.ops import reference
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
+from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
 
 Parameters = Sequence[Tensor]
 _Inputs = tuple[Tensor, list[Tensor], int]  # features, parameters, one_hot: as the extension reads them
@@ -19,8 +21,8 @@ _Inputs = tuple[Tensor, list[Tensor], int]  # features, parameters, one_hot: as 
 def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
     """Compute linear layers with a ReLU between each two of them.
 
-    On the CPU outside torch.compile only, and without a gradient for the features; everywhere else there is
-    :func:`pyqmix.ops.reference.mlp`. G networks may be run at once.
+    One kernel on the CPU, outside of torch.compile and without a gradient for the features; everywhere else
+    PyTorch's own layers. G networks may be run at once.
 
     Args:
         features: (R, I) float32 or float64; or (R, G, I).
@@ -30,24 +32,28 @@ def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
             r mod one_hot. So the agents of an episode's step, one row each, are told apart.
 
     Returns:
-        (R, O), or (R, G, O), the last layer's outputs. Gradients flow to the parameters.
+        (R, O), or (R, G, O), the last layer's outputs, under autocast of float32. Gradients flow to all tensors.
 
     Raises:
         TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from the features'.
-        ValueError: a shape or device does not fit, or the features require a gradient.
+        ValueError: a shape or device does not fit.
     """
+    if is_autocast(features):
+        return in_float32(mlp, features, parameters, one_hot)
     check_floating("features", features, 1, "(R, I) or (R, G, I)")
     _check(features, parameters, one_hot)
+    if not can_fuse(features, parameters):
+        return reference.mlp(features, parameters, one_hot)
     if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
         return cast(Tensor, _Mlp.apply(features, one_hot, *parameters))  # type: ignore[no-untyped-call]
     return _forward(features, _inputs(features, one_hot, parameters), keep=False)[0]
 
 
 def can_fuse(features: Tensor, parameters: Parameters) -> bool:
-    """Whether :func:`mlp` takes these, shapes and dtypes aside."""
+    """Whether :func:`mlp` is one kernel for these, shapes and dtypes aside."""
     if features.requires_grad and torch.is_grad_enabled():
         return False
-    return fits_fused_cpu(features, *parameters)
+    return can_launch_on_cpu(features, *parameters)
 
 
 def _inputs(features: Tensor, one_hot: int, parameters: Parameters) -> _Inputs:
@@ -56,7 +62,7 @@ def _inputs(features: Tensor, one_hot: int, parameters: Parameters) -> _Inputs:
 
 
 def _forward(features: Tensor, inputs: _Inputs, keep: bool) -> tuple[Tensor, _C.Workspace | None]:
-    out = torch.empty(*features.shape[:-1], inputs[1][-1].shape[-1], dtype=features.dtype)
+    out = features.new_empty(*features.shape[:-1], inputs[1][-1].shape[-1])
     return out, _C.mlp_forward_cpu(*inputs, out, keep, torch.get_num_threads())
 
 
@@ -70,24 +76,27 @@ class _Mlp(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph=True
-            refuse_second_derivatives("pyqmix.ops.mlp", "pyqmix.ops.reference.mlp")
-        features, *_ = ctx.saved_tensors  # raises if one of them was changed
+        features, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        inputs: _Inputs = ctx.inputs
+        if not can_launch_backward(grad_out):
+            twin = partial(_composed, inputs[2])
+            needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
+            _, *composed = composed_gradients(twin, [features, *parameters], needed, [grad_out])
+            return (None, None, *composed)
         rows = features.shape[0]
         grad = as_rows(grad_out, rows, grad_out[0].numel() if rows else 1)
-        inputs: _Inputs = ctx.inputs
         grads = [torch.empty_like(p) for p in inputs[1]]
         _C.mlp_backward_cpu(*inputs, ctx.activations, grad, grads, torch.get_num_threads())
         return (None, None, *grads)
 
 
+def _composed(one_hot: int, features: Tensor, *parameters: Tensor) -> Tensor:
+    return reference.mlp(features, parameters, one_hot)
+
+
 def _check(features: Tensor, parameters: Parameters, one_hot: int) -> None:
     if features.dim() not in (2, 3) or 0 in features.shape[1:]:
         raise ValueError(f"features: expected (R, I) or (R, G, I), got shape {tuple(features.shape)}")
-    if features.device.type != "cpu":
-        raise ValueError(f"features: expected a tensor on the cpu, got one on {features.device}")
-    if features.requires_grad and torch.is_grad_enabled():
-        raise ValueError("features: expected no gradient to be wanted; use pyqmix.ops.reference.mlp")
     if isinstance(one_hot, bool) or not isinstance(one_hot, int) or one_hot < 0:
         raise ValueError(f"one_hot: expected an integer of at least 0, got {one_hot!r}")
     if not parameters or len(parameters) % 2:

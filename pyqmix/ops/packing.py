@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import check_tensor, readable
+from pyqmix.ops import reference
+from pyqmix.ops.checks import check_tensor, read_integers, readable
+from pyqmix.ops.eager import can_copy
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ def pack_episodes(
     """Lay padded episodes out without their padding: time-major, episodes in order of falling length; on the CPU.
 
     An episode of L steps has L + 1 points in time. Episodes of one length keep their order. Padding is not read.
+    Gradients flow through.
 
     Args:
         lengths: (B,) int64, each from 1 to T.
@@ -54,21 +57,24 @@ def pack_episodes(
     """
     padded = steps[0].shape[1]
     check_tensor("lengths", lengths, lengths.shape[:1], torch.int64, torch.device("cpu"))
-    of_episode = lengths.tolist()
+    of_episode = read_integers("lengths", lengths)
     if not of_episode or min(of_episode) < 1 or max(of_episode) > padded:
         raise ValueError(f"lengths: expected integers from 1 to {padded}, got {of_episode}")
     episodes, n_steps = len(of_episode), sum(of_episode)
 
-    def columns(name: str, tensors: Sequence[Tensor], time: int, rows: int) -> list[tuple[Tensor, Tensor]]:
-        for tensor in tensors:
-            check_tensor(name, tensor, (episodes, time, *tensor.shape[2:]), tensor.dtype, lengths.device)
-        return [(readable(x), torch.empty(rows, *x.shape[2:], dtype=x.dtype)) for x in tensors]
+    for name, tensors, width in (("points", points, 1), ("next_points", next_points, 1), ("steps", steps, 0)):
+        for x in tensors:
+            check_tensor(name, x, (episodes, padded + width, *x.shape[2:]), x.dtype, lengths.device)
+    if not can_copy(*points, *next_points, *steps):
+        return PackedRows(*reference.pack_episodes(of_episode, points, next_points, steps))
 
-    of_points = columns("points", points, padded + 1, n_steps + episodes)
-    of_next = columns("next_points", next_points, padded + 1, n_steps)
-    of_steps = columns("steps", steps, padded, n_steps)
-    counts = torch.empty(padded + 1, dtype=torch.int64)
-    now, place, times = torch.empty(3, n_steps, dtype=torch.int64)
+    def columns(tensors: Sequence[Tensor], rows: int) -> list[tuple[Tensor, Tensor]]:
+        return [(readable(x), x.new_empty(rows, *x.shape[2:])) for x in tensors]
+
+    of_points, of_next = columns(points, n_steps + episodes), columns(next_points, n_steps)
+    of_steps = columns(steps, n_steps)
+    counts = lengths.new_empty(padded + 1)
+    now, place, times = lengths.new_empty(3, n_steps)
     rows = (counts, now, place, times)
     _C.pack_episodes(of_episode, padded, rows, of_points, of_next, of_steps, torch.get_num_threads())
     at_points, at_next, at_steps = ([to for _, to in each] for each in (of_points, of_next, of_steps))

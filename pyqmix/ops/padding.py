@@ -10,8 +10,8 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.ops import reference
-from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import check_tensor, has_storage, readable, require_cuda_kernels
+from pyqmix.ops.checks import check_tensor, readable, require_cuda_kernels
+from pyqmix.ops.eager import can_copy, can_launch
 
 _MOST = 7  # tensors of a launch
 
@@ -60,7 +60,7 @@ def pad_episodes(
     for name, tensors, width in (("points", points, 1), ("next_points", next_points, 1), ("steps", steps, 0)):
         for x in tensors:
             check_tensor(name, x, (episodes, times + width, *x.shape[2:]), x.dtype, lengths.device)
-    if lengths.is_cuda and has_storage(lengths) and not wants_reference():
+    if lengths.is_cuda and can_launch(lengths) and can_copy(*points, *next_points, *steps):
         return _pad_on_gpu(lengths, points, next_points, steps)
     return PaddedRows(*reference.pad_episodes(lengths, points, next_points, steps))
 

@@ -9,9 +9,11 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, fits_fused_cpu, readable
-from pyqmix.ops.mixing import refuse_second_derivatives
-from pyqmix.ops.target import TargetInputs, check_td_inputs, run_td_target
+from pyqmix.ops import reference
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
+from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
+from pyqmix.ops.mixing import mix
+from pyqmix.ops.target import TargetInputs, check_td_inputs, run_td_target, td_target
 
 Parameters = Sequence[Tensor]
 
@@ -19,8 +21,8 @@ Parameters = Sequence[Tensor]
 def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
     """Mix the agents' values under the states, by the mixing network with these parameters.
 
-    On the CPU outside torch.compile only, and without a gradient for the states: everywhere else the same is
-    linear layers and :func:`pyqmix.ops.mix`, as :class:`pyqmix.nn.QMixer` composes them.
+    One kernel on the CPU, outside of torch.compile and without a gradient for the states; everywhere else linear
+    layers and :func:`pyqmix.ops.mix`.
 
     Args:
         agent_qs: (..., n) float32 or float64, the agents' values.
@@ -31,18 +33,21 @@ def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
             (E, S), (E,).
 
     Returns:
-        (...) q_tot. Gradients flow to agent_qs and the parameters, once.
+        (...) q_tot, under autocast of float32. Gradients flow to all tensors.
 
     Raises:
         TypeError: an argument is no tensor, or its dtype is not float32, float64 or differs from agent_qs'.
-        ValueError: a shape or device does not fit, or the states require a gradient.
+        ValueError: a shape or device does not fit.
 
     Source: Rashid et al., arXiv:1803.11485, section 4.1.
     """
+    if is_autocast(agent_qs):
+        return in_float32(qmixer, agent_qs, states, parameters)
     check_floating("agent_qs", agent_qs, 1, "(..., n)")
     _check_network(tuple(agent_qs.shape[:-1]), agent_qs.shape[-1], agent_qs, states, parameters)
-    wanted = torch.is_grad_enabled() and any(x.requires_grad for x in (agent_qs, *parameters))
-    if wanted:
+    if not can_fuse(agent_qs, states, parameters):
+        return mix(agent_qs, *reference.hypernetworks(states, parameters))
+    if _wants_gradients(agent_qs, parameters):
         return cast(Tensor, _QMixer.apply(agent_qs, states, *parameters))  # type: ignore[no-untyped-call]
     q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
     _C.qmixer_forward_cpu(_network(agent_qs, states, parameters), q_tot, False, torch.get_num_threads())
@@ -63,26 +68,29 @@ def qmixer_loss(
 
     Returns:
         The loss, the sum of ``weights * (targets - q_tot)**2``, a scalar; and (...) q_tot, detached.
-        Gradients flow from the loss to agent_qs and the parameters, once; a second backward is an error.
+        Gradients flow from the loss to all but targets and weights.
 
     Raises:
         TypeError, ValueError: as :func:`qmixer`; or targets or weights are not of q_tot's shape and dtype.
 
     Source: Rashid et al., arXiv:1803.11485, equation 6, here with a weight for each row.
     """
+    if is_autocast(agent_qs):
+        return in_float32(qmixer_loss, agent_qs, states, parameters, targets, weights)
     check_floating("agent_qs", agent_qs, 1, "(..., n)")
     lead = tuple(agent_qs.shape[:-1])
     _check_network(lead, agent_qs.shape[-1], agent_qs, states, parameters)
     check_tensor("targets", targets, lead, agent_qs.dtype, agent_qs.device)
     check_tensor("weights", weights, lead, agent_qs.dtype, agent_qs.device)
     targets, weights = targets.detach(), weights.detach()
-    if torch.is_grad_enabled() and any(x.requires_grad for x in (agent_qs, *parameters)):
+    fused = can_fuse(agent_qs, states, parameters) and can_launch_on_cpu(targets, weights)
+    if fused and _wants_gradients(agent_qs, parameters):
         return cast(
             tuple[Tensor, Tensor],
             _QMixerLoss.apply(agent_qs, states, targets, weights, *parameters),  # type: ignore[no-untyped-call]
         )
     q_tot = qmixer(agent_qs, states, parameters)
-    return (weights * (targets - q_tot).square()).sum(), q_tot
+    return (weights * (targets - q_tot).square()).sum(), q_tot.detach()
 
 
 def qmixer_td_target(
@@ -109,10 +117,14 @@ def qmixer_td_target(
         TypeError, ValueError, NoAvailableActionError: as :func:`pyqmix.ops.td_target` and :func:`qmixer`.
     """
     inputs = TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    if is_autocast(next_qs):
+        return in_float32(qmixer_td_target, *inputs[:5], next_states, parameters, online_next_qs)
     check_td_inputs(inputs)
     lead, n_agents = tuple(next_qs.shape[:-2]), next_qs.shape[-2]
     _check_network(lead, n_agents, next_qs, next_states, parameters)
     with torch.no_grad():
+        if not can_launch_on_cpu(*inputs.tensors(), next_states, *parameters):
+            return td_target(*inputs[:5], *reference.hypernetworks(next_states, parameters), online_next_qs)
         network = _network(next_qs.new_empty(0, n_agents), next_states, parameters)
         return run_td_target(
             inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, torch.get_num_threads())
@@ -120,10 +132,14 @@ def qmixer_td_target(
 
 
 def can_fuse(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> bool:
-    """Whether :func:`qmixer` takes these, shapes and dtypes aside."""
+    """Whether :func:`qmixer` is one kernel for these, shapes and dtypes aside."""
     if states.requires_grad and torch.is_grad_enabled():
         return False
-    return fits_fused_cpu(agent_qs, states, *parameters)
+    return can_launch_on_cpu(agent_qs, states, *parameters)
+
+
+def _wants_gradients(agent_qs: Tensor, parameters: Parameters) -> bool:
+    return torch.is_grad_enabled() and (agent_qs.requires_grad or any(p.requires_grad for p in parameters))
 
 
 def _network(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> _C.MixingNetwork:
@@ -138,18 +154,19 @@ class _QMixer(torch.autograd.Function):
     def forward(ctx: Any, agent_qs: Tensor, states: Tensor, *parameters: Tensor) -> Tensor:
         ctx.network = _network(agent_qs, states, parameters)
         ctx.save_for_backward(agent_qs, states, *parameters)
-        q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
+        q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
         ctx.activations = _C.qmixer_forward_cpu(ctx.network, q_tot, True, torch.get_num_threads())
         return q_tot
 
     @staticmethod
     def backward(ctx: Any, grad_q_tot: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph=True
-            refuse_second_derivatives("pyqmix.ops.qmixer", "linear layers with pyqmix.ops.reference.mix")
-        agent_qs, _, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        saved, needed = ctx.saved_tensors, ctx.needs_input_grad  # the former raises if one of them was changed
+        if not can_launch_backward(grad_q_tot):
+            return composed_gradients(lambda q, s, *p: reference.qmixer(q, s, p), saved, needed, [grad_q_tot])
+        agent_qs, _, *parameters = saved
         grad = as_rows(grad_q_tot, grad_q_tot.numel(), 1)
-        grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
-        wanted = any(ctx.needs_input_grad[2:])
+        grad_agent_qs = agent_qs.new_empty(agent_qs.shape)
+        wanted = any(needed[2:])
         grads = [torch.empty_like(p) for p in ctx.network[2]] if wanted else []
         threads = torch.get_num_threads()
         _C.qmixer_backward_cpu(ctx.network, ctx.activations, grad, grads, grad_agent_qs, threads)
@@ -162,28 +179,34 @@ class _QMixerLoss(torch.autograd.Function):
         ctx: Any, agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor, *parameters: Tensor
     ) -> tuple[Tensor, Tensor]:
         network = _network(agent_qs, states, parameters)
-        q_tot = torch.empty(agent_qs.shape[:-1], dtype=agent_qs.dtype)
-        grad_agent_qs = torch.empty(agent_qs.shape, dtype=agent_qs.dtype)
+        q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
+        grad_agent_qs = agent_qs.new_empty(agent_qs.shape)
         grads = [torch.empty_like(p) for p in network[2]]
         error = (readable(targets), readable(weights), q_tot)
         loss = _C.qmixer_loss_cpu(network, *error, grads, grad_agent_qs, torch.get_num_threads())
+        ctx.save_for_backward(agent_qs, states, targets, weights, *parameters)
         ctx.grads = [grad_agent_qs, *grads]
         ctx.mark_non_differentiable(q_tot)
         return q_tot.new_tensor(loss), q_tot
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor, _: Tensor) -> tuple[Tensor | None, ...]:
-        if torch.is_grad_enabled():  # create_graph=True
-            refuse_second_derivatives("pyqmix.ops.qmixer_loss", "linear layers with pyqmix.ops.reference.mix")
-        grads, ctx.grads = ctx.grads, None
-        if grads is None:
-            raise RuntimeError("the gradients of this loss have been given out: call backward only once")
+        grads = ctx.grads
+        if grads is None or not can_launch_backward(grad_loss):
+            return composed_gradients(_composed_loss, ctx.saved_tensors, ctx.needs_input_grad, [grad_loss])
+        ctx.grads = None  # they are given out; a second backward computes them
         scale = float(grad_loss)
         if scale != 1.0:
             for grad in grads:
                 grad.mul_(scale)
         grad_agent_qs, *rest = grads
         return (grad_agent_qs, None, None, None, *rest)
+
+
+def _composed_loss(
+    agent_qs: Tensor, states: Tensor, targets: Tensor, weights: Tensor, *parameters: Tensor
+) -> Tensor:
+    return reference.qmixer_loss(agent_qs, states, parameters, targets, weights)[0]
 
 
 def _check_network(
@@ -193,15 +216,11 @@ def _check_network(
     check_floating("states", states, 1, "(..., S)")
     state_dim = states.shape[-1]
     check_tensor("states", states, (*lead, state_dim), dtype, device)
-    if states.requires_grad and torch.is_grad_enabled():
-        raise ValueError("states: expected no gradient to be wanted; compose linear layers and pyqmix.ops.mix")
-    if device.type != "cpu":
-        raise ValueError(f"agent_qs: expected a tensor on the cpu, got one on {device}")
     if len(parameters) not in (10, 14):
         raise ValueError(f"parameters: expected 14, or 10 with hypernetworks of one layer, got {len(parameters)}")
     shapes = _shapes(n_agents, state_dim, parameters)
     for k, (tensor, shape) in enumerate(zip(parameters, shapes, strict=True)):
-        if tensor.dtype != dtype or tensor.shape != shape or not tensor.is_cpu:
+        if tensor.dtype != dtype or tensor.shape != shape or tensor.device != device:
             check_tensor(_NAMES[len(parameters)][k], tensor, shape, dtype, device)
 
 

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from pyqmix.base.network_spec import NetworkSpec
+from pyqmix.ops.eager import has_values
 from pyqmix.ops.errors import NoAvailableActionError
 
 
@@ -20,12 +21,16 @@ def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Ten
     """Compute linear layers with a ReLU between each two of them; see :func:`pyqmix.ops.mlp`."""
     hidden = features
     if one_hot > 0:
-        ids = F.one_hot(torch.arange(features.shape[0], device=features.device) % one_hot, one_hot)
-        ids = ids.to(features.dtype).view(-1, *[1] * (features.dim() - 2), one_hot)
+        rows = torch.arange(features.shape[0], device=features.device) % one_hot
+        ids = torch.eye(one_hot, dtype=features.dtype, device=features.device)[rows]
+        ids = ids.view(-1, *[1] * (features.dim() - 2), one_hot)
         hidden = torch.cat([features, ids.expand(*features.shape[:-1], one_hot)], -1)
     for k, (weight, bias) in enumerate(zip(parameters[::2], parameters[1::2], strict=True)):
         hidden = hidden.relu() if k > 0 else hidden
-        hidden = (hidden.unsqueeze(-2) @ weight.mT).squeeze(-2) + bias
+        if weight.dim() == 2:
+            hidden = F.linear(hidden, weight, bias)
+        else:
+            hidden = (hidden.unsqueeze(-2) @ weight.mT).squeeze(-2) + bias
     return hidden
 
 
@@ -46,9 +51,22 @@ def mix(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tensor) ->
     return (hidden * w_final.abs()).sum(-1) + v
 
 
+def qmixer(agent_qs: Tensor, states: Tensor, parameters: Sequence[Tensor]) -> Tensor:
+    """Mix the agents' values under the states; see :func:`pyqmix.ops.qmixer`."""
+    return mix(agent_qs, *hypernetworks(states, parameters))
+
+
+def qmixer_loss(
+    agent_qs: Tensor, states: Tensor, parameters: Sequence[Tensor], targets: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Compute the weighted squared error of q_tot, and q_tot; see :func:`pyqmix.ops.qmixer_loss`."""
+    q_tot = qmixer(agent_qs, states, parameters)
+    return (weights.detach() * (targets.detach() - q_tot).square()).sum(), q_tot.detach()
+
+
 def gru(
     features: Tensor,
-    batch_sizes: Tensor,
+    batch_sizes: Tensor | Sequence[int],
     weight_ih: Tensor,
     weight_hh: Tensor,
     bias_ih: Tensor,
@@ -59,7 +77,7 @@ def gru(
         parameters = (p.unsqueeze(0) for p in (weight_ih, weight_hh, bias_ih, bias_hh))
         return gru(features.unsqueeze(1), batch_sizes, *parameters).squeeze(1)
     of_inputs = torch.baddbmm(bias_ih.unsqueeze(1), features.transpose(0, 1), weight_ih.mT)  # (G, R, 3*H)
-    sizes = batch_sizes.tolist()
+    sizes: list[int] = batch_sizes.tolist() if isinstance(batch_sizes, Tensor) else list(batch_sizes)
     hidden = features.new_zeros(features.shape[1], sizes[0] if sizes else 0, weight_hh.shape[-1])
     states = [hidden[:, :0]]
     for step in of_inputs.split(sizes, 1):
@@ -76,6 +94,34 @@ def gru_step(of_inputs: Tensor, hidden: Tensor, weight_hh: Tensor, bias_hh: Tens
     reset, update = torch.sigmoid(reset_i + reset_h), torch.sigmoid(update_i + update_h)
     candidate = torch.tanh(new_i + reset * new_h)
     return (1 - update) * candidate + update * hidden
+
+
+def pack_episodes(
+    lengths: Sequence[int], points: Sequence[Tensor], next_points: Sequence[Tensor], steps: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor, Tensor, Tensor, Tensor]:
+    """Lay padded episodes out without their padding, time-major; see :func:`pyqmix.ops.pack_episodes`."""
+    device = steps[0].device
+    order = sorted(range(len(lengths)), key=lambda k: -lengths[k])
+    indices = [(k, t) for t in range(max(lengths) + 1) for k in order if t <= lengths[k]]
+    place_of = {index: row for row, index in enumerate(indices)}
+    of_steps = [(k, t) for k, t in indices if t < lengths[k]]
+    counts = [sum(t <= length for length in lengths) for t in range(steps[0].shape[1] + 1)]
+
+    def rows(tensors: Sequence[Tensor], at: list[tuple[int, int]]) -> list[Tensor]:
+        episodes, times = torch.tensor(at, device=device).unbind(1)
+        return [x[episodes, times] for x in tensors]
+
+    now = [place_of[index] for index in of_steps]
+    episodes, times = torch.tensor(of_steps, device=device).unbind(1)
+    return (
+        rows(points, indices),
+        rows(next_points, [(k, t + 1) for k, t in of_steps]),
+        rows(steps, of_steps),
+        torch.tensor(counts, device=device),
+        torch.tensor(now, device=device),
+        episodes,
+        times,
+    )
 
 
 def pad_episodes(
@@ -135,9 +181,12 @@ def greedy_next_qs(
         (..., n), of next_qs' dtype.
 
     Raises:
-        NoAvailableActionError: an agent of a step that is not terminated has no available action.
+        NoAvailableActionError: an agent of a step that is not terminated has no available action. Where values
+            cannot be read, as under ``torch.vmap``, its value is NaN.
     """
     none_available = has_no_action(avail, terminated)
+    if not has_values(none_available):
+        return choose_next_qs(next_qs, avail, terminated, online_next_qs).masked_fill(none_available, torch.nan)
     if bool(none_available.any()):
         *index, agent = (int(i) for i in none_available.nonzero()[0])
         raise NoAvailableActionError(tuple(index), agent)

@@ -12,7 +12,9 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.checks import as_rows, check_floating, check_tensor, has_storage, require_cuda_kernels
+from pyqmix.ops.batches import register_batches
+from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
+from pyqmix.ops.eager import can_launch, in_float32, is_autocast, is_plain
 from pyqmix.ops.errors import NoAvailableActionError, unravel
 from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
 from pyqmix.ops.mixing import Five, check_mixer_weights, mix_rows
@@ -29,6 +31,10 @@ class TargetInputs(NamedTuple):
     terminated: Tensor
     gamma: float
     online_next_qs: Tensor | None = None
+
+    def tensors(self) -> list[Tensor]:
+        """Return those that are given."""
+        return [x for x in self if isinstance(x, Tensor)]
 
 
 def td_target(
@@ -71,19 +77,21 @@ def td_target(
         ValueError: a shape or device does not fit.
         NoAvailableActionError: an agent of a step that is not terminated has no available action. On a GPU,
             which is not waited for, a later call raises it, or :func:`pyqmix.ops.raise_late_errors`; that
-            step's target is NaN.
+            step's target is NaN. NaN is also all there is where values cannot be read, as under ``torch.vmap``.
 
     Source: Rashid et al., arXiv:1803.11485, equation 6; double-Q: van Hasselt et al., arXiv:1509.06461.
     """
     inputs = TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
     weights = (w1, b1, w_final, v)
+    if is_autocast(next_qs):
+        return in_float32(td_target, *inputs[:5], *weights, online_next_qs)
     _check_inputs(inputs, weights)
     with torch.no_grad():
-        if wants_reference():
-            return reference.td_target(*inputs[:5], *weights, online_next_qs)
-        if not has_storage(next_qs):
+        if torch.compiler.is_compiling():
             return cast(Tensor, torch.ops.pyqmix.td_target(*inputs[:5], *weights, online_next_qs))
-        return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(inputs, weights)
+        if can_launch(*inputs.tensors(), *weights):
+            return (_td_target_cuda if next_qs.is_cuda else _td_target_cpu)(inputs, weights)
+        return reference.td_target(*inputs[:5], *weights, online_next_qs)
 
 
 def greedy_next_qs(
@@ -94,7 +102,7 @@ def greedy_next_qs(
     On a GPU, which is not waited for, the value of an agent without an available action is NaN, and a later
     :func:`pyqmix.ops.raise_late_errors` names it.
     """
-    if not next_qs.is_cuda or wants_reference():
+    if wants_reference() or not (next_qs.is_cuda and is_plain(next_qs, avail, terminated)):
         return reference.greedy_next_qs(next_qs, avail, terminated, online_next_qs)
     return _greedy_unwaited(next_qs, avail, terminated, online_next_qs)
 
@@ -179,16 +187,14 @@ def _mixer_rows(inputs: TargetInputs, weights: MixerWeights) -> Five:
 def _by_name(kernel: Callable[[TargetInputs, MixerWeights], Tensor]) -> Callable[..., Tensor]:
     """Let whoever calls torch.ops.pyqmix.td_target pass the checks of :func:`td_target`."""
 
-    def checked(*arguments: Any) -> Tensor:
-        next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs = arguments
-        inputs, weights = (
-            TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs),
-            (w1, b1, w_final, v),
-        )
-        _check_inputs(inputs, weights)
-        return kernel(inputs, weights)
+    return lambda *arguments: kernel(*_checked(*arguments))
 
-    return checked
+
+def _checked(*arguments: Any) -> tuple[TargetInputs, MixerWeights]:
+    next_qs, avail, rewards, terminated, gamma, w1, b1, w_final, v, online_next_qs = arguments
+    inputs = TargetInputs(next_qs, avail, rewards, terminated, gamma, online_next_qs)
+    _check_inputs(inputs, (w1, b1, w_final, v))
+    return inputs, (w1, b1, w_final, v)
 
 
 _library = torch.library.Library("pyqmix", "FRAGMENT")
@@ -201,5 +207,9 @@ _library.impl("td_target", _by_name(_td_target_cuda), "CUDA")
 
 
 @torch.library.register_fake("pyqmix::td_target", lib=_library)  # type: ignore[untyped-decorator]
-def _td_target_fake(next_qs: Tensor, avail: Tensor, rewards: Tensor, *rest: object) -> Tensor:
-    return rewards.new_empty(rewards.shape)
+def _td_target_fake(*arguments: Any) -> Tensor:
+    inputs, _ = _checked(*arguments)
+    return torch.empty_like(inputs.rewards, memory_format=torch.contiguous_format)
+
+
+register_batches("td_target", _library)

@@ -7,7 +7,9 @@ from torch import Tensor
 
 from pyqmix import _C
 from pyqmix.base.network_spec import NetworkSpec, native_network_spec
+from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
+from pyqmix.ops.eager import is_plain
 from pyqmix.ops.errors import NoAvailableActionError
 from pyqmix.ops.gru import check_batch_sizes
 
@@ -90,9 +92,13 @@ def qmix_gradients(
     blocks = {"parameters": parameters, "target_parameters": target_parameters, "out": out}
     for name, block in blocks.items():
         check_tensor(name, block, (size,), dtype, device)
+    tensors = (obs, states, now, next_avail, actions, rewards, terminated, weights)
+    if not is_plain(*tensors, *blocks.values()):
+        data = (parameters, target_parameters, *tensors)
+        return reference.qmix_gradients(spec, *data, gamma, double_q, point_counts=point_counts, out=out)
     if not out.is_contiguous():
         raise ValueError(f"out: expected contiguous memory, got strides {out.stride()}")
-    q_tot, targets = torch.empty(2, steps, dtype=dtype)
+    q_tot, targets = torch.empty(2, steps, dtype=dtype, device=device)
     loss, unavailable = _C.qmix_gradients_cpu(
         networks,
         point_counts=counts,
@@ -116,4 +122,4 @@ def qmix_gradients(
     if unavailable >= 0:
         step, agent = divmod(unavailable, spec.n_agents)
         raise NoAvailableActionError((step,), agent)
-    return torch.tensor(loss, dtype=dtype), q_tot, targets
+    return torch.tensor(loss, dtype=dtype, device=device), q_tot, targets

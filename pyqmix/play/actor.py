@@ -16,6 +16,7 @@ from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.nn.native import native_kind
 
 
 class Actor(Protocol):
@@ -117,14 +118,15 @@ def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy | None:
     Raises:
         ValueError: the agent's scale is not one of the environment's observations.
     """
-    if agent.native_kind is None:
+    kind = native_kind(agent)
+    if kind is None:
         return None
     networks = NetworkSpec(
         n_agents=spec.n_agents,
         obs_dim=spec.obs_dim,
         n_actions=spec.n_actions,
         state_dim=spec.state_dim,
-        agent=agent.native_kind,
+        agent=kind,
         hidden_dims=(agent.hidden_dim, agent.hidden_dim),
         agent_id=agent.agent_id,
         share_parameters=agent.share_parameters,

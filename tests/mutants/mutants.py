@@ -703,7 +703,7 @@ MUTANTS = (
         f"{T}ops/test_backend.py -k nothing_compiled",
     ),
     Mutant(
-        "the reference backend fuses what it can", "pyqmix/ops/checks.py", " or wants_reference():", ":",
+        "the reference backend fuses what it can", "pyqmix/ops/eager.py", "return not wants_reference() and is_plain(*values)", "return is_plain(*values)",
         f"{T}ops/test_backend.py -k nothing_compiled",
     ),
     Mutant(
@@ -787,8 +787,8 @@ MUTANTS = (
         "below = x > lowest ? x : lowest;", f"{T}ops/test_gru.py -k nan_stays",
     ),
     Mutant(
-        "gru: the agent takes torch's", "pyqmix/nn/agents.py", "if can_fuse(features, *parameters):",
-        "if False and can_fuse(features, *parameters):", f"{T}ops/test_gru.py -k agent_uses",
+        "gru: the agent takes torch's", "pyqmix/nn/agents.py", "if parameters is not None and (may_fuse(features)",
+        "if parameters is not None and (False", f"{T}ops/test_gru.py -k agent_uses",
     ),
     Mutant(
         "loss: its gradient lacks the factor 2", "csrc/ops/qmixer/qmixer_cpu.cpp", "grad_q_tot[r] = T(2) * weighted;",
@@ -1023,7 +1023,46 @@ MUTANTS = (
         "features: inputs are not scaled", "pyqmix/envs/native.py", "        if scale_inputs:\n", "        if False:\n", f"{T}envs/lbf/test_features.py -k 'scale_is_one or evaluated_as'",
     ),
     Mutant(
-        "features: the agent does not scale", "pyqmix/nn/agents.py", "obs if self.obs_scale is None else obs * self.obs_scale",
+        "guest: a dual tensor reaches a kernel", "pyqmix/ops/eager.py", "        or forward_ad._current_level >= 0\n", "",
+        f"{T}ops/test_transforms.py -k dual",
+    ),
+    Mutant(
+        "guest: a batched gradient reaches a kernel", "pyqmix/ops/eager.py",
+        "        and not torch._C._functorch.is_legacy_batchedtensor(grad)  # is_grads_batched=True\n", "",
+        f"{T}ops/test_transforms.py -k is_grads_batched",
+    ),
+    Mutant(
+        "guest: an input given twice counts twice", "pyqmix/ops/eager.py", "[x.view_as(x) for x in inputs]", "list(inputs)",
+        f"{T}ops/test_mix.py -k twice",
+    ),
+    Mutant(
+        "guest: hooks of a layer are left out", "pyqmix/nn/untouched.py", "        module._forward_hooks\n        or module._forward_pre",
+        "        module._forward_pre", f"{T}nn/test_touched.py -k layer_of_the_mixer",
+    ),
+    Mutant(
+        "guest: another activation is a ReLU", "pyqmix/nn/linear.py", "    if not is_untouched(activation, nn.ReLU):\n        return None\n",
+        "", f"{T}nn/test_touched.py -k activation",
+    ),
+    Mutant(
+        "guest: a changed network is learned natively", "pyqmix/nn/native.py",
+        "return None if has_own_methods or network.untouched_parameters() is None else kind",
+        "return None if has_own_methods else kind", f"{T}nn/test_touched.py -k changed",
+    ),
+    Mutant(
+        "guest: mixing under autocast is of low precision", "pyqmix/ops/eager.py",
+        "return value.float() if isinstance(value, Tensor) and value.dtype in _HALF else value", "return value",
+        f"{T}nn/test_touched.py -k autocast_computes",
+    ),
+    Mutant(
+        "guest: a default device gets the rows", "pyqmix/ops/packing.py", "lengths.new_empty(3, n_steps)",
+        "torch.empty(3, n_steps, dtype=torch.int64)", f"{T}ops/test_packing.py -k default_device",
+    ),
+    Mutant(
+        "guest: a tensor without memory is read", "csrc/bindings/tensors.h", "if (!data) require_empty();", "",
+        f"{T}nn/test_touched.py -k numbers_to_read",
+    ),
+    Mutant(
+        "features: the agent does not scale", "pyqmix/nn/agent.py", "obs if self.obs_scale is None else obs * self.obs_scale",
         "obs", f"{T}envs/lbf/test_features.py -k agents_scale",
     ),
     Mutant(
@@ -1136,8 +1175,8 @@ MUTANTS = (
         "    return _forward", f"{T}ops/test_mix.py -k registered",
     ),
     Mutant(
-        "by name, the target takes anything", "pyqmix/ops/target.py", "        _check_inputs(inputs, weights)\n        return",
-        "        return", f"{T}ops/test_td_target.py -k registered",
+        "by name, the target takes anything", "pyqmix/ops/target.py", "    _check_inputs(inputs, (w1, b1, w_final, v))\n", "",
+        f"{T}ops/test_td_target.py -k registered",
     ),
     Mutant(
         "an agent without action goes unnoticed on a GPU", "pyqmix/ops/target.py", "    note_missing_action(missing)",
@@ -1365,8 +1404,8 @@ MUTANTS = (
         "pass", f"{T}nn/test_user_networks.py -k buffers_reach",
     ),
     Mutant(
-        "user networks: a mixer derived from QMixer learns as QMixer", MIXERS,
-        "if type(self).forward is not QMixer.forward:\n            return super().loss", "if False:\n            return super().loss",
+        "user networks: a mixer derived from QMixer learns as QMixer", "pyqmix/nn/qmixer.py",
+        "return type(self).forward is not QMixer.forward or is_watched(self)", "return is_watched(self)",
         f"{T}nn/test_user_networks.py -k derived",
     ),
     Mutant(

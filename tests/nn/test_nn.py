@@ -191,7 +191,7 @@ def test_stacked_hypernetworks_are_the_same(layers):
     mixer = QMixer(3, 7, 5, 6, layers).double()
     states = torch.randn(4, 7, dtype=torch.float64)
     results = []
-    for weights in (mixer.hypernetworks(states), mixer._stacked(states)):
+    for weights in (mixer.hypernetworks(states), mixer._stacked(states, mixer.untouched_parameters())):
         q_tot = ops.mix(torch.linspace(-1, 1, 12, dtype=torch.float64).view(4, 3), *weights)
         results.append([*weights, *torch.autograd.grad(q_tot.square().sum(), list(mixer.parameters()))])
     for a, b in zip(*results, strict=True):

@@ -76,7 +76,7 @@ BAD = [
     (1, lambda x: x[1:], ValueError, "gradient: expected"),
     (2, lambda x: x.float(), TypeError, "exp_avg: expected"),
     (3, lambda x: x.repeat_interleave(2)[::2], ValueError, "exp_avg_sq: expected contiguous"),
-    (0, lambda x: x.to("meta"), ValueError, "parameters: expected"),
+    (0, lambda x: x.to("meta"), ValueError, "gradient: expected .* on meta, got .* on cpu"),
 ]
 
 

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn.utils.rnn import PackedSequence
+from torch.utils.flop_counter import FlopCounterMode
 
 from pyqmix import _C, ops
 from pyqmix.nn import GRUAgent
@@ -184,13 +185,6 @@ def test_backward_twice():
     assert torch.equal(first[0], torch.autograd.grad(total, leaf)[0])
 
 
-def test_second_derivatives_are_refused():
-    features, sizes, parameters = unit(SHAPES["odd"])
-    leaf = features.requires_grad_()
-    with pytest.raises(RuntimeError, match=r"pyqmix\.ops\.gru has no second derivatives"):
-        torch.autograd.grad(ops.gru(leaf, sizes, *parameters).sum(), leaf, create_graph=True)
-
-
 @pytest.mark.parametrize("changed", [0, 3])
 def test_changed_inputs_are_seen_by_autograd(changed):
     features, sizes, parameters = unit(SHAPES["odd"])
@@ -277,9 +271,15 @@ def bad_calls():
             TypeError,
             r"batch_sizes: expected .* torch.int32",
         ),
-        "sizes": (features, [3, 2], parameters, TypeError, r"batch_sizes: expected \(T,\) int64 .* got list"),
+        "sizes": (features, [3.0, 2], parameters, TypeError, r"batch_sizes: expected \(T,\) int64 .* got list"),
         "matrix": (features, sizes.view(1, 2), parameters, ValueError, r"batch_sizes: expected \(T,\).*\(1, 2\)"),
-        "device": (features.to("meta"), sizes, parameters, ValueError, "expected a tensor on the cpu, got one"),
+        "device": (
+            features.to("meta"),
+            sizes,
+            parameters,
+            ValueError,
+            "expected .* on meta, got .* on cpu",
+        ),
     }
 
 
@@ -363,11 +363,13 @@ def test_the_agent_without_it_is_the_same(monkeypatch):
         torch.testing.assert_close(a, b)
 
 
-def test_autocast_and_subclasses_are_left_to_torch():
+def test_what_can_be_fused():
     features, _, parameters = unit(SHAPES["odd"])
     assert can_fuse(features, *parameters)
     assert not can_fuse(features.to("meta"), *parameters)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
+    with torch.device("meta"):  # a default device changes new tensors alone
+        assert can_fuse(features, *parameters)
+    with FlopCounterMode(display=False):
         assert not can_fuse(features, *parameters)
 
 

@@ -113,15 +113,13 @@ def test_nan_stays_in_its_row():
         assert ops.mlp(features, parameters, one_hot).isnan().any(-1).nonzero().tolist() == [[77]]
 
 
-def test_changed_parameters_are_seen_by_autograd_and_second_derivatives_are_refused():
+def test_changed_parameters_are_seen_by_autograd():
     features, parameters, one_hot = network((30, 0, 5, 2), (8, 3))
     out = ops.mlp(features, parameters, one_hot).sum()
     with torch.no_grad():
         parameters[0].add_(1.0)
     with pytest.raises(RuntimeError, match="modified by an inplace operation"):
         out.backward()
-    with pytest.raises(RuntimeError, match=r"pyqmix\.ops\.mlp has no second derivatives"):
-        torch.autograd.grad(ops.mlp(features, parameters, one_hot).sum(), parameters, create_graph=True)
 
 
 def bad_calls():
@@ -142,8 +140,7 @@ def bad_calls():
             r"weight 1: expected \(3, 4\) .* \(3, 3\)",
         ),
         "bias": (features, [w0, b0[:2], w1, b1], 2, ValueError, r"bias 0: expected \(4,\) .* got \(2,\)"),
-        "wanted": (features.clone().requires_grad_(), parameters, 2, ValueError, "expected no gradient"),
-        "device": (features.to("meta"), parameters, 2, ValueError, "features: expected a tensor on the cpu"),
+        "device": (features.to("meta"), parameters, 2, ValueError, "weight 0: expected .* on meta, got .* on cpu"),
     }
 
 
@@ -172,5 +169,3 @@ def test_what_can_be_fused():
     assert can_fuse(features, parameters)
     assert not can_fuse(features.clone().requires_grad_(), parameters)
     assert not can_fuse(features.to("meta"), parameters)
-    with torch.autocast("cpu"):
-        assert not can_fuse(features, parameters)
