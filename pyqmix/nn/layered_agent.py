@@ -11,7 +11,7 @@ from pyqmix import ops
 from pyqmix.nn.agent import Agent
 from pyqmix.nn.linear import Linear, linear_relu
 from pyqmix.nn.per_agent import PerAgentLinear
-from pyqmix.nn.untouched import is_untouched
+from pyqmix.nn.untouched import are_all_watched, is_untouched
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.eager import is_autocast
 
@@ -78,4 +78,10 @@ class LayeredAgent(Agent):
 
 def may_fuse(inputs: Tensor) -> bool:
     """Whether networks need not call their layers, as far as the inputs and the moment tell."""
-    return not (torch.compiler.is_compiling() or inputs.is_cuda or is_autocast(inputs) or wants_reference())
+    return not (
+        torch.compiler.is_compiling()
+        or inputs.is_cuda
+        or is_autocast(inputs)
+        or wants_reference()
+        or are_all_watched()
+    )

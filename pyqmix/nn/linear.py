@@ -47,13 +47,16 @@ def layer_parameters(module: nn.Module) -> list[Tensor] | None:
     """Return weights and biases of an untouched :class:`Linear` or :class:`TwoLayers`; None of anything else."""
     if type(module) is Linear:
         return untouched_parameters(module, Linear, LINEAR)
-    if not is_untouched(module, TwoLayers) or len(module._modules) != 3:
+    if untouched_parameters(module, TwoLayers, ()) is None or len(module._modules) != 3:
         return None
-    first, activation, last = module.children()
-    if not is_untouched(activation, nn.ReLU):
+    first, activation, last = module._modules.values()
+    if first is None or activation is None or last is None:
         return None
-    of_first, of_last = (untouched_parameters(layer, Linear, LINEAR) for layer in (first, last))
-    return None if of_first is None or of_last is None else of_first + of_last
+    of_activation = untouched_parameters(activation, nn.ReLU, ())
+    of_first, of_last = untouched_parameters(first, Linear, LINEAR), untouched_parameters(last, Linear, LINEAR)
+    if of_activation is None or of_first is None or of_last is None:
+        return None
+    return of_first + of_last
 
 
 def apply_stacked(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -11,10 +12,12 @@ from torch import Tensor, nn
 from pyqmix import ops
 from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, layer_parameters
 from pyqmix.nn.mixers import MonotoneMixer, squared_error
-from pyqmix.nn.untouched import is_watched
+from pyqmix.nn.untouched import are_all_watched, is_watched
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_strided, check_tensor
 from pyqmix.ops.eager import in_float32, is_autocast
+
+_NETWORKS = ("hyper_w_1", "hyper_b_1", "hyper_w_final", "V")
 
 
 def _hypernet(state_dim: int, hypernet_dim: int, out_dim: int, layers: int) -> nn.Module:
@@ -96,8 +99,8 @@ class QMixer(MonotoneMixer):
         """
         if is_autocast(agent_qs):
             return in_float32(partial(QMixer.forward, self), agent_qs, states)
-        self._check_states(agent_qs, "agent_qs", 1, states)
         parameters = self._fused()
+        self._check_states(agent_qs, "agent_qs", 1, states, parameters)
         if parameters is not None:
             return ops.qmixer(agent_qs, states, parameters)
         return ops.mix(agent_qs, *self._weights(states))
@@ -108,8 +111,8 @@ class QMixer(MonotoneMixer):
             return super().loss(agent_qs, states, targets, weights)
         if is_autocast(agent_qs):
             return in_float32(self.loss, agent_qs, states, targets, weights)
-        self._check_states(agent_qs, "agent_qs", 1, states)
         parameters = self._fused()
+        self._check_states(agent_qs, "agent_qs", 1, states, parameters)
         if parameters is not None:
             return ops.qmixer_loss(agent_qs, states, parameters, targets, weights)
         return squared_error(ops.mix(agent_qs, *self._weights(states)), targets, weights)
@@ -131,8 +134,8 @@ class QMixer(MonotoneMixer):
             return super().td_target(*arguments)
         if is_autocast(next_qs):
             return in_float32(self.td_target, *arguments)
-        self._check_states(next_qs, "next_qs", 2, next_states)
         parameters = self._fused()
+        self._check_states(next_qs, "next_qs", 2, next_states, parameters)
         if parameters is not None:
             return ops.qmixer_td_target(*arguments[:6], parameters, online_next_qs)
         weights = self._weights(next_states)
@@ -153,17 +156,21 @@ class QMixer(MonotoneMixer):
         """Return weights and biases in the order of parameters(); None if a layer or method was changed."""
         if type(self).hypernetworks is not QMixer.hypernetworks or "hypernetworks" in self.__dict__:
             return None
+        if are_all_watched():
+            return None
         parameters: list[Tensor] = []
-        for module in (self.hyper_w_1, self.hyper_b_1, self.hyper_w_final, self.V):
-            of_layer = layer_parameters(module)
+        for name in _NETWORKS:
+            of_layer = layer_parameters(cast(nn.Module, self._modules[name]))
             if of_layer is None:
                 return None
             parameters += of_layer
         return parameters
 
-    def _check_states(self, qs: Tensor, name: str, trailing: int, states: Tensor) -> None:
+    def _check_states(
+        self, qs: Tensor, name: str, trailing: int, states: Tensor, parameters: Sequence[Tensor] | None
+    ) -> None:
         check_strided(name, qs)
-        parameter = next(self.parameters(), states)
+        parameter = next(self.parameters(), states) if parameters is None else parameters[0]
         agents = qs.shape[-trailing] if qs.dim() >= trailing else None
         if agents != self.n_agents:
             raise ValueError(f"{name}: expected {self.n_agents} agents, got shape {tuple(qs.shape)}")

@@ -7,7 +7,7 @@ compute something else. Such a module is called.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
@@ -20,23 +20,42 @@ def is_untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
 
 def is_watched(module: nn.Module) -> bool:
     """Whether calling a module is more than its class's forward: there are hooks, or a forward of its own."""
+    return are_all_watched() or _is_watched_itself(module.__dict__)
+
+
+def are_all_watched() -> bool:
+    """Whether there are hooks of all modules."""
     return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
-        or global_hooks._global_forward_hooks
+        global_hooks._global_forward_hooks
         or global_hooks._global_forward_pre_hooks
         or global_hooks._global_backward_hooks
         or global_hooks._global_backward_pre_hooks
-        or "forward" in module.__dict__
     )
 
 
 def untouched_parameters(module: nn.Module, kind: type[nn.Module], names: Sequence[str]) -> list[Tensor] | None:
-    """Return the parameters of an untouched layer; None of any other, or of one that has others (pruning)."""
-    own = module._parameters
-    if not is_untouched(module, kind) or len(own) != len(names) or module._buffers:
+    """Return the parameters of a layer that is untouched but for hooks of all modules.
+
+    None of any other, or of one that has other parameters (pruning).
+    """
+    state = module.__dict__  # read at once: this stands before every call of a network
+    own = state["_parameters"]
+    if type(module) is not kind or _is_watched_itself(state) or len(own) != len(names) or state["_buffers"]:
         return None
-    parameters = [own.get(name) for name in names]
-    return None if any(p is None for p in parameters) else cast(list[Tensor], parameters)
+    parameters = []
+    for name in names:
+        parameter = own.get(name)
+        if parameter is None:
+            return None
+        parameters.append(parameter)
+    return parameters
+
+
+def _is_watched_itself(state: dict[str, Any]) -> bool:
+    return bool(
+        state["_forward_hooks"]
+        or state["_forward_pre_hooks"]
+        or state["_backward_hooks"]
+        or state["_backward_pre_hooks"]
+        or "forward" in state
+    )

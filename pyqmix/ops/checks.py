@@ -100,5 +100,7 @@ def readable(value: Tensor) -> Tensor:
 
 def as_rows(value: Tensor, rows: int, width: int) -> Tensor:
     """View ``value`` as (rows, width) with contiguous rows, copying only where its strides forbid it."""
+    if value.shape == (rows, width) and value.is_contiguous() and not value.is_neg():
+        return value  # cheaper than the views below, each of which is a tensor
     flat = value.detach().resolve_neg().reshape(rows, width)
     return flat if width == 1 or flat.stride(1) == 1 else flat.contiguous()

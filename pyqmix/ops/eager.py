@@ -32,8 +32,6 @@ def is_plain(*values: Tensor) -> bool:
         kind = type(value)
         if (kind is not Tensor and kind is not torch.nn.Parameter) or not (value.is_cpu or value.is_cuda):
             return False
-        if value._is_zerotensor() or value.is_nested:
-            return False
     return True
 
 
@@ -57,6 +55,7 @@ def can_launch_backward(grad: Tensor) -> bool:
     return (
         not torch.is_grad_enabled()  # create_graph=True
         and is_plain(grad)
+        and not grad._is_zerotensor()
         and not torch._C._functorch.is_legacy_batchedtensor(grad)  # is_grads_batched=True
     )
 

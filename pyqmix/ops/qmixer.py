@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, cast
 
 import torch
@@ -218,19 +219,20 @@ def _check_network(
     check_tensor("states", states, (*lead, state_dim), dtype, device)
     if len(parameters) not in (10, 14):
         raise ValueError(f"parameters: expected 14, or 10 with hypernetworks of one layer, got {len(parameters)}")
-    shapes = _shapes(n_agents, state_dim, parameters)
+    hypernet_dim = parameters[0].shape[0] if len(parameters) == 14 else 0
+    shapes = _shapes(n_agents, state_dim, parameters[-4].shape[0], hypernet_dim)
     for k, (tensor, shape) in enumerate(zip(parameters, shapes, strict=True)):
         if tensor.dtype != dtype or tensor.shape != shape or tensor.device != device:
             check_tensor(_NAMES[len(parameters)][k], tensor, shape, dtype, device)
 
 
-def _shapes(n_agents: int, state_dim: int, parameters: Parameters) -> list[tuple[int, ...]]:
-    """Shapes of the parameters, E and H as the parameters themselves have them."""
-    embed, weights = parameters[-4].shape[0], n_agents * parameters[-4].shape[0]
-    if len(parameters) == 10:
+@lru_cache(maxsize=64)
+def _shapes(n_agents: int, state_dim: int, embed: int, hyper: int) -> list[tuple[int, ...]]:
+    """Shapes of the parameters; with hypernetworks of one layer ``hyper`` is 0."""
+    weights = n_agents * embed
+    if hyper == 0:
         layers = [(weights, state_dim), (embed, state_dim), (embed, state_dim)]
     else:
-        hyper = parameters[0].shape[0]
         layers = [(hyper, state_dim), (weights, hyper), (embed, state_dim), (hyper, state_dim), (embed, hyper)]
     layers += [(embed, state_dim), (1, embed)]
     return [shape for layer in layers for shape in (layer, layer[:1])]
