@@ -51,6 +51,14 @@ class Ended(NamedTuple):
     seconds: float
 
 
+@pytest.fixture(autouse=True)
+def _no_nohup():
+    """Let commands see SIGHUP also where the tests run under nohup, whose children ignore it."""
+    before = signal.signal(signal.SIGHUP, lambda number, frame: None)  # the default in a program that is started
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def catches(process):
     """Whether a process has handlers for all stopping signals, None if it has ended."""
     try:

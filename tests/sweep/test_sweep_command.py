@@ -157,7 +157,7 @@ def test_jobs_of_a_cluster(tmp_path, monkeypatch):
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=5)
     program = str(PROGRAM.with_name("pyqmix-train"))
-    options = [option.replace("=300", "=200000") for option in _as_options()]
+    options = [option.replace("=300", "=20000000") for option in _as_options()]
     command = Command(program, tuple(options), tmp_path / "run", tmp_path / "log", tmp_path)
     process = ClusterStarter(executor).start(command)
     wait_for(lambda: states(tmp_path / "run") == ["running"] or process.poll() is not None)
