@@ -1036,12 +1036,12 @@ MUTANTS = (
         f"{T}ops/test_mix.py -k twice",
     ),
     Mutant(
-        "guest: hooks of a layer are left out", "pyqmix/nn/untouched.py", "        module._forward_hooks\n        or module._forward_pre",
-        "        module._forward_pre", f"{T}nn/test_touched.py -k layer_of_the_mixer",
+        "guest: hooks of a layer are left out", "pyqmix/nn/untouched.py", "        state[\"_forward_hooks\"]\n        or state",
+        "        state", f"{T}nn/test_touched.py -k layer_of_the_mixer",
     ),
     Mutant(
-        "guest: another activation is a ReLU", "pyqmix/nn/linear.py", "    if not is_untouched(activation, nn.ReLU):\n        return None\n",
-        "", f"{T}nn/test_touched.py -k activation",
+        "guest: another activation is a ReLU", "pyqmix/nn/linear.py", "if of_activation is None or of_first",
+        "if of_first", f"{T}nn/test_touched.py -k activation",
     ),
     Mutant(
         "guest: a changed network is learned natively", "pyqmix/nn/native.py",
