@@ -12,6 +12,7 @@ from pyqmix.ops import reference
 from pyqmix.ops.batches import register_batches
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
 from pyqmix.ops.eager import can_launch, can_launch_backward, composed_gradients, in_float32, is_autocast
+from pyqmix.ops.flops import register_products
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -182,3 +183,5 @@ def _library_second_backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, .
 for _name, _derivative in (("mix", _library_backward), ("mix_backward", _library_second_backward)):
     torch.library.register_autograd(f"pyqmix::{_name}", _derivative, setup_context=_save_inputs, lib=_library)
     register_batches(_name, _library)
+register_products("mix", 1)
+register_products("mix_backward", 2, passes=2)

@@ -16,6 +16,7 @@ from pyqmix.ops.batches import register_batches
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
 from pyqmix.ops.eager import can_launch, in_float32, is_autocast, is_plain
 from pyqmix.ops.errors import NoAvailableActionError, unravel
+from pyqmix.ops.flops import register_products
 from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
 from pyqmix.ops.mixing import Five, check_mixer_weights, mix_rows
 
@@ -213,3 +214,4 @@ def _td_target_fake(*arguments: Any) -> Tensor:
 
 
 register_batches("td_target", _library)
+register_products("td_target", 5)

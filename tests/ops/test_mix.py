@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import mix_error
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from pyqmix import ops
 from pyqmix.ops import reference
@@ -160,6 +161,17 @@ def test_an_input_that_is_given_twice_has_both_gradients():
         for f in (ops.mix, reference.mix)
     )
     torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.parametrize("mix", [ops.mix, torch.ops.pyqmix.mix])
+def test_products_are_counted(mix):
+    inputs = [x.requires_grad_() for x in make_inputs((5,), 3, 4)]
+    counts = []
+    for function in (mix, reference.mix):
+        with FlopCounterMode(display=False) as counter:
+            function(*inputs).sum().backward()
+        counts.append(counter.get_total_flops())
+    assert counts[0] == counts[1] == 3 * 2 * 5 * 3 * 4
 
 
 def test_registered_operators_check_their_inputs():
