@@ -69,7 +69,7 @@ class File {
     }
 
    private:
-    File(const std::string& path, int flags) : path_(path), fd_(open(path.c_str(), flags, 0644)) {
+    File(const std::string& path, int flags) : path_(path), fd_(open(path.c_str(), flags, 0666)) {
         if (fd_ < 0) refuse();
     }
     [[noreturn]] void refuse() const { throw FileError(path_); }

@@ -2,6 +2,7 @@
 #include <vector>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 #include "learn/qmix_gradients.h"
 
@@ -35,7 +36,7 @@ void bind_learn(py::module_& module) {
                     gradients.data<T>(),
                     q_tot.data<T>(),
                     targets.data<T>()};
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 const QMixLoss out = qmix_gradients_cpu(step, threads);
                 return std::pair(out.loss, out.unavailable);
             });

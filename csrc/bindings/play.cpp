@@ -7,6 +7,7 @@
 #include "bindings/bindings.h"
 #include "bindings/envs/native_env.h"
 #include "bindings/exclusive.h"
+#include "bindings/gil.h"
 #include "bindings/replay/ring.h"
 #include "play/rollout.h"
 
@@ -75,7 +76,7 @@ class BoundRollout {
                             lengths.mutable_data() + done,
                             won ? won->mutable_data() + done : nullptr};
             {
-                py::gil_scoped_release release_gil;
+                ReleaseGil release_gil;
                 rollout_->play(play);
             }
             if (PyErr_CheckSignals() != 0) throw py::error_already_set();

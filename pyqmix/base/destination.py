@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import require_writable
+from pyqmix.base.files import AnyPath, require_writable
 from pyqmix.base.untrusted import require_replaceable
 
 
-def destination(option: str, given: str | Path, suffixes: Sequence[str]) -> Path:
+def destination(option: str, given: AnyPath, suffixes: Sequence[str]) -> Path:
     """Return the path of a file that can be written there, with ``~`` expanded.
 
     Args:

@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
+AnyPath = str | os.PathLike[str]  # of functions that users call
 PARTIAL = ".partial"  # ends the name of a file or folder that is being written
 _RANDOM = r"\.[a-z0-9_]{8}" + re.escape(PARTIAL)  # behind the file's name, from mkstemp
 _NO_FOLDERS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -89,7 +90,8 @@ def _evaluate(options: Options) -> None:
         from pyqmix.run.recording import GifFile, Recording, Screen, VideoFile
         from pyqmix.run.stored import read_stored
 
-        run_dir, trust = Path(options.run_dir), options.trust or frozenset(options.named.values())
+        run_dir = Path(os.path.expanduser(options.run_dir))
+        trust = options.trust or frozenset(options.named.values())
         require_same(run_dir / "config.json", options.named)
         sinks: list[Sink] = [
             *([] if gif is None else [GifFile(gif)]),

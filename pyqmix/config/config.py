@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pyqmix.base.describe import attributes
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import AnyPath
 from pyqmix.base.options import check_each, option_names
 from pyqmix.base.sealed import sealed
 from pyqmix.config.options import RunOptions
@@ -168,7 +169,7 @@ class Config(RunOptions, _Memory):
     @classmethod
     def from_json(
         cls,
-        path: Path,
+        path: AnyPath,
         env: Callable[..., Any] | None = None,
         agent: Callable[..., Any] | None = None,
         mixer: Callable[..., Any] | None = None,
@@ -191,6 +192,7 @@ class Config(RunOptions, _Memory):
             ConfigError: the file is absent, is not a JSON object, has unknown or unusable options, or names an
                 environment, a task or a network that is unknown here or would be imported without trust.
         """
+        path = Path(path)
         values = read_options(path, {"env": env, "agent": agent, "mixer": mixer}, trust)
         family = env_family(values.get("env", cls.env))
         own = option_names(config_class(family.name))

@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import replacing
+from pyqmix.base.files import AnyPath, replacing
 from pyqmix.base.printable import one_line
 from pyqmix.figures.comparison import WIN_RATE, Comparison, arrange
 from pyqmix.figures.curves import Curve, over_seconds, over_steps
@@ -51,7 +51,7 @@ _STYLE = {
 
 def compare(
     runs: Sequence[Run],
-    out: Path,
+    out: AnyPath,
     *,
     metric: str | None = None,
     labels: Mapping[str, str] | None = None,
@@ -75,7 +75,7 @@ def compare(
         ConfigError: no run has a value of the metric, or ``labels`` names no group.
         OSError: the file cannot be written.
     """
-    draw(arrange(runs, metric, labels), out, title=title, profile=profile, improvements=improvements)
+    draw(arrange(runs, metric, labels), Path(out), title=title, profile=profile, improvements=improvements)
 
 
 def draw(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import AnyPath
 from pyqmix.base.printable import one_line
 from pyqmix.base.sealed import read_object
 from pyqmix.base.untrusted import read_json
@@ -44,7 +45,7 @@ class Run:
         return one_line(" ".join(str(name) for name in names if name is not None))
 
 
-def read_run(folder: Path) -> Run:
+def read_run(folder: AnyPath) -> Run:
     """Read a run's options, metrics and summary. Nothing is imported by a name in them.
 
     The run may be going on: its metrics are read up to the last whole line. A folder of sacred's, which EPyMARL
@@ -56,6 +57,7 @@ def read_run(folder: Path) -> Run:
     Raises:
         ConfigError: the folder is no run's, or a file in it is damaged; the message names it.
     """
+    folder = Path(folder)
     if is_sacred(folder):
         return Run(folder, *read_sacred(folder), None, "EPyMARL")
     options = read_object(folder / CONFIG)

@@ -76,7 +76,7 @@ def try_out(config: Config, spec: EpisodeSpec, device: torch.device, limit: floa
     spec = _tried(spec, config.batch_size)
     learner = Learner(spec, config, device)
     batch = _full_batch(spec, config.batch_size, pin_memory=device.type == "cuda")
-    importance = torch.ones(config.batch_size) if config.prioritised else None
+    importance = torch.ones(config.batch_size, dtype=torch.float32) if config.prioritised else None
     seconds: list[float] = []
     ours = is_built_in(learner.agent) and is_built_in(learner.mixer)
     losses = [] if ours else [learner.loss(batch, importance)[0].detach()]

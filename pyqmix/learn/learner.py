@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import ops
+from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, generator
 from pyqmix.base.spec import EpisodeSpec
@@ -69,6 +70,7 @@ class Learner:
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
         """
+        program_end.rest()
         stats = self.step.take(self._change_weights, self._inputs(batch, importance))
         self.updates += 1
         if self.updates % self.config.target_update == 0:

@@ -13,6 +13,7 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.nn import AGENTS, MIXERS, make_agent, make_mixer
+from pyqmix.nn.drawing import is_own_factory
 
 _SMALL = 512  # the widths of networks that need no check, which would take seconds for some
 _COPIES = 6  # weights, gradient and two moments; the target network's weights and gradient
@@ -25,7 +26,7 @@ def require_network_memory(config: Config, spec: EpisodeSpec) -> None:
         MemoryError: the arithmetic is in the message.
     """
     factories = AGENTS[config.agent], MIXERS[config.mixer]
-    ours = all(getattr(factory, "__module__", "").startswith("pyqmix.") for factory in factories)
+    ours = all(map(is_own_factory, factories))
     widest = max(config.hidden_dim, config.embed_dim, config.hypernet_dim)
     if not ours or widest <= _SMALL or config.device == "cuda":
         return
@@ -42,5 +43,5 @@ def require_network_memory(config: Config, spec: EpisodeSpec) -> None:
 def _count_parameters(config: Config, spec: EpisodeSpec) -> int:
     """Count the parameters of agent network and mixer without memory and random numbers."""
     sizes = network_spec(spec, config)
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+    with torch.device("meta"):  # where nothing is drawn
         return sum(p.numel() for network in (make_agent(sizes), make_mixer(sizes)) for p in network.parameters())

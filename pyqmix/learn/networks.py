@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import cast
 
@@ -14,8 +14,9 @@ from torch import nn
 from pyqmix.base.calling import blamed
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.nn import Agent, Mixer, make_agent, make_mixer
+from pyqmix.nn import AGENTS, MIXERS, Agent, Mixer, make_agent, make_mixer
 from pyqmix.nn.buffers import persistent_buffers
+from pyqmix.nn.drawing import drawing, may_draw, seeded
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.nn.make import is_built_in
 
@@ -44,8 +45,7 @@ class Networks:
     @classmethod
     def initial(cls, spec: NetworkSpec, seed: int, device: torch.device, dtype: torch.dtype) -> Networks:
         """Build the networks of a run's seed, targets equal to the online networks."""
-        with torch.random.fork_rng(devices=[]):  # the caller's generator stays as it is
-            torch.manual_seed(derive_seed(seed, Stream.PARAMETERS))
+        with drawing(derive_seed(seed, Stream.PARAMETERS), AGENTS[spec.agent], MIXERS[spec.mixer]):
             agent, mixer = make_agent(spec), make_mixer(spec)
         agent, mixer = agent.to(device, dtype), mixer.to(device, dtype)
         with blamed(f"agent {spec.agent}", "copy.deepcopy, which makes the target network,"):
@@ -78,7 +78,8 @@ class Networks:
     def learning(self, seed: int, update: int) -> Iterator[None]:
         """Let a user's online networks compute a training step: in training mode, with random numbers of its own.
 
-        So their dropout neither depends on other draws of torch's generator nor changes them.
+        So their dropout neither depends on other draws of torch's generator nor changes them, as
+        :func:`pyqmix.nn.drawing.seeded` says.
 
         Args:
             seed: the run's.
@@ -88,12 +89,8 @@ class Networks:
         if not online:
             yield
             return
-        gpus = [self.device] if self.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=gpus):
-            own = derive_seed(seed, Stream.PARAMETERS, 1 + update)
-            torch.default_generator.manual_seed(own)  # torch.manual_seed takes 0.3 ms to ask for other devices
-            if gpus:
-                torch.cuda.manual_seed(own)
+        own = derive_seed(seed, Stream.PARAMETERS, 1 + update)
+        with seeded(own, self.device) if any(map(may_draw, online)) else nullcontext():
             for network in online:
                 network.train()
             try:

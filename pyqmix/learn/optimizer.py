@@ -40,11 +40,11 @@ def make_optimizer(config: Config, flat: FlatParameters, captured: bool = False)
         captured: whether a CUDA graph will take its steps, which reads the learning rate from memory.
     """
     if config.optimizer == "rmsprop":
-        lr = torch.tensor(config.lr, device=flat.block.device) if captured else config.lr
+        lr = torch.tensor(config.lr, dtype=torch.float32, device=flat.block.device) if captured else config.lr
         return torch.optim.RMSprop([flat.block], lr=lr, alpha=0.99, eps=1e-5, capturable=captured)
     if config.backend == "fused":
         on_gpu = flat.block.is_cuda  # where ops.adam reads step and learning rate from memory, captured or not
-        lr = torch.tensor(config.lr, device=flat.block.device) if on_gpu else config.lr
+        lr = torch.tensor(config.lr, dtype=torch.float32, device=flat.block.device) if on_gpu else config.lr
         return BlockAdam([flat.block], lr=lr, capturable=on_gpu)
     return torch.optim.Adam([flat.block], lr=config.lr, fused=True)
 

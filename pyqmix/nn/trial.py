@@ -41,7 +41,7 @@ def try_agent(option: str, agent: Agent, spec: NetworkSpec) -> None:
     if next(agent.parameters(), None) is None:
         raise ConfigError(f"{option}: expected a module with parameters, as there is nothing to learn in it")
     counts = torch.tensor([3, 2])
-    obs = torch.rand(5, spec.n_agents, spec.obs_dim, generator=torch.Generator().manual_seed(0))
+    obs = torch.rand(5, spec.n_agents, spec.obs_dim, generator=_seeded(), dtype=torch.float32)
     with torch.no_grad():
         hidden = _initial_hidden(option, agent, 3)
         first, following = _act(option, agent, obs[:3], hidden, spec.n_actions)
@@ -74,7 +74,7 @@ def try_mixer(option: str, mixer: nn.Module, spec: NetworkSpec) -> None:
             "monotone = False: the maximum over joint actions is then not each agent's own maximum"
         )
     require_trainable(option, mixer)
-    random = torch.Generator().manual_seed(0)
+    random = _seeded()
     for rows in _ROWS:
         _try_rows(option, mixer, spec, rows, random)
 
@@ -92,10 +92,10 @@ def monotony_note(option: str, mixer: nn.Module, spec: NetworkSpec) -> str | Non
     """
     if not takes_own_maxima(mixer):
         return None
-    random = torch.Generator().manual_seed(0)
-    like = next(mixer.parameters(), torch.zeros(()))
-    agent_qs = torch.randn(_CASES, spec.n_agents, generator=random).to(like).requires_grad_()
-    states = torch.randn(_CASES, spec.state_dim, generator=random).to(like)
+    random = _seeded()
+    like = next(mixer.parameters(), torch.zeros((), dtype=torch.float32))
+    agent_qs = torch.randn(_CASES, spec.n_agents, generator=random, dtype=torch.float32).to(like).requires_grad_()
+    states = torch.randn(_CASES, spec.state_dim, generator=random, dtype=torch.float32).to(like)
     try:
         slopes = torch.autograd.grad(mixer(agent_qs, states).sum(), agent_qs)[0]
     except (RuntimeError, IndexError):  # one that reads states as whole numbers, say
@@ -124,7 +124,7 @@ def reload_note(option: str, agent: Agent, again: Agent, spec: NetworkSpec) -> s
         A sentence with the difference; None if there is none.
     """
     ActorWeights.of(agent).load_into(again)
-    obs = torch.rand(3, spec.n_agents, spec.obs_dim, generator=torch.Generator().manual_seed(0))
+    obs = torch.rand(3, spec.n_agents, spec.obs_dim, generator=_seeded(), dtype=torch.float32)
     here = copy.deepcopy(agent).to("cpu", torch.float32)
     with torch.no_grad():
         values, others = (net.act(obs, net.initial_hidden(3))[0] for net in (here, again))
@@ -194,10 +194,10 @@ def _act(
 
 def _try_rows(option: str, module: nn.Module, spec: NetworkSpec, rows: int, random: torch.Generator) -> None:
     mixer = cast(Mixer, module)
-    agent_qs = torch.randn(rows, spec.n_agents, generator=random).requires_grad_()
-    next_qs = torch.randn(rows, spec.n_agents, spec.n_actions, generator=random)
-    states, next_states = torch.rand(2, rows, spec.state_dim, generator=random)
-    rewards, ended = torch.ones(rows), torch.zeros(rows, dtype=torch.bool)
+    agent_qs = torch.randn(rows, spec.n_agents, generator=random, dtype=torch.float32).requires_grad_()
+    next_qs = torch.randn(rows, spec.n_agents, spec.n_actions, generator=random, dtype=torch.float32)
+    states, next_states = torch.rand(2, rows, spec.state_dim, generator=random, dtype=torch.float32)
+    rewards, ended = torch.ones(rows, dtype=torch.float32), torch.zeros(rows, dtype=torch.bool)
     avail = torch.ones(next_qs.shape, dtype=torch.bool)
     given = f"agent_qs {tuple(agent_qs.shape)}, states {tuple(states.shape)}"
     with blamed(option, f"forward({given})"):
@@ -208,8 +208,9 @@ def _try_rows(option: str, module: nn.Module, spec: NetworkSpec, rows: int, rand
     with blamed(option, f"td_target(next_qs {tuple(next_qs.shape)}, ...)"):
         targets = mixer.td_target(next_qs, avail, rewards, ended, 0.9, next_states, next_qs)
     _require_values(option, "td_target", targets, expected)
+    weights = torch.full((rows,), 1 / rows, dtype=torch.float32)
     with blamed(option, f"loss({given}, targets {tuple(targets.shape)}, weights ({rows},))"):
-        loss, of_loss = mixer.loss(agent_qs, states, targets.detach(), torch.full((rows,), 1 / rows))
+        loss, of_loss = mixer.loss(agent_qs, states, targets.detach(), weights)
     _require_values(option, "loss", loss, ())
     _require_values(option, "the values of loss", of_loss, expected)
     slopes = torch.autograd.grad(loss, agent_qs, allow_unused=True)[0] if loss.requires_grad else None
@@ -228,3 +229,7 @@ def _require_values(option: str, call: str, values: Any, expected: Sequence[int]
 
 def _dtype(tensor: Tensor) -> str:
     return str(tensor.dtype).removeprefix("torch.")
+
+
+def _seeded() -> torch.Generator:
+    return torch.Generator().manual_seed(0)

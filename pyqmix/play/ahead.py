@@ -9,15 +9,15 @@ is the faster.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from queue import SimpleQueue
-from threading import Thread
 from typing import Union
 
 from pyqmix import _C
+from pyqmix.base.call_thread import CallThread
 from pyqmix.base.seeding import Stream
+from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
@@ -106,10 +106,11 @@ class PlayAhead:
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self.staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self.staged.native, ring.native)
+        self._threads = config.threads
         self._rollout = _rollout(config.replace(threads=1), self._actor, self.staged)
         self.ahead: Ahead | None = None
         self._playing = False
-        self._thread = _CallThread()
+        self._thread: CallThread[Ahead | None] = CallThread("pyqmix play ahead")
 
     def play(self, first: int, count: int, epsilon: float) -> Played:
         """Bring the episodes first, ..., first + count - 1 into the ring: played ahead, or else now.
@@ -159,52 +160,17 @@ class PlayAhead:
     def close(self) -> None:
         """Close the environments, once they are not in use; does not wait long for that."""
         self._thread.start(self._rollout.close)
-        self._thread.end(_GRACE)
+        if self._thread.end(_GRACE):
+            while self._thread.waiting > 1:  # of playing
+                with suppress(BaseException):
+                    self._thread.result()
+            self._thread.result()
 
     def _take_weights(self) -> None:
         ActorWeights.of(self._agent).load_into(self._actor)
 
     def _play(self, first: int, count: int, epsilon: float) -> Ahead:
         ticket = self.staged.tickets
-        return Ahead(first, count, epsilon, ticket, self._rollout.play(first, count, epsilon))
-
-
-class _CallThread:
-    """A thread that makes one call after another.
-
-    A daemon, unlike those of concurrent.futures: a second Ctrl-C ends the process whatever it is doing.
-    """
-
-    def __init__(self) -> None:
-        self._calls: SimpleQueue[Callable[[], Ahead | None] | None] = SimpleQueue()
-        self._outcomes: SimpleQueue[Ahead | BaseException | None] = SimpleQueue()
-        self._thread = Thread(target=self._serve, name="pyqmix play ahead", daemon=True)
-        self._thread.start()
-
-    def start(self, call: Callable[[], Ahead | None]) -> None:
-        """Make a call, after those before."""
-        self._calls.put(call)
-
-    def result(self) -> Ahead | None:
-        """Wait for the oldest call that nobody has waited for; return its result or raise its exception."""
-        outcome = self._outcomes.get()
-        if isinstance(outcome, BaseException):
-            raise outcome
-        return outcome
-
-    def end(self, timeout: float) -> None:
-        """End behind the calls so far, waiting at most ``timeout`` seconds; raise the last one's exception."""
-        self._calls.put(None)
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            return
-        while self._outcomes.qsize() > 1:
-            self._outcomes.get()
-        self.result()
-
-    def _serve(self) -> None:
-        while (call := self._calls.get()) is not None:
-            try:
-                self._outcomes.put(call())
-            except BaseException as error:
-                self._outcomes.put(error)
+        with torch_threads(self._threads):
+            played = self._rollout.play(first, count, epsilon)
+        return Ahead(first, count, epsilon, ticket, played)

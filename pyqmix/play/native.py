@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pyqmix import _C
+from pyqmix.base import program_end
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.envs import NativeEnv
@@ -63,6 +64,7 @@ class NativeRollout:
             RingBusyError: no slot of the ring was free.
             RuntimeError: a slot was taken away, because the ring's descriptors were closed behind its back.
         """
+        program_end.rest()
         try:
             returns, lengths, won = self._rollout.play(
                 ActorWeights.of(self._agent).block,

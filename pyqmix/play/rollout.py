@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from pyqmix.base import program_end
 from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream, derive_seed, generator
 from pyqmix.envs import Env, Point, Step
@@ -198,6 +199,7 @@ class Rollout:
 
     def _step(self, seats: list[_Seat], epsilon: float) -> list[_Seat]:
         """Choose and execute a joint action in each world; return those whose episodes have ended."""
+        program_end.rest()
         actions = self._choose(seats, epsilon)
         rows = [seat.row for seat in seats]
         shown = self._shown(seats, lambda: self._worlds.step(rows, actions), "step")

@@ -13,6 +13,7 @@ import multiprocessing.connection
 from collections import Counter, deque
 from dataclasses import replace
 
+from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
@@ -25,6 +26,7 @@ from pyqmix.replay import EpisodeRing
 
 DEATHS = 3  # of workers over one episode, before its environment is blamed
 _GRACE = 5.0  # seconds that a worker has to end by itself
+_REST = 0.25  # seconds after which a program that ends is noticed
 
 
 class WorkerPool:
@@ -116,8 +118,9 @@ class WorkerPool:
         waited: list[object] = [worker.connection for worker in busy]
         waited += [worker.process.sentinel for worker in busy]
         limit = self.config.step_timeout or None
-        patience = None if limit is None else max(0.0, min(w.heartbeat.seconds_left(limit) for w in busy))
-        ready = multiprocessing.connection.wait(waited, patience)  # type: ignore[arg-type]
+        left = [] if limit is None else [worker.heartbeat.seconds_left(limit) for worker in busy]
+        ready = multiprocessing.connection.wait(waited, max(0.0, min([_REST, *left])))  # type: ignore[arg-type]
+        program_end.rest()
         for worker in busy:
             worker.is_late = limit is not None and worker.heartbeat.seconds_left(limit) <= 0
         return [w for w in busy if w.is_late or w.connection in ready or w.process.sentinel in ready]

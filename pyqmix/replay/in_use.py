@@ -7,6 +7,8 @@ from functools import wraps
 from threading import RLock
 from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
+from pyqmix.base import program_end
+
 
 class Exclusive(Protocol):
     """An object of which one thread at a time calls the methods that :func:`exclusive` decorates."""
@@ -21,11 +23,15 @@ class InUse:
         self._name, self._lock = name, RLock()
 
     def __enter__(self) -> None:
+        program_end.enter()
         if not self._lock.acquire(blocking=False):
+            program_end.leave()
             raise RuntimeError(f"{self._name}: another thread is using it; make one for each thread")
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+        program_end.leave()
+        program_end.rest()
 
 
 _Self = TypeVar("_Self", bound=Exclusive)

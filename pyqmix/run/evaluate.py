@@ -8,8 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from pyqmix.base import program_end
 from pyqmix.base.exhaustion import naming_exhaustion
+from pyqmix.base.files import AnyPath
 from pyqmix.base.options import require_int
+from pyqmix.base.torch_modes import usual_modes
 from pyqmix.config import Config
 from pyqmix.config.options import MOST_EPISODES
 from pyqmix.config.trust import Trust
@@ -22,8 +25,10 @@ from pyqmix.run.stored import Stored, read_stored
 
 
 @naming_exhaustion()
+@program_end.call()
+@usual_modes()
 def evaluate_run(
-    run_dir: Path,
+    run_dir: AnyPath,
     episodes: int,
     seed: int,
     env: Callable[..., Any] | None = None,
@@ -60,8 +65,9 @@ def evaluate_run(
         evaluator.close()
 
 
+@usual_modes()
 def load_agent(
-    run_dir: Path,
+    run_dir: AnyPath,
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,
     mixer: Callable[..., nn.Module] | None = None,
@@ -84,7 +90,7 @@ def load_agent(
             here or not trusted.
     """
     found = checkpoint if isinstance(checkpoint, Stored) else read_stored(run_dir, str(checkpoint))
-    config = Config.from_json(run_dir / "config.json", env, agent, mixer, trust=trust).replace(device="cpu")
+    config = Config.from_json(Path(run_dir) / "config.json", env, agent, mixer, trust=trust).replace(device="cpu")
     world = config.create_env()
     learner = Learner(world.spec, config)
     world.close()

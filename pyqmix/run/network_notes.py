@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from typing import cast
 
-import torch
 from torch import nn
 
 from pyqmix.base.network_spec import NetworkSpec
@@ -15,7 +14,8 @@ from pyqmix.envs import Env, NativeEnv
 from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.device import try_out
 from pyqmix.learn.learner import Learner
-from pyqmix.nn import Agent, make_agent
+from pyqmix.nn import AGENTS, Agent, make_agent
+from pyqmix.nn.drawing import drawing
 from pyqmix.nn.make import is_built_in
 from pyqmix.nn.trial import monotony_note, reload_note
 from pyqmix.play.create import create_rollout
@@ -76,8 +76,7 @@ def _own(learner: Learner) -> dict[str, nn.Module]:
 
 
 def _made_again(spec: NetworkSpec) -> Agent:
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(0)
+    with drawing(0, AGENTS[spec.agent]):
         return make_agent(spec)
 
 

@@ -14,16 +14,20 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
+from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import AnyPath
 from pyqmix.base.options import check_values, require_number
 from pyqmix.base.sealed import read_object
 from pyqmix.base.spec import EpisodeSpec
+from pyqmix.base.torch_modes import usual_modes
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import refer, require_known
 from pyqmix.config.trust import Trust, require_plain, require_trusted_name
-from pyqmix.nn import Agent, make_agent
+from pyqmix.nn import AGENTS, Agent, make_agent
+from pyqmix.nn.drawing import drawing
 from pyqmix.play.rollout import epsilon_greedy
 from pyqmix.run.checkpoint import NEWEST, load_network, read_spec
 from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
@@ -32,8 +36,10 @@ from pyqmix.run.stored import read_stored
 Observations = NDArray[Any] | Sequence[Any]
 
 
+@program_end.call()
+@usual_modes()
 def load_policy(
-    run_dir: str | Path,
+    run_dir: AnyPath,
     agent: Callable[..., nn.Module] | None = None,
     checkpoint: str | int = NEWEST,
     *,
@@ -54,9 +60,11 @@ def load_policy(
         ConfigError: the folder is no run, its checkpoint is absent or damaged, an option of its network is
             unusable, or its agent network is unknown here or not trusted.
     """
-    found = read_stored(Path(run_dir), str(checkpoint))
+    found = read_stored(run_dir, str(checkpoint))
     spec, options = read_spec(found), _options(Path(run_dir), agent, trust)
-    network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
+    with drawing(0, AGENTS[options["agent"]]):
+        network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
+    network.float()  # its scale of observations, too, whatever torch's default is
     load_network(found, "agent", network)
     return Policy(network, spec, options)
 
@@ -142,6 +150,8 @@ class Policy:
         qs, _ = self._forward(inputs)
         return qs if batched else qs[0]
 
+    @program_end.call()
+    @usual_modes()
     @torch.no_grad()
     def reset(self, worlds: int | Sequence[int] | NDArray[Any] | None = None) -> None:
         """Begin an episode.
@@ -181,6 +191,8 @@ class Policy:
             inputs = np.concatenate([inputs, codes], axis=-1)
         return inputs, batched
 
+    @program_end.call()
+    @usual_modes()
     @torch.no_grad()
     def _forward(self, inputs: NDArray[np.float32]) -> tuple[NDArray[np.float32], Tensor | None]:
         hidden = self._agent.initial_hidden(len(inputs)) if self._memory is None else self._memory.hidden

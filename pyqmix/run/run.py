@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from pyqmix import ops
+from pyqmix.base import program_end
 from pyqmix.base.errors import DivergenceError
 from pyqmix.base.files import write_json
 from pyqmix.base.spec import EpisodeSpec
@@ -213,6 +214,8 @@ class Run:
         """
         if isinstance(error, DivergenceError) or self.progress.steps == self._first_steps:
             return  # after a divergence no later checkpoint than the last would be worth keeping
+        if program_end.has_come():
+            return  # there is no time for one
         moved, was = not self.folder.is_in_place, self.folder.name
         try:
             self.files.save_after_failure()

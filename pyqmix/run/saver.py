@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
+from pyqmix.base.call_thread import CallThread
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import flush
 from pyqmix.base.free_memory import MiB
@@ -37,9 +38,7 @@ class Saver:
         flush(run_dir)
         checkpoint.folders(run_dir)  # refuses a symbolic link
         checkpoint.remove_fragments(run_dir)
-        self._thread = ThreadPoolExecutor(1, "pyqmix checkpoints")
-        self._thread.submit(int).result()  # starts the thread now: the system may refuse one later
-        self._commits: list[Future[None]] = []
+        self._thread: CallThread[None] = CallThread("pyqmix checkpoints")
         self.count, self.bytes, self.seconds = 0, 0, 0.0
 
     @contextmanager
@@ -61,7 +60,7 @@ class Saver:
         except BaseException:
             draft.drop()
             raise
-        self._commits.append(self._thread.submit(self._commit, draft, kind))
+        self._thread.start(partial(self._commit, draft, kind))
         self.count += 1
         if kind == "step":
             self.bytes = draft.written
@@ -80,12 +79,12 @@ class Saver:
         Raises:
             OSError: one cannot be written.
         """
-        while self._commits:
-            self._commits.pop(0).result()
+        while self._thread.waiting:
+            self._thread.result()
 
     def close(self) -> None:
         """Wait for the checkpoints, whether or not they can be written."""
-        self._thread.shutdown()
+        self._thread.end()
 
     def _commit(self, draft: Draft, kind: str) -> None:
         try:

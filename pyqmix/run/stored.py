@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import AnyPath
 from pyqmix.run.checkpoint import NEWEST, WEIGHTS, find
 from pyqmix.run.manifest import Manifest
 
@@ -36,7 +37,7 @@ class Stored(Manifest):
         return dict(self.weights) if name == WEIGHTS else super().tensors(name)
 
 
-def read_stored(run_dir: Path, which: str = NEWEST) -> Stored:
+def read_stored(run_dir: AnyPath, which: str = NEWEST) -> Stored:
     """Read the networks of one of a run's checkpoints.
 
     The run that writes them removes older ones, also while this one is read: then the choice is made again.
@@ -50,8 +51,8 @@ def read_stored(run_dir: Path, which: str = NEWEST) -> Stored:
     """
     for _ in range(_RETRIES):
         with suppress(ConfigError):
-            return _read(run_dir, which)
-    return _read(run_dir, which)
+            return _read(Path(run_dir), which)
+    return _read(Path(run_dir), which)
 
 
 def _read(run_dir: Path, which: str) -> Stored:

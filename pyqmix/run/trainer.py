@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
+from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.exhaustion import naming_exhaustion, require_threads
+from pyqmix.base.torch_modes import usual_modes
+from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
 from pyqmix.config.origin import origin
 from pyqmix.envs import Env, env_family
@@ -58,6 +60,8 @@ class Result:
 
 
 @naming_exhaustion()
+@program_end.call()
+@usual_modes()
 def train(
     config: Config,
     env: Callable[..., Any] | None = None,
@@ -103,7 +107,8 @@ def train(
         config = config.replace(task=env_family(config.env).default_task)
     if resume and config.run_dir is None:
         raise ConfigError("resume: expected the folder of a run in run_dir, got None")
-    with _torch_threads(config.threads), Interrupt(quiet) as interrupt:
+    require_threads(2 * (config.threads - 1))  # torch's and the kernels', which are apart
+    with torch_threads(config.threads), Interrupt(quiet) as interrupt:
         opened = folder.reopen(str(config.run_dir)) if resume else folder.create(config)
         try:
             return _train(config, opened, str(checkpoint), quiet, interrupt)
@@ -164,20 +169,8 @@ def _say(config: Config, world: Env, learner: Learner, display: Display, quiet: 
     found = [*doubts(config, learner), *batch_notes(world.spec, config.batch_size), *idle]
     if quiet:
         for doubt in found:
-            warnings.warn(doubt, stacklevel=5)  # at the call of train, behind its decorator
+            warnings.warn(doubt, stacklevel=7)  # at the call of train, behind its decorators
         return
     offers = [f"{world.name}: {note}" for note in getattr(world, "notes", ())]
     for note in [*offers, *price_notes(config, world, learner), *found]:
         display.message(note)
-
-
-@contextmanager
-def _torch_threads(threads: int) -> Iterator[None]:
-    """Set the number of threads of torch and of pyqmix's kernels; restore the caller's number afterwards."""
-    require_threads(2 * (threads - 1))  # torch's and the kernels', which are apart
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -48,7 +48,7 @@ class Window:
 
     def tensors(self) -> dict[str, Tensor]:
         """Return all that the averages are made of: updates (U, 4); returns, lengths and won (K,)."""
-        tensors = {"updates": torch.empty(0, 4)}
+        tensors = {"updates": torch.empty(0, 4, dtype=torch.float32)}
         if self.updates:
             tensors["updates"] = torch.stack([update.scalars for update in self.updates]).cpu()
         if self.played:

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 
 namespace pyqmix {
 namespace {
@@ -85,7 +86,7 @@ class Batch {
     void reset(const py::array& obs, const py::array& avail, const py::object& state) {
         const BatchOfWorldsOut out = shown(obs, avail, state);
         const InUse::Lock lock(batch_->in_use, "this batch of environments");
-        py::gil_scoped_release release_gil;
+        ReleaseGil release_gil;
         batch_->reset(out);
     }
 
@@ -99,7 +100,7 @@ class Batch {
         if (reports_wins_) out.won = data_of<bool>("won", won.cast<py::array>(), {worlds_});
         const auto taken = checked_actions(spec_, actions, {worlds_, spec_.n_agents});
         const InUse::Lock lock(batch_->in_use, "this batch of environments");
-        py::gil_scoped_release release_gil;
+        ReleaseGil release_gil;
         batch_->step(taken.data(), out);
     }
 

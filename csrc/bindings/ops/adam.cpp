@@ -1,6 +1,7 @@
 #include "ops/adam/adam.h"
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 #include "ops/adam/adam_cuda.h"
 
@@ -25,7 +26,7 @@ void bind_adam(py::module_& module) {
                                        beta2,
                                        eps,
                                        max_norm};
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 return adam_cpu(args);
             });
         },
@@ -53,7 +54,7 @@ void bind_adam(py::module_& module) {
                                                max_norm,
                                                scratch.data<T>(),
                                                norm.data<T>()};
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     adam_cuda(args, handle_of(stream));
                 });
             },

@@ -8,6 +8,7 @@
 #include <tuple>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 #include "ops/episodes/pack.h"
 #include "ops/episodes/pad.h"
@@ -60,7 +61,7 @@ void bind_episodes(py::module_& module) {
             const PackedRows to{at(0), at(1), at(2), at(3)};
             const auto from_points = columns_of(points), from_next = columns_of(next),
                        from_steps = columns_of(steps);
-            py::gil_scoped_release release;
+            ReleaseGil release;
             pack_episodes(lengths, steps_padded, to, from_points, from_next, from_steps, threads);
         },
         "lengths"_a, "steps_padded"_a, "rows"_a, "points"_a, "next"_a, "steps"_a, "threads"_a);
@@ -79,7 +80,7 @@ void bind_episodes(py::module_& module) {
                                     static_cast<int>(columns.size()),
                                     {}};
                 std::transform(columns.begin(), columns.end(), args.column, padded_column);
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 pad_episodes_cuda(args, handle_of(stream));
             },
             "lengths"_a, "times"_a, "columns"_a, "stream"_a);

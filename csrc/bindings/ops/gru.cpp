@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 
 namespace pyqmix {
@@ -41,7 +42,7 @@ void bind_gru(py::module_& module) {
                 const std::int64_t rows = features.shape()[0];
                 const auto in = inputs_of<T>(features, std::move(batch_sizes), parameters);
                 T* const out = hidden.data<T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 auto kept = keep ? workspace_of<T>(gru_saved<T>(in.shape, rows)) : nullptr;
                 gru_forward_cpu(in, out, data_of<T>(kept), threads);
                 return kept;
@@ -60,7 +61,7 @@ void bind_gru(py::module_& module) {
                 T* const of_features = grad_features ? grad_features->data<T>() : nullptr;
                 const T* const out = hidden.data<const T>();
                 const auto rows = grad_hidden.rows<const T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 gru_backward_cpu(in, out, static_cast<const T*>(kept.data()), rows, of_parameters,
                                  of_features, threads);
             });

@@ -2,6 +2,7 @@
 #include <tuple>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 #include "ops/linear/bias_relu.h"
 
@@ -43,7 +44,7 @@ void bind_linear(py::module_& module) {
                     const auto sizes = values.shape();
                     const BiasRelu<T> args{sizes[0], sizes[1], values.rows<T>(),
                                            bias.data<const T>(), relu};
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     bias_relu_cuda(args, handle_of(stream));
                 });
             },
@@ -54,7 +55,7 @@ void bind_linear(py::module_& module) {
                const Tensor& grad_bias, CudaStream stream) {
                 with_floating(grad, [&]<typename T>(T) {
                     const auto args = backward_args<T>(grad, relu, sums, grad_bias);
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     bias_relu_backward_cuda(args, handle_of(stream));
                 });
             },

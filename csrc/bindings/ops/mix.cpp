@@ -1,6 +1,7 @@
 #include "bindings/ops/mix.h"
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 
 namespace pyqmix {
 namespace {
@@ -34,7 +35,7 @@ void bind_mix(py::module_& module) {
         [](const MixTensors& inputs, const Tensor& q_tot, int threads) {
             with_floating(q_tot, [&]<typename T>(T) {
                 const auto args = forward_args<T>(inputs, q_tot);
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 mix_forward_cpu(args, threads);
             });
         },
@@ -45,7 +46,7 @@ void bind_mix(py::module_& module) {
            int threads) {
             with_floating(grad_q_tot, [&]<typename T>(T) {
                 const auto args = backward_args<T>(inputs, grad_q_tot, grads);
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 mix_backward_cpu(args, threads);
             });
         },
@@ -56,7 +57,7 @@ void bind_mix(py::module_& module) {
             [](const MixTensors& inputs, const Tensor& q_tot, CudaStream stream) {
                 with_floating_or_bfloat16(q_tot, [&]<typename T>(T) {
                     const auto args = forward_args<T>(inputs, q_tot);
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     mix_forward_cuda(args, handle_of(stream));
                 });
             },
@@ -67,7 +68,7 @@ void bind_mix(py::module_& module) {
                CudaStream stream) {
                 with_floating_or_bfloat16(grad_q_tot, [&]<typename T>(T) {
                     const auto args = backward_args<T>(inputs, grad_q_tot, grads);
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     mix_backward_cuda(args, handle_of(stream));
                 });
             },

@@ -1,6 +1,7 @@
 #include "ops/mlp/mlp.h"
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/tensors.h"
 
 namespace pyqmix {
@@ -38,7 +39,7 @@ void bind_mlp(py::module_& module) {
             return with_floating(out, [&]<typename T>(T) {
                 const auto in = inputs_of<T>(features, parameters, one_hot);
                 T* const to = out.data<T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 auto kept = keep ? workspace_of<T>(mlp_saved<T>(in.shape, in.rows)) : nullptr;
                 mlp_forward_cpu(in, to, data_of<T>(kept), threads);
                 return kept;
@@ -52,7 +53,7 @@ void bind_mlp(py::module_& module) {
             with_floating(grad_out, [&]<typename T>(T) {
                 const auto in = inputs_of<T>(features, parameters, one_hot);
                 const MlpGradients<T> out{grad_out.rows<const T>(), layers_of<T>(grads)};
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 mlp_backward_cpu<T>(in, nullptr, static_cast<const T*>(kept.data()), out, threads);
             });
         },

@@ -3,6 +3,7 @@
 #include <tuple>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/ops/td_target.h"
 
 namespace pyqmix {
@@ -60,7 +61,7 @@ void bind_qmixer(py::module_& module) {
             return with_floating(q_tot, [&]<typename T>(T) {
                 const auto in = inputs_of<T>(network);
                 T* const out = q_tot.data<T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 auto kept = keep ? workspace_of<T>(qmixer_saved<T>(in.shape, in.rows)) : nullptr;
                 qmixer_forward_cpu(in, out, data_of<T>(kept), threads);
                 return kept;
@@ -76,7 +77,7 @@ void bind_qmixer(py::module_& module) {
                 const auto rows = grad_q_tot.rows<const T>();
                 const auto layers = layers_of<T>(grads);
                 T* const of_agents = grad_agent_qs.data<T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 qmixer_backward_cpu(in, static_cast<const T*>(kept.data()), rows, layers, of_agents,
                                     threads);
             });
@@ -92,7 +93,7 @@ void bind_qmixer(py::module_& module) {
                                             q_tot.data<T>()};
                 const auto layers = layers_of<T>(grads);
                 T* const of_agents = grad_agent_qs.data<T>();
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 return qmixer_loss_cpu(in, error, layers, of_agents, threads);
             });
         },
@@ -104,7 +105,7 @@ void bind_qmixer(py::module_& module) {
             return with_floating(states_of(network), [&]<typename T>(T) {
                 const auto in = inputs_of<T>(network);
                 const auto args = target_args<T>(target);
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 return qmixer_td_target_cpu(in, args, threads);
             });
         },

@@ -1,6 +1,7 @@
 #include "bindings/ops/td_target.h"
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/ops/mix.h"
 
 namespace pyqmix {
@@ -22,7 +23,7 @@ void bind_td_target(py::module_& module) {
         [](const MixTensors& mixer, const TargetTensors& target, int threads) {
             return with_floating(written_target(target), [&]<typename T>(T) {
                 const auto args = args_of<T>(mixer, target);
-                py::gil_scoped_release release;
+                ReleaseGil release;
                 return td_target_cpu(args, threads);
             });
         },
@@ -37,7 +38,7 @@ void bind_td_target(py::module_& module) {
                CudaStream stream) {
                 with_floating_or_bfloat16(written_target(target), [&]<typename T>(T) {
                     const auto args = args_of<T>(mixer, target);
-                    py::gil_scoped_release release;
+                    ReleaseGil release;
                     td_target_cuda(args, missing, handle_of(stream));
                 });
             },

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/replay/ring.h"
 #include "replay/ring_file.h"
 
@@ -61,7 +62,7 @@ py::dict stats_of(const EpisodeRing& ring) {
 
 RingFileInfo write(const std::shared_ptr<EpisodeRing>& ring, const std::string& path,
                    std::uint64_t first, std::uint64_t end) {
-    const py::gil_scoped_release release_gil;
+    const ReleaseGil release_gil;
     const Member sampler(ring, Role::sampler);
     return write_ring_file(*ring, sampler.id(), path, first, end);
 }
@@ -131,12 +132,12 @@ void bind_file(py::module_& module) {
         .def_readonly("nbytes", &RingFileInfo::bytes)
         .def_readonly("checksum", &RingFileInfo::checksum);
     module.def("verify_ring_file", &verify_ring_file, py::arg("path"),
-               py::call_guard<py::gil_scoped_release>());
+               py::call_guard<ReleaseGil>());
     module.def("write_ring_file", &write, py::arg("ring"), py::arg("path"), py::arg("first"),
                py::arg("end"));
     module.def("require_whole_ring", &require_whole_ring, py::arg("files"));
     module.def("restore_ring", &restore_ring, py::arg("ring"), py::arg("files"),
-               py::call_guard<py::gil_scoped_release>());
+               py::call_guard<ReleaseGil>());
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "bindings/bindings.h"
+#include "bindings/gil.h"
 #include "bindings/replay/pinned_batch.h"
 #include "replay/prioritised_draw.h"
 #include "replay/random_state.h"
@@ -13,7 +14,7 @@ py::array_t<std::int64_t> PinnedBatch::pin(std::int64_t batch) {
     member_.require_here();
     if (!slots_.empty()) throw std::runtime_error("this sampler already holds a batch");
     {
-        const py::gil_scoped_release release_gil;
+        const ReleaseGil release_gil;
         choose(ring(), member_.id(), batch, slots_);
     }
     auto lengths = new_array<std::int64_t>({static_cast<std::int64_t>(slots_.size())});
@@ -52,7 +53,7 @@ void PinnedBatch::decode(const py::array& obs, const py::array& avail, const py:
     out.actions = data_of<std::int64_t>("actions", actions, {batch, out.steps, s.n_agents});
     out.rewards = data_of<float>("rewards", rewards, {batch, out.steps});
     out.terminated = data_of<bool>("terminated", terminated, {batch, out.steps});
-    const py::gil_scoped_release release_gil;
+    const ReleaseGil release_gil;
     for (std::int64_t b = 0; b < batch; ++b)
         ring().decode_episode(slots[static_cast<std::size_t>(b)], b, out);
 }

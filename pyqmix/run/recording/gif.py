@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from pyqmix.base.files import replacing
+from pyqmix.base.files import AnyPath, replacing
 from pyqmix.run.recording.frames import Frame
 from pyqmix.run.recording.theme import shades, solid_colours
 
@@ -31,8 +31,8 @@ class GifFile:
 
     option, is_closed = "gif", False
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: AnyPath) -> None:
+        self.path = Path(path)
         self._images: deque[Image.Image] = deque()
         self._palette: Image.Image | None = None
 
@@ -63,7 +63,7 @@ class GifFile:
             yield self._images.popleft()
 
 
-def save_gif(path: Path, frames: Iterable[Frame]) -> None:
+def save_gif(path: AnyPath, frames: Iterable[Frame]) -> None:
     """Write frames as a GIF, whole or not at all.
 
     Args:

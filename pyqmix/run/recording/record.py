@@ -5,13 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import Any
 
 from torch import nn
 
 from pyqmix.base.destination import destination
 from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.files import AnyPath
 from pyqmix.base.options import require_int
 from pyqmix.config import Config
 from pyqmix.config.trust import Trust
@@ -50,7 +50,7 @@ class Recording:
 
     def __init__(
         self,
-        run_dir: Path,
+        run_dir: AnyPath,
         seed: int,
         env: Callable[..., Any] | None = None,
         agent: Callable[..., nn.Module] | None = None,
@@ -97,8 +97,8 @@ class Recording:
 
 
 def record_run(
-    run_dir: Path,
-    path: Path,
+    run_dir: AnyPath,
+    path: AnyPath,
     seed: int,
     env: Callable[..., Any] | None = None,
     agent: Callable[..., nn.Module] | None = None,

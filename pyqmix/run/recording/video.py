@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.files import replacing
+from pyqmix.base.files import AnyPath, replacing
 from pyqmix.envs.importing import import_optional
 from pyqmix.run.recording.frames import FRAMES_A_SECOND, Frame
 
@@ -29,8 +29,8 @@ class VideoFile:
 
     option, is_closed = "mp4", False
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: AnyPath) -> None:
+        self.path = Path(path)
         self._av: Any = import_optional("av", "mp4: videos", "'pyqmix-marl[video]'")
         if _CODEC not in self._av.codecs_available:
             raise ConfigError(f"mp4: expected an av with the encoder {_CODEC}, as PyPI's wheels have it")
