@@ -20,7 +20,13 @@ def make_console(quiet: bool = False) -> Console:
     """
     file = None if sys.stdout is None else cast(TextIO, Steady(sys.stdout))
     is_elsewhere = file is None or not file.isatty()
-    console = Console(file=file, quiet=quiet, highlight=False, force_terminal=False if is_elsewhere else None)
+    console = Console(
+        file=file,
+        quiet=quiet,
+        highlight=False,
+        force_terminal=False if is_elsewhere else None,
+        force_jupyter=False,
+    )
     if not console.is_terminal:
         console.width = 10_000
     return console

@@ -7,8 +7,8 @@ import glob
 import json
 import os
 import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +16,8 @@ from typing import IO, Any
 
 AnyPath = str | os.PathLike[str]  # of functions that users call
 PARTIAL = ".partial"  # ends the name of a file or folder that is being written
-_RANDOM = r"\.[a-z0-9_]{8}" + re.escape(PARTIAL)  # behind the file's name, from mkstemp
+MODE = 0o666  # of new files, from which the system takes the bits of the umask
+_RANDOM = r"\.[a-z0-9_]{8}" + re.escape(PARTIAL)  # behind the file's name
 _NO_FOLDERS = (errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
@@ -31,10 +32,8 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     name = ""
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=PARTIAL)
-        os.close(descriptor)
+        name = _make_temporary(path)
         yield Path(name)
-        os.chmod(name, 0o644)
         flush(Path(name))
         os.replace(name, path)
         flush(path.parent)
@@ -53,9 +52,7 @@ def require_writable(path: Path) -> None:
         OSError: it cannot; ``filename`` is ``path``.
     """
     try:
-        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.", suffix=PARTIAL)
-        os.close(descriptor)
-        os.unlink(name)
+        os.unlink(_make_temporary(path))
     except OSError as error:
         _name_after(path, error)
         raise
@@ -94,7 +91,7 @@ def write_new(path: Path, data: bytes) -> None:
         OSError: it exists, or cannot be written; ``filename`` is the file's.
     """
     with naming(path):
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE)
         try:
             append(descriptor, data, path)
         finally:
@@ -109,7 +106,7 @@ def open_to_append(path: Path) -> IO[bytes]:
     """
 
     def opener(name: str, flags: int) -> int:
-        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644)
+        return os.open(name, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, MODE)
 
     return open(path, "ab", opener=opener)
 
@@ -152,6 +149,13 @@ def naming(path: Path) -> Iterator[None]:
         if error.filename is None:
             error.filename = str(path)
         raise
+
+
+def _make_temporary(path: Path) -> str:
+    """Make an empty file beside another, with the mode of a new file, unlike tempfile's; return its path."""
+    name = str(path.parent / f"{path.name}.{secrets.token_hex(4)}{PARTIAL}")
+    os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE))
+    return name
 
 
 def _name_after(path: Path, error: OSError) -> None:

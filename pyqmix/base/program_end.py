@@ -1,9 +1,9 @@
 """The end of the program, while other threads of it still use pyqmix.
 
 Only daemon threads are left then. Python ends each of them where it next needs the interpreter, and in the middle
-of an operation of torch that aborts the process. So calls of pyqmix on such threads end earlier, by a SystemExit, by
-which a thread ends without a word. For that the program waits a few seconds at most. A run's folder then has its
-last checkpoint, as after a kill; a worker process ends with its trainer's thread.
+of an operation of torch that aborts the process. So calls of pyqmix on such threads end earlier, by a SystemExit,
+by which a thread ends without a word. For that the program waits a few seconds at most. A run's folder then has
+its last checkpoint, as after a kill; a worker process ends with its trainer's thread.
 
 Threading contract: any thread may call anything here.
 """

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType
+from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)  # SIGUSR1 is slurm's warning
 AT_ONCE = 0.1  # seconds within which several signals are one: a terminal sends Ctrl-C, and a wrapper passes it on
@@ -18,15 +21,32 @@ def exit_code(number: int) -> int:
     return 130 if number == signal.SIGINT else 143
 
 
-def catch(handle: Callable[[int], None]) -> dict[signal.Signals, object]:
+@dataclass(frozen=True)
+class Caught:
+    """The stopping signals that a function handles.
+
+    Attributes:
+        handler: of the signals.
+        before: their handlers from before.
+    """
+
+    handler: Handler
+    before: Mapping[signal.Signals, Any]
+
+    def release(self) -> None:
+        """Give the signals their handlers from before, but those that somebody else has taken meanwhile."""
+        for number, before in self.before.items():
+            if signal.getsignal(number) is self.handler:
+                signal.signal(number, before)
+
+
+def catch(handle: Callable[[int], None]) -> Caught:
     """Let a function handle the stopping signals in this process; in a forked child they have their usual actions.
 
-    Signals are left alone that code outside of Python handles, and SIGHUP where it is ignored, as ``nohup`` does.
+    Signals are left alone that code outside of Python handles, such as faulthandler's or a program's that embeds
+    Python, and SIGHUP where it is ignored, as ``nohup`` does. Outside of the main thread none can be handled.
     SIGINT is handled also where it is ignored: a shell script ignores it for a command that it starts with ``&``,
     and ``kill -INT`` is to end such a run, too.
-
-    Returns:
-        The handlers from before.
     """
     process = os.getpid()
 
@@ -36,13 +56,14 @@ def catch(handle: Callable[[int], None]) -> dict[signal.Signals, object]:
         else:
             _act_as_usual(number)
 
-    before: dict[signal.Signals, object] = {}
+    before: dict[signal.Signals, Any] = {}
     for number in STOPPING:
         present = signal.getsignal(number)
-        if present is not None and (number, present) != (signal.SIGHUP, signal.SIG_IGN):
-            before[number] = present
-            signal.signal(number, handler)
-    return before
+        if not _is_handled_elsewhere(number, present) and (number, present) != (signal.SIGHUP, signal.SIG_IGN):
+            with suppress(ValueError):  # not the main thread of the main interpreter
+                signal.signal(number, handler)
+                before[number] = present
+    return Caught(handler, before)
 
 
 def survive() -> None:
@@ -59,6 +80,22 @@ def blocked() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _is_handled_elsewhere(number: signal.Signals, present: object) -> bool:
+    """Whether code outside of Python handles a signal, of which Python need not know."""
+    if present is None:
+        return True
+    return present in (signal.SIG_DFL, signal.SIG_IGN) and bool(_handled_signals() >> (number - 1) & 1)
+
+
+def _handled_signals() -> int:
+    """Return the signals that have a handler in this process, a bit for each; 0 where that is unknown."""
+    with suppress(OSError):
+        for line in Path("/proc/self/status").read_text(errors="replace").splitlines():
+            if line.startswith("SigCgt:"):
+                return int(line.split()[1], 16)
+    return 0
 
 
 def _do_nothing(number: int) -> None:

@@ -86,6 +86,7 @@ def _run(program: str, module: str, unwinds: bool = False) -> None:
         unwinds: after its imports, end by an exception.
     """
     catch(partial(_end, program))
+    escape_unknown_characters()
     try:
         try:
             main = importlib.import_module(module).main

@@ -17,7 +17,7 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.plugins.hparams.summary_v2 import hparams_pb
 from tensorboard.summary.writer.record_writer import RecordWriter
 
-from pyqmix.base.files import append, flush, naming
+from pyqmix.base.files import MODE, append, flush, naming
 from pyqmix.run.metrics import COLUMNS, Metrics
 
 NAME = "events.out.tfevents.pyqmix"
@@ -44,7 +44,7 @@ class EventFile:
         self.path = run_dir / NAME
         with naming(self.path):
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-            self._file = os.fdopen(os.open(self.path, flags, 0o644), "r+b", buffering=0)
+            self._file = os.fdopen(os.open(self.path, flags, MODE), "r+b", buffering=0)
             self._size, self._checksum = self._begin(state)
             self._file.truncate(self._size)
             self._file.seek(0, os.SEEK_END)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import re
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -135,7 +136,9 @@ def _absolute(run_dir: str) -> Path:
     """
     path = Path(run_dir).absolute()
     if any("\ud800" <= each <= "\udfff" for each in str(path)):
-        raise ConfigError(f"run_dir: expected a path of UTF-8, got {str(path)!r}")
+        reading = sys.getfilesystemencoding()
+        why = "" if reading == "utf-8" else f", which Python reads as {reading} here: set PYTHONUTF8=1"
+        raise ConfigError(f"run_dir: expected a path of UTF-8, got {str(path)!r}{why}")
     return path
 
 

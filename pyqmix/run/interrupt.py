@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import TracebackType
-from typing import Any
 
 from pyqmix.base.errors import EnvError
 from pyqmix.base.output import leave_gone_terminal
-from pyqmix.base.signals import AT_ONCE, catch, exit_code
+from pyqmix.base.signals import AT_ONCE, Caught, catch, exit_code
 
 
 class Interrupted(KeyboardInterrupt):
@@ -50,18 +48,17 @@ class Interrupt:
         self._quiet = quiet
         self._last = 0.0
         self._raises = self._is_due = False
-        self._previous: dict[signal.Signals, Any] = {}
+        self._caught: Caught | None = None
 
     def __enter__(self) -> Interrupt:
-        if threading.current_thread() is threading.main_thread():
-            self._previous.update(catch(self._handle))
+        self._caught = catch(self._handle)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
+        if self._caught is not None:
+            self._caught.release()
 
     @contextmanager
     def may_raise(self, earlier: bool = True) -> Iterator[None]:

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.files import MODE
 
 FILE = "run.lock"
 _FLAGS = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
@@ -108,7 +109,7 @@ class RunLock:
         with _forking:
             self._close_file()
             try:
-                self._descriptor = os.open(FILE, _FLAGS, 0o644, dir_fd=self._folder)
+                self._descriptor = os.open(FILE, _FLAGS, MODE, dir_fd=self._folder)
             except OSError as error:
                 raise self._unusable(error.strerror) from error
         if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):

@@ -7,7 +7,7 @@ import stat
 import pytest
 
 from pyqmix.base import files
-from pyqmix.base.files import flush, remove_unfinished, replacing, write_text
+from pyqmix.base.files import flush, open_to_append, remove_unfinished, replacing, write_new, write_text
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def failing(monkeypatch):
     return let
 
 
-@pytest.mark.parametrize("name", ["chmod", "fsync", "replace"])
+@pytest.mark.parametrize("name", ["fsync", "replace"])
 def test_an_error_names_the_file_and_not_a_temporary_one(tmp_path, failing, name):
     path = tmp_path / "config.json"
     write_text(path, "old")
@@ -88,6 +88,15 @@ def test_only_what_an_interrupted_write_has_left_is_removed(tmp_path, monkeypatc
     assert sorted(file.name for file in tmp_path.iterdir()) == sorted([*others, folder.name, link.name])
 
 
-def test_a_written_file_is_readable_by_others(tmp_path):
-    write_text(tmp_path / "it", "text")
-    assert stat.S_IMODE((tmp_path / "it").stat().st_mode) == 0o644
+@pytest.mark.parametrize("umask", [0o000, 0o002, 0o022, 0o027, 0o077])
+def test_a_file_has_the_mode_that_the_umask_gives(tmp_path, umask):
+    before = os.umask(umask)
+    try:
+        write_text(tmp_path / "it", "text")
+        write_text(tmp_path / "it", "again")
+        write_new(tmp_path / "new", b"text")
+        open_to_append(tmp_path / "log").close()
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}
+    assert modes == {0o666 & ~umask}

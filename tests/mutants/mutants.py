@@ -844,11 +844,11 @@ MUTANTS = (
         "EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)", "ring", f"{T}play/test_overlap.py -k unseen",
     ),
     Mutant(
-        "overlap: what the thread raises is lost", OVERLAP, "            raise outcome\n", "            return None\n",
+        "overlap: what the thread raises is lost", "pyqmix/base/call_thread.py", "            raise outcome\n", "            return None  # type: ignore\n",
         f"{T}play/test_overlap.py -k traceback",
     ),
     Mutant(
-        "overlap: the end of a run waits for the episodes", OVERLAP, "self._thread.join(timeout)",
+        "overlap: the end of a run waits for the episodes", "pyqmix/base/call_thread.py", "self._thread.join(timeout)",
         "self._thread.join()", f"{T}play/test_overlap.py -k failing_training_step --timeout 20",
     ),
     Mutant(
@@ -1391,8 +1391,8 @@ MUTANTS = (
         f"{T}nn/test_user_networks.py -k buffers",
     ),
     Mutant(
-        "user networks: dropout has no seed", "pyqmix/learn/networks.py",
-        "torch.default_generator.manual_seed(own)", "pass",
+        "user networks: dropout has no seed", "pyqmix/nn/drawing.py",
+        "torch.default_generator.manual_seed(seed)", "pass",
         f"{T}nn/test_user_networks.py -k dropout",
     ),
     Mutant(
