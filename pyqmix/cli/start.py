@@ -12,7 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
-from pyqmix.base.output import flush_all
+from pyqmix.base.output import escape_unknown_characters, flush_all
 from pyqmix.base.signals import AT_ONCE, STOPPING, catch, exit_code
 
 
