@@ -17,8 +17,8 @@ class Steady:
     """A text stream that raises no OSError: after one, its text is dropped.
 
     Characters that its encoding does not have are written as escapes. Where a stream that does not block is full,
-    only that text may be lost. After any other error, as of a pipe without a reader, the descriptor leads to nowhere,
-    so that Python's own flush at its exit does not fail either.
+    only that text may be lost. After any other error, as of a pipe without a reader, the descriptor leads to
+    nowhere, so that Python's own flush at its exit does not fail either.
 
     Args:
         stream: where the text goes; any object that has a method ``write``.

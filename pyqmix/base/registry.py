@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from itertools import chain, count, groupby
+from threading import Lock
 from typing import Any, Generic, TypeVar, cast
 
 from pyqmix.base.errors import ConfigError, unknown
@@ -37,6 +38,7 @@ class Registry(Mapping[str, T], Generic[T]):
         self._wrap = wrap
         self._own, self._entries = frozenset(own), dict(own)  # text: not imported yet
         self._brought: dict[str, T] = {}  # by the running program
+        self._naming = Lock()
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -96,8 +98,11 @@ class Registry(Mapping[str, T], Generic[T]):
         name = f"{named.__module__}:{named.__qualname__}{call}"
         if call or "<" in name:
             others = (f"{name}#{k}" for k in count(2))
-            name = next(x for x in chain([name], others) if self._brought.get(x, given) is given)
-        self._bring(name, given)
+            with self._naming:  # another thread may have something else of the same name
+                name = next(x for x in chain([name], others) if self._brought.get(x, given) is given)
+                self._bring(name, given)
+        else:
+            self._bring(name, given)
         return name
 
     def brought(self, name: str) -> object | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any, cast
 
 from pyqmix.base.describe import attributes
@@ -75,10 +76,10 @@ class Config(RunOptions, _Memory):
         object.__setattr__(self, "_chose_eps_end", self.eps_end is not None)
         if self.eps_end is None:
             object.__setattr__(self, "eps_end", _default_eps_end(self.env))
-        check_each(self)
         for name in ("run_dir", "init_from"):
-            if (folder := getattr(self, name)) is not None:
+            if isinstance(folder := getattr(self, name), (str, os.PathLike)):
                 object.__setattr__(self, name, os.path.expanduser(folder))
+        check_each(self)
         object.__setattr__(self, "loggers", tuple(self.loggers))
         if type(self) is not config_class(self.env):
             raise ConfigError(f"env: this Config is not of {self.env}: use Config.replace()")
@@ -206,7 +207,11 @@ Config.__doc__ = f"{_ABOUT}\n\n{attributes(Config)}\n"  # for help(), from the d
 def config_class(env: str) -> type[Config]:
     """Return the class of Configs of an environment: with the options of a run and the environment's own."""
     options: Any = env_family(env).options
-    return _class_with(options)
+    with _making:
+        return _class_with(options)
+
+
+_making = RLock()  # of classes: the cache alone would let two threads make one each
 
 
 @cache

@@ -19,10 +19,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.overrides import TorchFunctionMode
 
 _turn = threading.RLock()  # of the process's generator
-_UNFILLED = (torch.ops.aten.empty.memory_format,)  # by which torch's layers make their parameters
+_DRAW = (torch.Tensor.uniform_, torch.Tensor.normal_)  # by which torch's layers fill their parameters
 _PLAIN = (nn.Linear, nn.Sequential, nn.ModuleList, nn.ReLU, nn.ELU, nn.Tanh, nn.Identity, nn.LayerNorm)
 
 
@@ -80,20 +80,22 @@ def may_draw(network: nn.Module) -> bool:
     return not all(kind in _PLAIN or is_own_factory(kind) for kind in kinds)
 
 
-class _OwnGenerator(TorchDispatchMode):
-    """Has this thread's operations draw from a generator, and its new parameters be float32."""
+class _OwnGenerator(TorchFunctionMode):
+    """Has this thread's layers draw their parameters from a generator, and makes them float32.
+
+    A dispatch mode would see every operation, but importing what it needs takes seconds.
+    """
 
     def __init__(self, generator: torch.Generator) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._generator = generator
 
-    def __torch_dispatch__(
+    def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         given = dict(kwargs or {})
-        named = {argument.name for argument in func._schema.arguments}
-        if "generator" in named and given.get("generator") is None:
+        if (func in _DRAW or "generator" in given) and given.get("generator") is None:
             given["generator"] = self._generator
-        if func in _UNFILLED and given.get("dtype") in (None, torch.float64):
+        if func is torch.empty and given.get("dtype") is None:
             given["dtype"] = torch.float32
         return func(*args, **given)
