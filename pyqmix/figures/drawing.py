@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import AnyPath, replacing
+from pyqmix.base.plotting import settings
 from pyqmix.base.printable import one_line
 from pyqmix.figures.comparison import WIN_RATE, Comparison, arrange
 from pyqmix.figures.curves import Curve, over_seconds, over_steps
@@ -83,7 +83,7 @@ def draw(
 ) -> None:
     """Write the figure of a comparison, as :func:`compare` does."""
     kind = out.suffix.lower()
-    with matplotlib.rc_context(_STYLE):  # type: ignore[arg-type]
+    with settings(_STYLE):
         figure = _figure(comparison, title, profile, improvements)
         with replacing(out) as temporary:  # a link in its place is not followed
             figure.savefig(temporary, format=kind[1:], dpi=200, metadata=FORMATS[kind])

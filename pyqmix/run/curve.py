@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from pyqmix.base.files import replacing
+from pyqmix.base.plotting import settings
 from pyqmix.run.metrics import Metrics
 
 _LABELS = {"eval_win_rate": "greedy win rate, 95 % interval", "eval_return_mean": "greedy evaluation return"}
@@ -26,7 +26,7 @@ def plot_curve(history: Sequence[Metrics], path: Path, title: str = "") -> None:
         path: the PNG file to write.
         title: above the plot.
     """
-    with matplotlib.rc_context({"text.usetex": False, "text.parse_math": False}):  # names may have a $
+    with settings({"text.usetex": False}):
         figure = draw_curve(history, title)
         with replacing(path) as temporary:  # a link in its place is not followed
             figure.savefig(temporary, format="png")
@@ -45,7 +45,7 @@ def draw_curve(history: Sequence[Metrics], title: str = "") -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     if told:
         panels[0].set_ylim(-0.03, 1.03)
-    panels[0].set_title(title, fontsize=11)
+    panels[0].set_title(title, fontsize=11, parse_math=False)  # names may have a $
     panels[-1].set_xlabel("environment steps")
     panels[-1].xaxis.set_major_formatter(lambda x, _: f"{x / 1000:g}k" if x >= 1000 else f"{x:g}")
     return figure
