@@ -1611,4 +1611,27 @@ MUTANTS = (
         "a sweep's log is written through a link", "pyqmix/base/files.py",
         "flags | os.O_NOFOLLOW | os.O_NONBLOCK", "flags | os.O_NONBLOCK", f"{T}sweep/test_runner.py -k leads_elsewhere",
     ),
+    Mutant(
+        "host: networks draw from the generator of the process", "pyqmix/nn/drawing.py",
+        "if all(is_own_factory(factory) for factory in factories):", "if False:",
+        f"{T}run/test_host.py -k never_touch",
+    ),
+    Mutant(
+        "host: new threads of the program get a run's number of threads", "pyqmix/base/torch_threads.py",
+        "_in_a_new_thread(lambda: torch.set_num_threads(of_new_threads))", "pass",
+        f"{T}run/test_host.py -k number_of_threads",
+    ),
+    Mutant(
+        "host: a program's autocast changes a run's numbers", "pyqmix/base/torch_modes.py",
+        "if torch.is_autocast_enabled(device):", "if False:", f"{T}run/test_host.py -k every_mode",
+    ),
+    Mutant(
+        "host: a handler outside of Python is replaced", "pyqmix/base/signals.py",
+        "return present in (signal.SIG_DFL, signal.SIG_IGN) and", "return False and",
+        f"{T}run/test_host.py -k handler_in_c",
+    ),
+    Mutant(
+        "host: a daemon thread works on while the program ends", "pyqmix/base/program_end.py",
+        "        raise SystemExit ", "        pass ", f"{T}run/test_host.py -k calls_on_other_threads",
+    ),
 )  # fmt: skip

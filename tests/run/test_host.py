@@ -247,6 +247,7 @@ def test_a_handler_of_faulthandler_stays(user_signal, capfd):
     try:
         with Interrupt(quiet=True) as interrupt:
             os.kill(os.getpid(), user_signal)
+        assert is_handled(user_signal)
         os.kill(os.getpid(), user_signal)
     finally:
         faulthandler.unregister(user_signal)
@@ -262,6 +263,7 @@ def test_a_handler_in_c_stays(user_signal):
     try:
         with Interrupt(quiet=True) as interrupt:
             os.kill(os.getpid(), user_signal)
+        assert is_handled(user_signal)
         os.kill(os.getpid(), user_signal)
     finally:
         c_signal(user_signal, None)
