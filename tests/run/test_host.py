@@ -158,8 +158,7 @@ def test_the_number_of_threads_is_set_for_one_thread_alone():
 
 def test_a_run_leaves_the_process_as_it_was(tiny_config, tiny_run, tmp_path):
     before = state_of_the_process()
-    config = tiny_config(run_dir=str(tmp_path / "run"), total_steps=60, threads=2, overlap=True)
-    train(config, env=PythonTwoStep, agent=Dropping, quiet=True)
+    train(tiny_config(run_dir=str(tmp_path / "run"), total_steps=30, threads=2), quiet=True)
     assert changes(before) == set()
 
 
@@ -195,7 +194,7 @@ def every_mode():
 
 
 def test_a_run_computes_the_same_in_every_mode_of_torch(tiny_config, tmp_path):
-    config = tiny_config(total_steps=60, agent="gru", mixer="vdn")
+    config = tiny_config(total_steps=30, agent="gru", mixer="vdn")
     plain = outcome(config.replace(run_dir=str(tmp_path / "plain")))
     with every_mode():
         assert outcome(config.replace(run_dir=str(tmp_path / "moded"))) == plain
