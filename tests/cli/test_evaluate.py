@@ -74,7 +74,7 @@ def test_a_folder_that_cannot_be_written_is_refused(refused, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device", "x.gif.abcdefgh.partial")
 
-    monkeypatch.setattr("pyqmix.base.files.tempfile.mkstemp", full)
+    monkeypatch.setattr("pyqmix.base.files._make_temporary", full)
     assert refused("--gif", "x.gif") == "--gif: x.gif cannot be written: No space left on device"
 
 
