@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -26,6 +26,7 @@ from pyqmix.envs.offers import (
 )
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
+from pyqmix.envs.told import each_of, ending, five, mapping, pair
 
 _PACKAGES = {"Foraging": "lbforaging", "rware-": "rware"}  # whose import registers tasks of this prefix
 
@@ -66,7 +67,7 @@ class GymnasiumEnv(TeamEnv):
             members = self._members(name)
         notes: list[str] = []
         with blamed(name, "its first reset"):
-            _, info = env.reset(seed=0)
+            _, info = pair(env.reset(seed=0))
         self._mask_info = FromInfo(MASK_KEYS, info)
         self._state_info = FromInfo(("state",), info)
         self._mask_method = None if self._mask_info.key else find_method(self._attribute, MASK_METHODS, notes)
@@ -83,28 +84,27 @@ class GymnasiumEnv(TeamEnv):
         super().__init__(env, name, members, limit, state, self._attribute("state_space"), notes, **rules)
 
     def _start(self, seed: int) -> Shown:
-        observations, info = self.env.reset(seed=seed)
+        observations, info = pair(self.env.reset(seed=seed))
         return self._shown(observations, info)
 
     def _advance(self, actions: list[int]) -> Outcome:
-        observations, reward, terminated, truncated, info = self.env.step(tuple(actions))
-        over = bool(terminated) and not self.limit_truncates
-        shown = self._shown(observations, info, over)
-        return Outcome(shown, reward, bool(terminated), bool(truncated), won_of([info]))
+        observations, reward, terminated, truncated, info = five(self.env.step(tuple(actions)))
+        n = len(self.members)
+        terminated, truncated = ending(terminated, truncated, n)
+        shown = self._shown(observations, mapping(info, "info"), terminated and not self.limit_truncates)
+        return Outcome(shown, reward, terminated, truncated, won_of([info], n))
 
-    def _shown(self, observations: Sequence[Any], info: dict[str, Any], over: bool = False) -> Shown:
+    def _shown(self, observations: Any, info: Mapping[str, Any], over: bool = False) -> Shown:
         masks = self._mask_info.read(info, optional=over)
         if masks is None and self._mask_method is not None:
             masks = self._mask_method()
-        if masks is None and len(observations) == len(self._encoders):
-            each = [
-                e.mask(obs, str(k)) for k, (e, obs) in enumerate(zip(self._encoders, observations, strict=True))
-            ]
-            masks = None if all(mask is None for mask in each) else each
+        if masks is None and self._masks_in_obs:
+            seen = each_of(observations, len(self._encoders), "observations")
+            masks = [e.mask(obs, str(k)) for k, (e, obs) in enumerate(zip(self._encoders, seen, strict=True))]
         state = self._state(info)
         return Shown(observations, masks, state if self._has_state else None)
 
-    def _state(self, info: dict[str, Any]) -> Any:
+    def _state(self, info: Mapping[str, Any]) -> Any:
         told = self._state_info.read(info)
         return self._state_method() if told is None and self._state_method is not None else told
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.spec import STORAGE_DTYPES
+from pyqmix.envs.told import as_array, described, exact
 
 MASK_KEYS = ("action_mask", "avail_actions")
 
@@ -78,14 +80,13 @@ class SpaceEncoder:
             if not isinstance(value, np.ndarray) or value.shape != space.shape or value.dtype != space.dtype:
                 got = f"{value.shape} {value.dtype}" if isinstance(value, np.ndarray) else type(value).__name__
                 raise ValueError(f"observation of agent {agent}: expected {space.shape} {space.dtype}, got {got}")
-            return value.reshape(-1)
-        try:
-            flat = np.asarray(spaces.flatten(space, value))
-        except (LookupError, TypeError, ValueError) as error:
-            raise ValueError(f"observation of agent {agent}: expected one of {space}, got {value!r}") from error
-        if flat.shape != (self.width,):
-            raise ValueError(f"observation of agent {agent}: expected one of {space}, got {value!r}")
-        return flat
+            if type(value) is not np.ndarray:
+                value = as_vector(value, None, f"observation of agent {agent}")
+            return exact(value.reshape(-1), f"observation of agent {agent}")
+        what = f"observation of agent {agent}"
+        if not _is_one_of(space, value, what):
+            raise ValueError(f"{what}: expected one of {space}, got {described(value)}")
+        return exact(np.asarray(spaces.flatten(space, value)), what)
 
     def mask(self, value: Any, agent: str) -> object:
         """Return the action mask that the observation holds, None without one."""
@@ -109,6 +110,29 @@ class SpaceEncoder:
             ) from error
 
 
+def _is_one_of(space: spaces.Space[Any], value: Any, what: str) -> bool:
+    """Whether gymnasium flattens a value of a space as it is: no number wraps around, is cut, or is another's."""
+    if isinstance(space, spaces.Dict):
+        return isinstance(value, Mapping) and all(
+            key in value and _is_one_of(entry, value[key], what) for key, entry in space.spaces.items()
+        )
+    if isinstance(space, spaces.Tuple):
+        parts = value if isinstance(value, (tuple, list)) else ()
+        each = zip(space.spaces, parts, strict=False)
+        return len(parts) == len(space.spaces) and all(_is_one_of(entry, part, what) for entry, part in each)
+    if not isinstance(space, spaces.Box):
+        return bool(space.contains(value))
+    array = as_array(value)
+    if array is None or array.shape != space.shape:
+        return False
+    if array.dtype.kind != "f":
+        exact(array.reshape(-1), what)  # as joined with floats they are float64, which may round them before
+    if array.dtype == space.dtype or space.dtype.kind == "f":
+        return True
+    low, high = (0, 1) if space.dtype.kind == "b" else (np.iinfo(space.dtype).min, np.iinfo(space.dtype).max)
+    return bool(((array >= low) & (array <= high) & (array == np.floor(array))).all())
+
+
 class VectorEncoder:
     """Encodes observations that are vectors of a known width and nothing else. See :class:`Encoder`."""
 
@@ -118,7 +142,8 @@ class VectorEncoder:
 
     def __call__(self, value: Any, agent: str) -> NDArray[Any]:
         """Return the vector (width,) of an observation."""
-        return as_vector(value, self.width, f"observation of agent {agent}")
+        what = f"observation of agent {agent}"
+        return exact(as_vector(value, self.width, what), what)
 
     def mask(self, value: Any, agent: str) -> object:
         """Return None."""
@@ -136,12 +161,9 @@ def as_vector(value: Any, width: int | None, what: str) -> NDArray[Any]:
     Raises:
         ValueError: they are not numbers, or others than ``width`` many.
     """
-    try:
-        array = np.asarray(value)
-    except ValueError:  # ragged
-        array = np.array(None)
-    if array.dtype.kind not in "biuf" or array.size == 0:
-        raise ValueError(f"{what}: expected numbers, got {type(value).__name__}")
+    array = as_array(value)
+    if array is None or array.size == 0:
+        raise ValueError(f"{what}: expected numbers, got {described(value)}")
     if width is not None and array.size != width:
         raise ValueError(f"{what}: expected {width} numbers, got {array.size}")
     return array.reshape(-1)

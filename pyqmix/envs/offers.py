@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pyqmix.envs.observation import as_vector
+from pyqmix.envs.told import flags
 
 LIMIT_NAMES = ("max_episode_steps", "max_cycles", "max_steps")
 WIN_KEYS = ("battle_won", "won", "is_success", "success")
@@ -66,7 +67,7 @@ class FromInfo:
 
     def __init__(self, keys: Sequence[str], first: Mapping[str, Any]) -> None:
         self._keys = keys
-        self.key = next((key for key in keys if key in first), None)
+        self.key = next((key for key in keys if first.get(key) is not None), None)
 
     def read(self, info: Mapping[str, Any], optional: bool = False) -> Any:
         """Return it, None where it is never there.
@@ -74,10 +75,10 @@ class FromInfo:
         Raises:
             ValueError: it was not there at the first reset, or it is missing and not optional here.
         """
-        if self.key is not None and self.key in info:
-            return info[self.key]
+        if self.key is not None and (told := info.get(self.key)) is not None:
+            return told
         if self.key is None:
-            late = next((key for key in self._keys if key in info), None)
+            late = next((key for key in self._keys if info.get(key) is not None), None)
             if late is not None:
                 raise ValueError(f"info holds {late!r}, which it did not hold after reset: give it both times")
         elif not optional:
@@ -85,10 +86,18 @@ class FromInfo:
         return None
 
 
-def won_of(infos: Iterable[Mapping[str, Any]]) -> bool | None:
-    """Tell whether a team has won: every info that tells says so; None where none tells."""
-    flags = [bool(np.all(info[key])) for info in infos for key in WIN_KEYS if key in info]
-    return all(flags) if flags else None
+def won_of(infos: Iterable[Mapping[str, Any]], n: int) -> bool | None:
+    """Tell whether a team has won: every info that tells says so; None where none tells.
+
+    Args:
+        infos: of a step.
+        n: the number of agents that an info is of; it tells by one flag or by n.
+
+    Raises:
+        ValueError: an info tells by something else.
+    """
+    told = [(key, info[key]) for info in infos for key in WIN_KEYS if info.get(key) is not None]
+    return all(all(flags(value, n, f"info[{key!r}]")) for key, value in told) if told else None
 
 
 def unused(info: Mapping[str, Any], used: Iterable[str | None]) -> list[str]:

@@ -18,8 +18,10 @@ from pyqmix.envs.observation import MASK_KEYS, SpaceEncoder
 from pyqmix.envs.offers import FromInfo, example_state, own_limit, unused, won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.team import GONE, Member, Outcome, Shown, TeamEnv
+from pyqmix.envs.told import described, five, flag, mapping, pair, rewards_of
 
 _EXTRA = "'pyqmix-marl[pettingzoo]'"
+_NOTHING: dict[str, Any] = {}
 _FAMILIES = ("atari", "butterfly", "classic", "magent", "sisl")  # of pettingzoo itself
 
 
@@ -59,11 +61,11 @@ class PettingZooEnv(TeamEnv):
         self._encoders = {agent: member.encoder for agent, member in zip(self._agents, members, strict=True)}
         notes: list[str] = []
         with blamed(name, "its first reset"):
-            _, infos = _both(env.reset(seed=0))
+            _, infos = pair(env.reset(seed=0))
             state = example_state(getattr(env, "state", lambda: None), notes)
         self._has_state = state is not None
-        self._mask_infos = {agent: FromInfo(MASK_KEYS, infos.get(agent, {})) for agent in self._agents}
-        for sentence in (s for agent, info in infos.items() for s in self._unused(agent, info)):
+        self._mask_infos = {agent: FromInfo(MASK_KEYS, _info_of(agent, infos)) for agent in self._agents}
+        for sentence in (s for agent in infos for s in self._unused(agent, _info_of(agent, infos))):
             if sentence not in notes:
                 notes.append(sentence)
         self._live: set[Any] = set()
@@ -72,31 +74,31 @@ class PettingZooEnv(TeamEnv):
         super().__init__(env, name, members, limit, state, space, notes, **rules)
 
     def _start(self, seed: int) -> Shown:
-        observations, infos = self.env.reset(seed=seed)
+        observations, infos = pair(self.env.reset(seed=seed))
         self._live = self._among(self._agents)
         return self._shown(observations, infos, self._live)
 
     def _advance(self, actions: list[int]) -> Outcome:
         before = self._live
         chosen = {agent: action for agent, action in zip(self._agents, actions, strict=True) if agent in before}
-        observations, rewards, terminations, truncations, infos = self.env.step(chosen)
-        terminated = {agent for agent in before if _of(agent, terminations, "terminations")}
-        truncated = {agent for agent in before if _of(agent, truncations, "truncations")} - terminated
+        observations, rewards, terminations, truncations, infos = five(self.env.step(chosen))
+        terminated = _set(before, terminations, "terminations")
+        truncated = _set(before, truncations, "truncations") - terminated
         left = self._among(before)
         self._note_vanished(before - left - terminated - truncated)
         self._live = left - terminated - truncated
         ended = not self._live
         # Agents that a time limit takes out of the episode's last step are shown once more, for the bootstrap.
         cut = terminated | truncated if self.limit_truncates else truncated
-        shown = self._shown(observations, infos, cut if ended else self._live)
+        shown = self._shown(observations, mapping(infos, "infos"), cut if ended else self._live)
         earned = [_reward(agent, rewards) if agent in before else 0.0 for agent in self._agents]
-        won = won_of(infos[agent] for agent in self._agents if agent in infos)
+        won = won_of([_info_of(agent, infos) for agent in self._agents], 1)
         return Outcome(shown, earned, ended and not truncated, ended and bool(truncated), won)
 
     def _shown(self, observations: Mapping[Any, Any], infos: Mapping[Any, Any], alive: set[Any]) -> Shown:
         obs = [_of(agent, observations, "observations") if agent in alive else GONE for agent in self._agents]
         masks = [
-            self._read_mask(agent, observations[agent], infos.get(agent, {})) if agent in alive else None
+            self._read_mask(agent, observations[agent], _info_of(agent, infos)) if agent in alive else None
             for agent in self._agents
         ]
         known = any(mask is not None for mask in masks)
@@ -132,25 +134,25 @@ class PettingZooEnv(TeamEnv):
         return Member(str(agent), encoder, int(actions.n), int(actions.start))
 
 
-def _both(made: Any) -> tuple[Any, Mapping[Any, Any]]:
-    if not isinstance(made, tuple) or len(made) != 2:
-        raise ValueError(f"expected (observations, infos), got {type(made).__name__}")
-    return made
+def _info_of(agent: Any, infos: Mapping[Any, Any]) -> Mapping[str, Any]:
+    return mapping(infos.get(agent, _NOTHING), f"info of agent {agent}")
+
+
+def _set(agents: Collection[Any], flags: Any, what: str) -> set[Any]:
+    """Return those agents whose flag is set."""
+    return {agent for agent in agents if flag(_of(agent, flags, what), f"{what} of agent {agent}")}
 
 
 def _of(agent: Any, values: Any, what: str) -> Any:
     if not isinstance(values, Mapping) or agent not in values:
-        got = f"entries for {', '.join(map(str, values))}" if isinstance(values, Mapping) else repr(values)
+        got = f"entries for {', '.join(map(str, values))}" if isinstance(values, Mapping) else described(values)
         raise ValueError(f"{what}: expected a dictionary with an entry for agent {agent}, got {got}")
     return values[agent]
 
 
 def _reward(agent: Any, rewards: Any) -> float:
     reward = _of(agent, rewards, "rewards")
-    try:
-        return float(reward)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"reward of agent {agent}: expected a number, got {reward!r}") from error
+    return reward if type(reward) is float else float(rewards_of(reward, 1, f"reward of agent {agent}")[0])
 
 
 def is_parallel(env: object) -> bool:

@@ -17,6 +17,7 @@ from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.offers import won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
+from pyqmix.envs.told import described, ending, flag, mapping
 
 INTERFACE = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
 _SIZES = ("n_agents", "n_actions", "obs_shape", "state_shape", "episode_limit")
@@ -77,9 +78,11 @@ class SmacEnv(TeamEnv):
 
     def _advance(self, actions: list[int]) -> Outcome:
         told = self.env.step(actions)
-        reward, terminated, truncated, info = _outcome(told)
-        cut = truncated or (terminated and bool(info.get("episode_limit", False)))
-        return Outcome(self._shown(), reward, terminated and not cut, cut, won_of([info]))
+        n = len(self.members)
+        reward, terminated, truncated, info = _outcome(told, n)
+        at_limit = terminated and flag(info.get("episode_limit", False), "info['episode_limit']")
+        cut = truncated or at_limit
+        return Outcome(self._shown(), reward, terminated and not cut, cut, won_of([info], n))
 
     def _shown(self) -> Shown:
         return Shown(self.env.get_obs(), self.env.get_avail_actions(), self.env.get_state())
@@ -130,14 +133,16 @@ def _maker(task: str, package: str, map_name: str) -> Callable[..., Any]:
     return lambda **arguments: game(map_name=map_name, **arguments)
 
 
-def _outcome(told: Any) -> tuple[Any, bool, bool, Mapping[str, Any]]:
-    if len(told) == 3:
-        reward, terminated, info = told
-        return reward, bool(terminated), False, info
-    if len(told) == 5:
-        _, reward, terminated, truncated, info = told
-        return reward, bool(terminated), bool(truncated), info
-    raise ValueError(f"expected step to return (reward, terminated, info), got {len(told)} values")
+def _outcome(told: Any, n: int) -> tuple[Any, bool, bool, Mapping[str, Any]]:
+    values = told if isinstance(told, (tuple, list)) else ()
+    if len(values) == 5:
+        _, reward, terminated, truncated, info = values
+    elif len(values) == 3:
+        (reward, terminated, info), truncated = values, False
+    else:
+        got = f"{len(values)} values" if values else described(told)
+        raise ValueError(f"expected step to return (reward, terminated, info), got {got}")
+    return reward, *ending(terminated, truncated, n), mapping(info, "info")
 
 
 def _accepts(method: Callable[..., Any], *values: Any, **keywords: Any) -> bool:

@@ -16,6 +16,7 @@ from pyqmix.envs.importing import blamed
 from pyqmix.envs.observation import Encoder, as_vector, scale_of
 from pyqmix.envs.options import TeamRules
 from pyqmix.envs.protocol import Point, Step
+from pyqmix.envs.told import each_of, exact, rewards_of
 
 GONE = object()  # stands for the observation of an agent that takes part no more
 
@@ -191,31 +192,29 @@ class TeamEnv:
         return scale_of(bounds, f"{self.name} has a state")
 
     def _team_reward(self, rewards: Any) -> float:
-        each = np.asarray(rewards, np.float64)
-        if each.size not in (1, self.spec.n_agents):
-            raise ValueError(f"expected one reward or {self.spec.n_agents}, got {each.size}")
+        if type(rewards) is float:
+            return rewards
+        each = rewards_of(rewards, self.spec.n_agents)
         return float(each.mean() if self._rules.team_reward == "mean" else each.sum())
 
     def _point(self, shown: Shown) -> Point:
         n = self.spec.n_agents
-        if len(shown.obs) != n:
-            raise ValueError(f"expected {n} observations, got {len(shown.obs)}")
+        seen = each_of(shown.obs, n, "observations")
         obs = np.zeros((n, self.spec.obs_dim), np.float32)
-        for row, member, value in zip(obs, self.members, shown.obs, strict=True):
+        for row, member, value in zip(obs, self.members, seen, strict=True):
             if value is not GONE:
                 row[: member.encoder.width] = member.encoder(value, member.label)
         state = None
         if not self.spec.concat_state:
-            state = as_vector(shown.state, self.spec.state_dim, "state").astype(np.float32)
+            state = exact(as_vector(shown.state, self.spec.state_dim, "state"), "state").astype(np.float32)
         return Point(obs, self._available(shown), state)
 
     def _available(self, shown: Shown) -> NDArray[np.bool_]:
         if shown.masks is None and not any(value is GONE for value in shown.obs):
             return self._every
-        if shown.masks is not None and len(shown.masks) != len(self.members):
-            raise ValueError(f"expected action masks of {len(self.members)} agents, got {len(shown.masks)}")
         avail: NDArray[np.bool_] = self._every.copy()
-        masks = [None] * len(self.members) if shown.masks is None else shown.masks
+        n = len(self.members)
+        masks = [None] * n if shown.masks is None else each_of(shown.masks, n, "action masks")
         for row, member, value, mask in zip(avail, self.members, shown.obs, masks, strict=True):
             if value is GONE:
                 row[:] = False

@@ -81,7 +81,7 @@ def test_a_mask_in_the_observations():
 @pytest.mark.parametrize(
     ("mask", "message"),
     [
-        ([[1, 1, 1]], "expected action masks of 2 agents, got 1"),
+        ([[1, 1, 1]], "expected 2 action masks, got 1"),
         ([[1, 1, 1], [1]], "action mask of agent 1: expected 2 numbers that are 0 or 1"),
         ([[1, 1, 1], [0, -np.inf]], "action mask of agent 1: expected 2 numbers that are 0 or 1"),
         ([[1, 1, 1], "all"], "action mask of agent 1: expected numbers, got str"),

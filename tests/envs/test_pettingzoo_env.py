@@ -203,7 +203,7 @@ class Careless(Dying):
             "observations: expected a dictionary with an entry for agent c, got entries",
         ),
         (1, lambda rewards: rewards.pop("a"), "rewards: expected a dictionary with an entry for agent a"),
-        (1, lambda rewards: rewards.update(a=None), "reward of agent a: expected a number, got None"),
+        (1, lambda rewards: rewards.update(a=None), "reward of agent a: expected one number, got None"),
         (2, lambda ended: ended.clear(), "terminations: expected a dictionary with an entry for agent [abc], got"),
         (None, lambda env: env.agents.append("d"), "agents: expected some of a, b, c, got d too"),
     ],
@@ -218,7 +218,7 @@ def test_a_step_that_breaks_the_interface_is_named(place, change, message):
 def test_an_environment_needs_agents_and_a_reset_gives_two_things(monkeypatch):
     monkeypatch.setattr(Dying, "reset", lambda *_, **__: {"a": 1, "b": 2})
     with pytest.raises(
-        EnvError, match=r"its first reset raised ValueError: expected \(observations, infos\), got dict"
+        EnvError, match=r"its first reset raised ValueError: expected \(observations, info\), .* got dict"
     ):
         PettingZooEnv(Dying())
     env = Dying()
