@@ -54,7 +54,7 @@ class Env(Protocol):
         """Sizes of its episodes."""
 
     def reset(self, seed: int) -> Point:
-        """Start an episode; ``seed`` is a non-negative integer below 2**63."""
+        """Start an episode; ``seed`` is a non-negative integer below 2**31."""
 
     def step(self, actions: NDArray[np.int64]) -> Step:
         """Execute the joint action (n,)."""

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pyqmix import _C
 from pyqmix.base.errors import ConfigError
-from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.seeding import Stream, episode_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.native import NativeEnv
@@ -120,7 +120,8 @@ class SyncVectorEnv(EpisodeVectorEnv):
 
     def _start(self, env: Env) -> Point:
         self._episodes += 1
-        return env.reset(derive_seed(self.seed, Stream.ENVIRONMENT, self._episodes - 1))
+        native = isinstance(env, NativeEnv)
+        return env.reset(episode_seed(self.seed, Stream.ENVIRONMENT, self._episodes - 1, native))
 
     def _observations(self) -> Observations:
         states = [p.obs.reshape(-1) if p.state is None else p.state for p in self._points]

@@ -34,7 +34,7 @@ class Worlds(Protocol):
         """Return K."""
 
     def reset(self, indices: Sequence[int], seeds: Sequence[int]) -> Iterable[Point]:
-        """Start an episode in each of the worlds that ``indices`` names, by a seed in [0, 2**63) for each."""
+        """Start an episode in each of the worlds that ``indices`` names, by a seed in [0, 2**31) for each."""
 
     def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterable[Step]:
         """Execute the joint actions (len(indices), n) in the worlds that ``indices`` names; others are idle."""
@@ -48,12 +48,16 @@ class EnvWorlds:
 
     Args:
         envs: at least one, all of one kind.
+
+    Attributes:
+        native: whether they are native, which take seeds in [0, 2**63).
     """
 
     def __init__(self, envs: Sequence[Env]) -> None:
         self.envs = list(envs)
         self.name, self.spec = self.envs[0].name, self.envs[0].spec
         self.agent_labels: Sequence[str] = getattr(self.envs[0], "agent_labels", ())
+        self.native = isinstance(self.envs[0], NativeEnv)
 
     def __len__(self) -> int:
         return len(self.envs)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base import program_end
 from pyqmix.base.errors import EnvError
-from pyqmix.base.seeding import Stream, derive_seed, generator
+from pyqmix.base.seeding import Stream, episode_seed, generator
 from pyqmix.envs import Env, Point, Step
 from pyqmix.envs.contract import Contract
 from pyqmix.envs.worlds import EnvWorlds, Worlds
@@ -187,7 +187,8 @@ class Rollout:
         if not starting:
             return
         rows = [seat.row for seat in starting]
-        seeds = [derive_seed(self._seed, self._stream, seat.episode) for seat in starting]
+        native = getattr(self._worlds, "native", False)
+        seeds = [episode_seed(self._seed, self._stream, seat.episode, native) for seat in starting]
         shown = self._shown(starting, lambda: self._worlds.reset(rows, seeds), "reset")
         for (seat, point), ticket in zip(shown, tickets, strict=True):
             seat.contract.check_point(point, seat.episode, 0)

@@ -145,8 +145,8 @@ MUTANTS = (
         f"{T}run/test_trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
     ),
     Mutant(
-        "seeds depend on the seat", ROLLOUT, "derive_seed(self._seed, self._stream, seat.episode)",
-        "derive_seed(self._seed, self._stream, seat.episode + seat.row)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
+        "seeds depend on the seat", ROLLOUT, "episode_seed(self._seed, self._stream, seat.episode, native)",
+        "episode_seed(self._seed, self._stream, seat.episode + seat.row, native)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
         "exploration depends on the seat", ROLLOUT, "Stream.EXPLORATION, episode)", "Stream.EXPLORATION, seat.row)",

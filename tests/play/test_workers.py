@@ -12,7 +12,7 @@ import worker_envs
 
 from pyqmix import Config, ConfigError, EnvError, EpisodeRing, train
 from pyqmix.base.errors import WorkerTraceback, environment_traceback
-from pyqmix.base.seeding import Stream, derive_seed
+from pyqmix.base.seeding import Stream, episode_seed
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import MLPAgent, VDNMixer
 from pyqmix.play.ahead import training_rollout
@@ -33,7 +33,7 @@ def config_of(**env_args):
 
 
 def faults(fault, marker=None):
-    seed = derive_seed(0, Stream.ENVIRONMENT, FAULTY)
+    seed = episode_seed(0, Stream.ENVIRONMENT, FAULTY, native=False)
     return {"fault": fault, "seed": seed, "marker": None if marker is None else str(marker)}
 
 
