@@ -1,5 +1,6 @@
 """Types of the compiled module. Private: use pyqmix.ops and pyqmix.EpisodeRing."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -395,7 +396,12 @@ class NativeBatch:
     def __init__(self, env: NativeEnv, count: int, individual_rewards: bool = ...) -> None: ...
     def seed(self, seed: int) -> None: ...
     def reset(
-        self, obs: NDArray[np.float32], avail: NDArray[np.bool_], state: NDArray[np.float32] | None
+        self,
+        obs: NDArray[np.float32],
+        avail: NDArray[np.bool_],
+        state: NDArray[np.float32] | None,
+        mask: NDArray[np.bool_] | None = ...,
+        seeds: Sequence[int | None] = ...,
     ) -> None: ...
     def step(
         self,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "envs/episode_seed.h"
@@ -19,6 +20,13 @@ struct BatchOfWorldsOut {
     bool* truncated = nullptr;   // (K)
     bool* won = nullptr;         // (K): the episode has ended here and the team has won; not
                                  // written where the game does not report wins
+};
+
+// Which of K worlds a reset concerns, and by which seeds they begin.
+struct WorldsToReset {
+    const bool* mask = nullptr;  // (K); null: all
+    // (K), of the worlds' episodes; none, or no entries: the batch's next episode.
+    std::vector<std::optional<std::uint64_t>> seeds;
 };
 
 // Writes agent after agent which actions are available, (n, A).
@@ -48,11 +56,14 @@ class BatchOfWorlds {
         seed_ = seed;
         episodes_ = 0;
     }
-    // Starts an episode in every world; writes obs, avail and state.
-    void reset(const BatchOfWorldsOut& out) {
+    // Starts an episode in every world, or in some; writes obs, avail and state of all.
+    void reset(const WorldsToReset& which, const BatchOfWorldsOut& out) {
         for (std::size_t k = 0; k < worlds_.size(); ++k) {
-            ended_[k] = false;
-            start(worlds_[k]);
+            if (which.mask == nullptr || which.mask[k]) {
+                ended_[k] = false;
+                const auto seed = which.seeds.empty() ? std::nullopt : which.seeds[k];
+                seed ? worlds_[k].start(*seed) : start(worlds_[k]);
+            }
             show(k, out);
         }
     }

@@ -4,7 +4,8 @@ An ended environment is reset by the next step, with reward 0 (next-step autores
 (K, n, O) float32, actions (K, n), rewards (K,) float64. ``infos`` holds ``avail_actions`` (K, n, A) bool and
 ``state`` (K, S) float32. At a step where an environment that tells wins ends an episode, it also holds
 ``battle_won`` (K,) bool and, as its mask, ``_battle_won`` (K,) bool: which entries are such an end. The k-th
-episode that starts, counted over all environments in their order, is seeded by (seed, k).
+episode that starts, counted over all environments in their order, is seeded by (seed, k), unless the reset that
+starts it has a list of seeds.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, episode_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.actions import as_actions, check_seed
+from pyqmix.envs.contract import Contract
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.protocol import Env, Point
+from pyqmix.envs.vector_reset import Reset, read_reset
 
 Observations = tuple[NDArray[np.float32], dict[str, Any]]
 Steps = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -47,14 +50,30 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
     ) -> Observations:
-        """Start an episode in every environment; a seed restarts the count of episodes."""
-        if isinstance(seed, list):
-            raise ValueError("seed: expected one integer for the whole batch, got a list")
-        if seed is not None:
-            self.seed = check_seed(seed)
-            self._restart(seed)
+        """Start an episode in every environment, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: an integer restarts the count of episodes. Of a list (K,), an integer is the seed of that
+                environment's own reset, and None takes the next episode of the count, which a list without None
+                restarts, so that later episodes are the same, too.
+            options: None, or ``{"reset_mask": mask}``, (K,) bool with at least one True. Other environments go on
+                with their episodes; one that has ended begins its next episode at the next step.
+
+        Returns:
+            The observations and infos of all environments.
+
+        Raises:
+            ValueError: an argument is something else.
+            RuntimeError: there is a mask, and the batch has never been reset as a whole.
+        """
+        which = read_reset(seed, options, self.num_envs)
+        if which.mask is not None and not self._started:
+            raise RuntimeError("reset_mask: expected a reset of all environments before one of some, got none")
         self._started = False
-        shown = self._reset()
+        if which.seed is not None or which.seeds_all:
+            self.seed = self.seed if which.seed is None else which.seed
+            self._restart(self.seed)
+        shown = self._reset(which)
         self._started = True
         return shown
 
@@ -71,7 +90,7 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
     def _restart(self, seed: int) -> None:
         raise NotImplementedError
 
-    def _reset(self) -> Observations:
+    def _reset(self, which: Reset) -> Observations:
         raise NotImplementedError
 
     def _step(self, actions: NDArray[np.int64]) -> Steps:
@@ -84,7 +103,9 @@ class SyncVectorEnv(EpisodeVectorEnv):
     def __init__(self, envs: list[Env], seed: int = 0) -> None:
         super().__init__(envs[0].spec, len(envs), seed)
         self.envs = envs
+        self._contract = Contract(envs[0].name, envs[0].spec, getattr(envs[0], "agent_labels", ()))
         self._episodes = 0
+        self._playing = [(0, 0)] * len(envs)  # the episode of each, and its steps
         self._points: list[Point] = []
         self._ended = np.zeros(self.num_envs, np.bool_)
 
@@ -96,9 +117,12 @@ class SyncVectorEnv(EpisodeVectorEnv):
     def _restart(self, seed: int) -> None:
         self._episodes = 0
 
-    def _reset(self) -> Observations:
-        self._ended[:] = False
-        self._points = [self._start(env) for env in self.envs]
+    def _reset(self, which: Reset) -> Observations:
+        seeds = which.seeds or [None] * self.num_envs
+        chosen = range(self.num_envs) if which.mask is None else np.flatnonzero(which.mask).tolist()
+        started = {k: self._start(k, seeds[k]) for k in chosen}
+        self._points = [started[k] if k in started else self._points[k] for k in range(self.num_envs)]
+        self._ended[chosen] = False
         return self._observations()
 
     def _step(self, actions: NDArray[np.int64]) -> Steps:
@@ -106,10 +130,13 @@ class SyncVectorEnv(EpisodeVectorEnv):
         terminations, truncations, won, told = np.zeros((4, self.num_envs), np.bool_)
         for k, env in enumerate(self.envs):
             if self._ended[k]:
-                self._points[k] = self._start(env)
+                self._points[k] = self._start(k)
                 continue
-            step = env.step(actions[k])
-            self._points[k], rewards[k] = step.point, step.reward
+            step = env.step(actions[k].copy())
+            episode, steps = self._playing[k]
+            self._contract.check_step(step, episode, steps)
+            self._playing[k] = episode, steps + 1
+            self._points[k], rewards[k] = _copy(step.point), step.reward
             terminations[k], truncations[k] = step.terminated, step.truncated
             if step.won is not None and (step.terminated or step.truncated):
                 won[k], told[k] = step.won, True
@@ -118,10 +145,15 @@ class SyncVectorEnv(EpisodeVectorEnv):
         _add_wins(infos, won, told)
         return observations, rewards, terminations, truncations, infos
 
-    def _start(self, env: Env) -> Point:
-        self._episodes += 1
-        native = isinstance(env, NativeEnv)
-        return env.reset(episode_seed(self.seed, Stream.ENVIRONMENT, self._episodes - 1, native))
+    def _start(self, k: int, seed: int | None = None) -> Point:
+        env, self._playing[k] = self.envs[k], (self._episodes, 0)
+        if seed is None:
+            native = isinstance(env, NativeEnv)
+            seed = episode_seed(self.seed, Stream.ENVIRONMENT, self._episodes, native)
+            self._episodes += 1
+        point = env.reset(seed)
+        self._contract.check_point(point, self._playing[k][0], 0)
+        return _copy(point)
 
     def _observations(self) -> Observations:
         states = [p.obs.reshape(-1) if p.state is None else p.state for p in self._points]
@@ -152,9 +184,9 @@ class NativeVectorEnv(EpisodeVectorEnv):
     def _restart(self, seed: int) -> None:
         self._batch.seed(seed)
 
-    def _reset(self) -> Observations:
+    def _reset(self, which: Reset) -> Observations:
         obs, avail, state = self._outputs()
-        self._batch.reset(obs, avail, state)
+        self._batch.reset(obs, avail, state, which.mask, which.seeds)
         return self._observations(obs, avail, state)
 
     def _step(self, actions: NDArray[np.int64]) -> Steps:
@@ -180,6 +212,11 @@ class NativeVectorEnv(EpisodeVectorEnv):
     ) -> Observations:
         shown = obs.reshape(self.num_envs, -1).copy() if state is None else state
         return obs, {"avail_actions": avail, "state": shown}
+
+
+def _copy(point: Point) -> Point:
+    """Return a point whose arrays no later call overwrites."""
+    return Point(point.obs.copy(), point.avail.copy(), None if point.state is None else point.state.copy())
 
 
 def _add_wins(infos: dict[str, Any], won: NDArray[np.bool_], told: NDArray[np.bool_]) -> None:

@@ -7,7 +7,8 @@ import pytest
 from duel import Duel
 from gymnasium.vector import AutoresetMode
 
-from pyqmix import ConfigError
+from pyqmix import ConfigError, EnvError
+from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.envs import NativeVectorEnv, SmaxEnv, SyncVectorEnv, TwoStep, make_env
 
 TASK = "Foraging-5x5-2p-1f-v3"
@@ -147,9 +148,160 @@ def test_a_seed_restarts_the_episodes():
     assert not np.array_equal(other, first)
 
 
-def test_a_list_of_seeds_is_refused():
-    with pytest.raises(ValueError, match="seed: expected one integer"):
-        lbf_batch(num_envs=2).reset(seed=[1, 2])
+def sync_batch(num_envs, seed=0):
+    kinds = [make_env("lbf", task=TASK, episode_limit=6) for _ in range(num_envs)]
+    return SyncVectorEnv(kinds, seed)
+
+
+BATCHES = {"native": lbf_batch, "python": sync_batch}
+
+
+def trajectory(envs, first, steps=20):
+    """Return the numbers of a reset and of some steps after it."""
+    shown, played = first, []
+    for _ in range(steps):
+        played += [shown[0], shown[-1]["avail_actions"], shown[-1]["state"], *shown[1:-1]]
+        shown = envs.step(actions_for(shown[0]))
+    return [array.tolist() for array in played]
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_a_mask_resets_some_environments_and_leaves_the_others(batch):
+    envs, next_episode, ended = batch(3), 3, np.zeros(3, bool)
+    shown, _ = envs.reset()
+    for t in range(30):
+        shown, rewards, terminations, truncations, _ = envs.step(actions_for(shown))
+        assert not rewards[ended].any()  # those that have ended before, and that no mask has reset, begin here
+        next_episode += int(ended.sum())
+        ended, mask = terminations | truncations, np.random.default_rng(t).random(3) < 0.2
+        if mask.any():
+            before, kept = shown, mask.copy()
+            shown, infos = envs.reset(options={"reset_mask": mask})
+            ended &= ~mask
+            assert (mask == kept).all()
+            np.testing.assert_array_equal(shown[~mask], before[~mask])
+            np.testing.assert_array_equal(infos["state"], shown.reshape(3, -1))
+            for k in np.flatnonzero(mask):
+                seed = derive_seed(0, Stream.ENVIRONMENT, next_episode)
+                first = make_env("lbf", task=TASK, episode_limit=6).reset(seed).obs
+                np.testing.assert_array_equal(shown[k], first)
+                next_episode += 1
+    assert next_episode > 20
+
+
+def test_native_and_python_batches_reset_alike():
+    native, python = lbf_batch(3), sync_batch(3)
+    for envs in (native, python):
+        envs.reset(seed=5)
+    for mask, seed in ((None, [3, 4, 2**62]), ([True, False, True], 9), ([False, True, True], [None, 7, None])):
+        options = None if mask is None else {"reset_mask": np.array(mask)}
+        shown = [trajectory(envs, envs.reset(seed=seed, options=options)) for envs in (native, python)]
+        assert shown[0] == shown[1]
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_a_list_has_the_seeds_of_the_environments_own_resets(batch):
+    envs, seeds = batch(3), [11, 2**31, 12]
+    first, _ = envs.reset(seed=seeds)
+    for k, seed in enumerate(seeds):
+        point = make_env("lbf", task=TASK, episode_limit=6).reset(seed)
+        np.testing.assert_array_equal(first[k], point.obs)
+    again = [trajectory(envs, envs.reset(seed=kind(seeds))) for kind in (list, tuple, np.array)]
+    assert again == [trajectory(envs, envs.reset(seed=seeds))] * 3
+    assert trajectory(envs, envs.reset(seed=[11, 2**31, 13])) != again[0]
+    envs.reset(seed=3)
+    with_none, _ = envs.reset(seed=[None, 11, None])
+    count = batch(3)
+    count.reset(seed=3)
+    following, _ = count.reset()
+    np.testing.assert_array_equal(with_none[[0, 2]], following[[0, 1]])
+    np.testing.assert_array_equal(with_none[1], first[0])
+
+
+NO_MASKS = {
+    "a list": [True, False],
+    "integers": np.array([1, 0]),
+    "short": np.array([True]),
+    "long": np.array([True, False, True]),
+    "square": np.array([[True, False]]),
+    "none": np.array([False, False]),
+    "an index": 0,
+    "text": "01",
+}
+NO_SEEDS = (
+    [1],
+    [1, 2, 3],
+    [],
+    "ab",
+    "1",
+    1.0,
+    -1,
+    2**64,
+    True,
+    [1, -1],
+    [1, 2.0],
+    [1, "2"],
+    [[1], [2]],
+    {0: 1, 1: 2},
+)
+
+
+@pytest.mark.parametrize("batch", BATCHES.values(), ids=BATCHES)
+def test_other_arguments_of_reset_are_refused_and_change_nothing(batch):
+    envs, untouched = batch(2), batch(2)
+    mask = np.array([True, False])
+    with pytest.raises(RuntimeError, match="reset_mask: expected a reset of all environments before one of some"):
+        envs.reset(options={"reset_mask": mask})
+    first, _ = envs.reset()
+    untouched.reset()
+    for other in NO_MASKS.values():
+        with pytest.raises(ValueError, match=r"^reset_mask: expected "):
+            envs.reset(options={"reset_mask": other})
+    for other in ({"randomize": True}, {"reset_mask": mask, "x": 1}, [mask], "reset_mask"):
+        with pytest.raises(ValueError, match=r"^options: expected "):
+            envs.reset(options=other)
+    for other in NO_SEEDS:
+        with pytest.raises(ValueError, match=r"^seed: expected "):
+            envs.reset(seed=other)
+    assert trajectory(envs, envs.step(actions_for(first))) == trajectory(
+        untouched, untouched.step(actions_for(first))
+    )
+    plain = [envs.reset(options=options)[0] for options in ({}, {"reset_mask": None})]
+    np.testing.assert_array_equal(plain, [untouched.reset()[0], untouched.reset()[0]])
+
+
+def test_what_an_environment_overwrites_later_is_copied_and_its_flags_are_checked():
+    class Shares(Duel):
+        """Overwrites one array for all of its objects, and the actions."""
+
+        seen = np.zeros((2, 1), np.float32)
+
+        def reset(self, seed):
+            return self.share(super().reset(seed))
+
+        def step(self, actions):
+            step = super().step(actions)
+            actions[:] = -1
+            return step._replace(point=self.share(step.point))
+
+        def share(self, point):
+            self.seen[:] = id(self) % 1000
+            return point._replace(obs=self.seen)
+
+    envs = SyncVectorEnv([Shares() for _ in range(3)])
+    expected, actions = [[[id(env) % 1000]] * 2 for env in envs.envs], np.zeros((3, 2), np.int64)
+    np.testing.assert_array_equal(envs.reset()[0], expected)
+    np.testing.assert_array_equal(envs.step(actions)[0], expected)
+    assert not actions.any()
+
+    class Says(Duel):
+        def step(self, actions):
+            return super().step(actions)._replace(terminated="False")
+
+    envs = SyncVectorEnv([Says()])
+    envs.reset()
+    with pytest.raises(EnvError, match="episode 0, step 0: terminated: expected a bool, got str 'False'"):
+        envs.step(actions[:1])
 
 
 def test_a_step_needs_a_reset():

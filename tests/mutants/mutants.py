@@ -1379,7 +1379,7 @@ MUTANTS = (
     ),
     Mutant(
         "adapters: SMAC's time limit terminates", "pyqmix/envs/smac.py",
-        "(terminated and bool(info.get(\"episode_limit\", False)))", "False", f"{T}envs/test_smac.py -k time_limit",
+        "cut = truncated or at_limit", "cut = truncated", f"{T}envs/test_smac.py -k time_limit",
         "time-limit",
     ),
     Mutant(

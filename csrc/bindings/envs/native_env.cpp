@@ -3,6 +3,7 @@
 #include <pybind11/stl.h>
 
 #include <optional>
+#include <utility>
 
 #include "bindings/bindings.h"
 #include "bindings/gil.h"
@@ -83,11 +84,19 @@ class Batch {
 
     void seed(std::uint64_t seed) { batch_->seed(seed); }
 
-    void reset(const py::array& obs, const py::array& avail, const py::object& state) {
+    void reset(const py::array& obs, const py::array& avail, const py::object& state,
+               const py::object& mask, std::vector<std::optional<std::uint64_t>> seeds) {
         const BatchOfWorldsOut out = shown(obs, avail, state);
+        WorldsToReset which;
+        if (!mask.is_none())
+            which.mask = data_of<const bool>("mask", mask.cast<py::array>(), {worlds_});
+        if (!seeds.empty() && static_cast<std::int64_t>(seeds.size()) != worlds_)
+            throw std::invalid_argument("seeds: expected " + std::to_string(worlds_) + ", got " +
+                                        std::to_string(seeds.size()));
+        which.seeds = std::move(seeds);
         const InUse::Lock lock(batch_->in_use, "this batch of environments");
         ReleaseGil release_gil;
-        batch_->reset(out);
+        batch_->reset(which, out);
     }
 
     void step(const py::array& actions, const py::array& obs, const py::array& avail,
@@ -156,7 +165,9 @@ void bind_native_env(py::module_& module) {
         .def(py::init<const NativeEnv&, std::int64_t, bool>(), py::arg("env"), py::arg("count"),
              py::arg("individual_rewards") = false)
         .def("seed", &Batch::seed, py::arg("seed"))
-        .def("reset", &Batch::reset, py::arg("obs"), py::arg("avail"), py::arg("state"))
+        .def("reset", &Batch::reset, py::arg("obs"), py::arg("avail"), py::arg("state"),
+             py::arg("mask") = py::none(),
+             py::arg("seeds") = std::vector<std::optional<std::uint64_t>>())
         .def("step", &Batch::step, py::arg("actions"), py::arg("obs"), py::arg("avail"),
              py::arg("state"), py::arg("rewards"), py::arg("terminated"), py::arg("truncated"),
              py::arg("won"));

@@ -23,7 +23,7 @@ class NativeBatch {
    public:
     virtual ~NativeBatch() = default;
     virtual void seed(std::uint64_t seed) = 0;
-    virtual void reset(const BatchOfWorldsOut& out) = 0;
+    virtual void reset(const WorldsToReset& which, const BatchOfWorldsOut& out) = 0;
     virtual void step(const std::uint8_t* actions, const BatchOfWorldsOut& out) = 0;
 
     InUse in_use;
@@ -61,7 +61,9 @@ class NativeBatchOf final : public NativeBatch {
     NativeBatchOf(const World<Game>& world, std::int64_t count, bool individual_rewards)
         : worlds_(world, count, individual_rewards) {}
     void seed(std::uint64_t seed) override { worlds_.seed(seed); }
-    void reset(const BatchOfWorldsOut& out) override { worlds_.reset(out); }
+    void reset(const WorldsToReset& which, const BatchOfWorldsOut& out) override {
+        worlds_.reset(which, out);
+    }
     void step(const std::uint8_t* actions, const BatchOfWorldsOut& out) override {
         worlds_.step(actions, out);
     }
