@@ -109,6 +109,10 @@ class Registry(Mapping[str, T], Generic[T]):
         """Return what the running program gave for a name, which another process cannot look up."""
         return self._brought.get(name)
 
+    def all_brought(self) -> dict[str, object]:
+        """Return all that the running program gave, by name."""
+        return dict(self._brought)
+
     def restore(self, name: str, given: object) -> None:
         """Add what another process :meth:`brought`, unless this process has it already."""
         if name not in self._entries:

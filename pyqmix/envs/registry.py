@@ -57,7 +57,7 @@ def register_env(name: str, make: Callable[..., Any] | EnvFamily) -> None:
         name: letters, digits, ``_``, ``-`` and ``.``.
         make: a class or function that returns what :func:`pyqmix.envs.adapt` takes, called with the option
             ``env_args`` as keywords and with ``task`` if its signature names that; or an :class:`EnvFamily`, which
-            has options of its own. Worker processes need one at the top level of a module.
+            has options of its own. Worker processes get it by value if they cannot import it.
 
     Raises:
         ConfigError: the name is taken, or ``make`` cannot be called.

@@ -7,7 +7,6 @@ or when the trainer's end of the pipe is gone, however that died.
 from __future__ import annotations
 
 import os
-import pickle
 import traceback
 from collections import deque
 from collections.abc import Iterator
@@ -17,16 +16,16 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from pyqmix.base.errors import ConfigError, EnvError, raised_outside
+from pyqmix.base.errors import EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.base.signals import survive
-from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.envs.worlds import Worlds
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.episodes import Ticket
 from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat
+from pyqmix.play.parcel import unpack
 from pyqmix.play.rollout import Rollout
 from pyqmix.play.worlds import create_worlds
 from pyqmix.replay import EpisodeRing
@@ -94,7 +93,7 @@ def serve(
 
     Args:
         connection: to the trainer.
-        packed: a :class:`pyqmix.Config`, pickled, so that an error of unpickling it reaches the trainer.
+        packed: of a :class:`pyqmix.play.parcel.Parcel`.
         num_envs: how many environments to build.
         ring: where episodes go; None keeps none.
         heartbeat: tells the trainer which environment works.
@@ -105,7 +104,7 @@ def serve(
         del os.environ[SAFE_PATH[0]]  # it was for the server alone
     torch.set_num_threads(1)
     try:
-        config = _unpack(packed)
+        config = unpack(packed)
         heartbeat.enter(NO_EPISODE, 0)
         with _closed_at_the_end(create_worlds(config, num_envs)) as worlds:
             heartbeat.leave()
@@ -116,17 +115,6 @@ def serve(
     except (Exception, SystemExit) as error:
         with suppress(OSError):  # the trainer is gone
             connection.send(_failure(error))
-
-
-def _unpack(packed: bytes) -> Config:
-    try:
-        config: Config = pickle.loads(packed)
-    except (AttributeError, ImportError, pickle.UnpicklingError) as error:
-        raise ConfigError(
-            f"num_workers: worker processes cannot find what they need: {error}; define it at the top level of a "
-            'module, in the main script outside of `if __name__ == "__main__":`, or set num_workers 0'
-        ) from error
-    return config
 
 
 @contextmanager

@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import os
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.util import Finalize
 
-from pyqmix.base.errors import ConfigError, WorkerTraceback
+from pyqmix.base.errors import WorkerTraceback
 from pyqmix.base.signals import blocked
-from pyqmix.config import Config
-from pyqmix.config.parts import brought
 from pyqmix.play.episodes import Outcome, Ticket
 from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat, Place
+from pyqmix.play.parcel import Parcel
 from pyqmix.play.worker import SAFE_PATH, Failure, Manner, Order, serve
 from pyqmix.replay import EpisodeRing
-
-_NOT_PICKLED = (pickle.PicklingError, AttributeError, TypeError)
 
 
 class WorkerProcess:
@@ -32,33 +28,23 @@ class WorkerProcess:
 
     Args:
         context: of multiprocessing.
-        config: names the environment.
+        parcel: has the config, which names the environment.
         num_envs: how many environments it has.
         ring: where its episodes go, shared; None keeps none.
-
-    Raises:
-        ConfigError: the environment or the agent network cannot be sent to a process.
     """
 
     def __init__(
-        self, context: ForkServerContext, config: Config, num_envs: int, ring: EpisodeRing | None
+        self, context: ForkServerContext, parcel: Parcel, num_envs: int, ring: EpisodeRing | None
     ) -> None:
         self.num_envs, self.heartbeat = num_envs, Heartbeat(context)
         self.open: dict[int, Ticket] = {}
         self.has_weights = self.is_late = False
         self.in_series = False
         self.connection, theirs = context.Pipe()
-        acting = config.replace(mixer="vdn", mixer_args=None)  # a user's mixer need not be one that can be sent
-        try:
-            arguments = (theirs, pickle.dumps(acting), num_envs, ring, self.heartbeat)
-            self.process = context.Process(target=serve, args=arguments, daemon=True)
-            with _current_folder_off_the_path(), _server_survives_signals():
-                self.process.start()
-        except _NOT_PICKLED as error:
-            raise ConfigError(
-                f"{_unsendable(config)} cannot be sent to worker processes: {error}; define it at "
-                "the top level of a module, or set num_workers 0"
-            ) from error
+        arguments = (theirs, parcel.packed, num_envs, ring, self.heartbeat)
+        self.process = context.Process(target=serve, args=arguments, daemon=True)
+        with _current_folder_off_the_path(), _server_survives_signals(), parcel.main_script():
+            self.process.start()
         theirs.close()
         # At the trainer's end multiprocessing sends SIGTERM, which a worker survives, and waits.
         Finalize(self, self.process.kill, exitpriority=1)
@@ -109,15 +95,6 @@ class WorkerProcess:
         if self.process.is_alive():
             self.process.kill()
         self.process.join()
-
-
-def _unsendable(config: Config) -> str:
-    """Name the environment of a run that cannot be pickled, or its agent network if that cannot be."""
-    try:
-        pickle.dumps(brought(vars(config)).get("agent"))
-    except _NOT_PICKLED:
-        return f"agent: {config.agent}"
-    return f"env: {config.task_name or config.env}"
 
 
 @contextmanager

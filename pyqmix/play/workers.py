@@ -20,6 +20,7 @@ from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.episodes import Outcome, Played, Ticket, in_order
+from pyqmix.play.parcel import Parcel
 from pyqmix.play.worker import Manner
 from pyqmix.play.worker_process import WorkerProcess
 from pyqmix.replay import EpisodeRing
@@ -48,6 +49,7 @@ class WorkerPool:
         # A fork of this process would inherit torch's threads in an unknown state.
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(["pyqmix.play.worker"])  # torch is imported once, not by each worker
+        self._parcel = Parcel.of(config)
         self._workers: list[WorkerProcess] = []
         self._start_missing()
 
@@ -93,7 +95,7 @@ class WorkerPool:
         self._workers.clear()
 
     def _start(self, num_envs: int) -> WorkerProcess:
-        return WorkerProcess(self._context, self.config, num_envs, self.ring)
+        return WorkerProcess(self._context, self._parcel, num_envs, self.ring)
 
     def _start_missing(self) -> None:
         missing = Counter(self._sizes) - Counter(worker.num_envs for worker in self._workers)
@@ -131,7 +133,7 @@ class WorkerPool:
         if not dead.heartbeat.begun and dead.process.exitcode == 1:
             raise ConfigError(
                 "num_workers: the worker processes failed before they started, with the tracebacks above; each of "
-                'them imports the main script, which must train inside of `if __name__ == "__main__":`; or set '
+                'them imports the main script, which must train inside of its `if __name__ == "__main__":`; or set '
                 "num_workers 0"
             )
         place = dead.place

@@ -82,7 +82,7 @@ def train(
     Args:
         config: the run's options.
         env: makes an environment that :func:`pyqmix.envs.adapt` takes, in place of ``config.env`` and
-            ``config.task``. Worker processes need one at the top level of a module.
+            ``config.task``. Worker processes get it by value if they cannot import it.
         agent: makes an agent network, as :func:`pyqmix.register_agent` says.
         mixer: makes a mixer, as :func:`pyqmix.register_mixer` says.
         resume: go on with the run in ``config.run_dir``; one that was killed before its first checkpoint starts

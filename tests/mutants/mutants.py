@@ -1331,7 +1331,7 @@ MUTANTS = (
         'values.shape != shape:', 'False:', f"{T}nn/test_user_networks.py -k joint_mixer",
     ),
     Mutant(
-        "workers get the mixer, which may be one that cannot be sent", "pyqmix/play/worker_process.py",
+        "workers get the mixer, which may be one that cannot be sent", "pyqmix/play/parcel.py",
         'config.replace(mixer="vdn", mixer_args=None)', "config", f"{T}play/test_workers.py -k need_no_mixer",
     ),
     Mutant(
