@@ -60,10 +60,12 @@ def check_env(env: Any, episodes: int = 5, seed: int = 0, **options: Any) -> Non
         with suppress(Exception, SystemExit):
             world.close()
         raise
-    with blamed(world.name, "close"):
-        world.close()
-    for each in found:
-        warnings.warn(f"environment {world.name}: {each}", UserWarning, stacklevel=2)
+    try:
+        for each in found:
+            warnings.warn(f"environment {world.name}: {each}", UserWarning, stacklevel=2)
+    finally:
+        with blamed(world.name, "close"):
+            world.close()
 
 
 def _adapted(env: Any, options: dict[str, Any]) -> Env:

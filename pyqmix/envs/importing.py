@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
+from typing import Any, Protocol
 
 from pyqmix.base.errors import ConfigError, EnvError
 
@@ -87,6 +88,41 @@ def blamed(name: str, what: str) -> Iterator[None]:
     except (Exception, SystemExit) as error:  # the environment's own code may raise anything
         kind = type(error).__name__
         raise EnvError(f"environment {name}: {what} raised {kind}: {first_line(error)}") from error
+
+
+class Closable(Protocol):
+    """An environment, or something that has environments."""
+
+    def close(self) -> None:
+        """Free its resources."""
+
+
+def warn(line: str) -> None:
+    """Tell of something by a Python warning."""
+    warnings.warn(line, UserWarning, stacklevel=2)
+
+
+def close(env: Closable, say: Callable[[str], None] = warn) -> None:
+    """Close environments; an error of their own in closing is told, and no result is lost by it.
+
+    Args:
+        env: is closed.
+        say: is told the error, in one line.
+    """
+    try:
+        with blamed(getattr(env, "name", type(env).__name__), "close"):
+            env.close()
+    except EnvError as error:
+        say(str(error))
+
+
+@contextmanager
+def closing(env: Closable, say: Callable[[str], None] = warn) -> Iterator[None]:
+    """Close environments at the end of the block, as :func:`close` does."""
+    try:
+        yield
+    finally:
+        close(env, say)
 
 
 def first_line(error: BaseException) -> str:

@@ -27,6 +27,7 @@ from pyqmix.envs.contract import Contract
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.protocol import Env, Point
 from pyqmix.envs.vector_reset import Reset, read_reset
+from pyqmix.envs.worlds import close_all
 
 Observations = tuple[NDArray[np.float32], dict[str, Any]]
 Steps = tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]
@@ -110,9 +111,12 @@ class SyncVectorEnv(EpisodeVectorEnv):
         self._ended = np.zeros(self.num_envs, np.bool_)
 
     def close_extras(self, **kwargs: Any) -> None:
-        """Close every environment."""
-        for env in self.envs:
-            env.close()
+        """Close every environment.
+
+        Raises:
+            EnvError: one raised an error; all the others have been closed.
+        """
+        close_all(self.envs)
 
     def _restart(self, seed: int) -> None:
         self._episodes = 0

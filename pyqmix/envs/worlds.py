@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pyqmix.base.errors import EnvError
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.importing import blamed
 from pyqmix.envs.native import NativeEnv
@@ -76,10 +77,29 @@ class EnvWorlds:
         return env.snapshot() if isinstance(env, NativeEnv) else None
 
     def close(self) -> None:
-        """Close every environment."""
-        for env in self.envs:
+        """Close every environment.
+
+        Raises:
+            EnvError: one raised an error; all the others have been closed.
+        """
+        close_all(self.envs)
+
+
+def close_all(envs: Sequence[Env]) -> None:
+    """Close environments.
+
+    Raises:
+        EnvError: one raised an error; all the others have been closed.
+    """
+    errors: list[EnvError] = []
+    for env in envs:
+        try:
             with blamed(env.name, "close"):
                 env.close()
+        except EnvError as error:
+            errors.append(error)
+    if errors:
+        raise errors[0]
 
 
 class WorldEnv:

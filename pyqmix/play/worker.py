@@ -7,10 +7,10 @@ or when the trainer's end of the pipe is gone, however that died.
 from __future__ import annotations
 
 import os
+import sys
 import traceback
 from collections import deque
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -20,6 +20,7 @@ from pyqmix.base.errors import EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.base.signals import survive
 from pyqmix.config.networks import network_spec
+from pyqmix.envs.importing import closing
 from pyqmix.envs.worlds import Worlds
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
@@ -106,7 +107,8 @@ def serve(
     try:
         config = unpack(packed)
         heartbeat.enter(NO_EPISODE, 0)
-        with _closed_at_the_end(create_worlds(config, num_envs)) as worlds:
+        worlds = create_worlds(config, num_envs)
+        with closing(worlds, _tell):
             heartbeat.leave()
             agent = make_agent(network_spec(worlds.spec, config))
             _Player(connection, worlds, agent, ring, heartbeat).serve()
@@ -117,14 +119,10 @@ def serve(
             connection.send(_failure(error))
 
 
-@contextmanager
-def _closed_at_the_end(worlds: Worlds) -> Iterator[Worlds]:
-    """Close the worlds at the end of the block, whose exception is the one that counts."""
-    try:
-        yield worlds
-    finally:
-        with suppress(Exception, SystemExit):
-            worlds.close()
+def _tell(line: str) -> None:
+    """Write a line where the trainer's messages go, which may have ended."""
+    with suppress(OSError):
+        print(f"pyqmix: in a worker process: {line}", file=sys.stderr, flush=True)
 
 
 class _Player:

@@ -132,8 +132,8 @@ class WorkerPool:
         dead.kill()
         if not dead.heartbeat.begun and dead.process.exitcode == 1:
             raise ConfigError(
-                "num_workers: the worker processes failed before they started, with the tracebacks above; each of "
-                'them imports the main script, which must train inside of its `if __name__ == "__main__":`; or set '
+                "num_workers: the worker processes failed before they started, with the tracebacks above; each "
+                'imports the main script, which must train inside of its `if __name__ == "__main__":`; or set '
                 "num_workers 0"
             )
         place = dead.place

@@ -16,6 +16,7 @@ from pyqmix.base.torch_modes import usual_modes
 from pyqmix.config import Config
 from pyqmix.config.options import MOST_EPISODES
 from pyqmix.config.trust import Trust
+from pyqmix.envs.importing import closing
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import Agent
 from pyqmix.play.evaluator import Evaluation, Evaluator
@@ -59,10 +60,8 @@ def evaluate_run(
     require_int("seed", seed, 0)
     config, network = load_agent(run_dir, env, agent, mixer, checkpoint, trust=trust)
     evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)
-    try:
+    with closing(evaluator):
         return evaluator.evaluate(episodes)
-    finally:
-        evaluator.close()
 
 
 @usual_modes()
@@ -92,7 +91,7 @@ def load_agent(
     found = checkpoint if isinstance(checkpoint, Stored) else read_stored(run_dir, str(checkpoint))
     config = Config.from_json(Path(run_dir) / "config.json", env, agent, mixer, trust=trust).replace(device="cpu")
     world = config.create_env()
-    learner = Learner(world.spec, config)
-    world.close()
+    with closing(world):
+        learner = Learner(world.spec, config)
     load_weights(found, learner)
     return config, learner.agent

@@ -11,6 +11,7 @@ from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
+from pyqmix.envs.importing import closing
 from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.device import try_out
 from pyqmix.learn.learner import Learner
@@ -99,11 +100,9 @@ def _steps_per_second(config: Config, agent: Agent) -> float:
     """Measure how fast an agent plays episodes of a seed, which are not kept."""
     count = min(config.num_envs, _ENVS)
     rollout = create_rollout(config, agent, config.seed, Stream.EVALUATION, count)
-    try:
+    with closing(rollout, lambda line: None):  # the run tells it at its end
         rollout.play(0, 1, config.eps_start)
         steps, began = 0, time.perf_counter()
         while (seconds := time.perf_counter() - began) < _SECONDS:
             steps += rollout.play(0, count, config.eps_start).steps
         return steps / seconds
-    finally:
-        rollout.close()

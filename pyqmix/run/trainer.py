@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
 from pyqmix.config.origin import origin
 from pyqmix.envs import Env, env_family
-from pyqmix.envs.importing import blamed
+from pyqmix.envs.importing import close
 from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.network_memory import require_network_memory
@@ -127,8 +128,7 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
         with interrupt.may_raise(), closing(Alarm(config)) as alarm:
             with alarm:
                 world = config.create_env()
-            with blamed(world.name, "close"):
-                world.close()
+            close(world, partial(_tell, display, quiet))
         require_workers_are_of_use(config, world)
         require_network_memory(config, world.spec)
         device, reason = resolve_device(config, world.spec)
@@ -155,8 +155,16 @@ def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt
         try:
             _close(run, interrupt)
         except EnvError as error:  # the run is complete
-            display.message(str(error))
+            _tell(display, quiet, str(error))
         return Result(opened.path, summary, run.learner, interrupt.exit_code if summary["interrupted"] else 0)
+
+
+def _tell(display: Display, quiet: bool, line: str) -> None:
+    """Say a line that concerns the user also where nothing is printed: as a warning, then."""
+    if quiet:
+        warnings.warn(line, stacklevel=5)  # at the call of train, behind its decorator
+    else:
+        display.message(line)
 
 
 def _close(run: Run, interrupt: Interrupt) -> None:

@@ -42,7 +42,6 @@ PLACES = {
     "constructor": "its constructor raised SystemExit",
     "reset": "episode 1, step 0: reset raised SystemExit",
     "step": "episode 1, step 0: step raised SystemExit",
-    "close": "close raised SystemExit",
 }
 
 

@@ -1370,7 +1370,7 @@ MUTANTS = (
         f"{T}envs/test_contract.py -k limit",
     ),
     Mutant(
-        "workers leave their environments open", "pyqmix/play/worker.py", "            worlds.close()", "            pass",
+        "workers leave their environments open", "pyqmix/play/worker.py", "with closing(worlds, _tell):", "if True:",
         f"{T}play/test_workers.py -k close_their",
     ),
     Mutant(

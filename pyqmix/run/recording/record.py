@@ -16,6 +16,7 @@ from pyqmix.base.options import require_int
 from pyqmix.config import Config
 from pyqmix.config.trust import Trust
 from pyqmix.envs import Env, env_family
+from pyqmix.envs.importing import closing
 from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.evaluate import load_agent
 from pyqmix.run.recording.cast import Cast
@@ -66,12 +67,10 @@ class Recording:
         self._seed, self._episodes = seed, episodes
         self._subtitle = f"{self._config.mixer}, {stored.steps:,} steps"
         world = _create_world(self._config)
-        try:
+        with closing(world):
             first = next(play_moments(world, self._agent, seed, 0))
             size = first.picture.shape[:2]
             self._stage = Stage(Cast.of(world), self._subtitle, episodes, (size[0], size[1]))
-        finally:
-            world.close()
 
     def play(self, sinks: Sequence[Sink]) -> None:
         """Play the episodes; the frames go to all sinks.
@@ -81,19 +80,16 @@ class Recording:
             EnvError: the environment raised an error.
         """
         world = _create_world(self._config)
-        try:
-            with ExitStack() as stack:
-                for sink in sinks:
-                    stack.enter_context(sink)
-                for index in range(self._episodes):
-                    for moment in play_moments(world, self._agent, self._seed, index):
-                        frame = self._stage.frame(moment)
-                        for sink in sinks:
-                            sink.add(frame)
-                        if all(sink.is_closed for sink in sinks):
-                            return
-        finally:
-            world.close()
+        with closing(world), ExitStack() as stack:
+            for sink in sinks:
+                stack.enter_context(sink)
+            for index in range(self._episodes):
+                for moment in play_moments(world, self._agent, self._seed, index):
+                    frame = self._stage.frame(moment)
+                    for sink in sinks:
+                        sink.add(frame)
+                    if all(sink.is_closed for sink in sinks):
+                        return
 
 
 def record_run(
