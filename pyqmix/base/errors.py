@@ -49,9 +49,9 @@ def environment_traceback(error: BaseException) -> str | None:
 
 
 def raised_outside(error: BaseException) -> bool:
-    """Whether code that is not pyqmix's raised an exception."""
-    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
-    return not frames or not frames[-1].f_globals.get("__name__", "").startswith("pyqmix.")
+    """Whether code that is not pyqmix's raised an exception, or called the code of pyqmix that did."""
+    modules = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    return not modules or any(not module.startswith("pyqmix.") for module in modules)
 
 
 def near(got: str, known: Iterable[str], most: int = 3) -> str:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pyqmix.base.errors import EnvError
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.protocol import Point, Step
+from pyqmix.envs.told import described
 
 _LARGEST_REWARD = float(np.finfo(np.float32).max)  # the replay keeps float32
 _FLAGS = (bool, np.bool_)
@@ -87,7 +88,8 @@ class Contract:
         if not isinstance(reward, (float, int, np.floating, np.integer)):
             raise self.blame(f"reward: expected a number, got {_describe(reward)}", episode, number)
         if not abs(reward) <= _LARGEST_REWARD:  # NaN too
-            raise self.blame(f"the reward is {reward}", episode, number)
+            beyond = f"{reward}" if isinstance(reward, (float, np.number)) else described(reward)
+            raise self.blame(f"the reward is {beyond}", episode, number)
         for key in ("terminated", "truncated"):
             if type(getattr(step, key)) not in _FLAGS:
                 what = f"{key}: expected a bool, got {_describe(getattr(step, key))}"
@@ -108,7 +110,8 @@ class Contract:
         self, key: str, value: object, shape: tuple[int, ...], dtype: np.dtype[np.generic], episode: int, step: int
     ) -> None:
         """Raise EnvError unless a value is an array of this shape and dtype."""
-        if isinstance(value, np.ndarray) and value.dtype == dtype and value.shape == shape:
+        fits = isinstance(value, np.ndarray) and value.dtype == dtype and value.shape == shape
+        if fits and (type(value) is np.ndarray or not isinstance(value, np.ma.MaskedArray)):
             return
         agents = f" of {shape[0]} agents" if key != "state" and _rows(value) not in (None, shape[0]) else ""
         what = f"{key}{agents}: expected {shape} {dtype}, got {_describe(value)}"
@@ -125,6 +128,5 @@ def _first_odd(values: NDArray[np.float32]) -> str:
 
 
 def _describe(value: object) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.shape} {value.dtype}"
-    return f"{type(value).__name__} {value!r}" if isinstance(value, (str, int, float)) else type(value).__name__
+    plain = isinstance(value, (np.ndarray, str, int, float))
+    return described(value) if plain else type(value).__name__

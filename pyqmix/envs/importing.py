@@ -86,8 +86,10 @@ def blamed(name: str, what: str) -> Iterator[None]:
     except (ConfigError, EnvError):
         raise
     except (Exception, SystemExit) as error:  # the environment's own code may raise anything
-        kind = type(error).__name__
-        raise EnvError(f"environment {name}: {what} raised {kind}: {first_line(error)}") from error
+        raise EnvError(f"environment {name}: {what} raised {described(error)}") from error
+
+
+_LONGEST = 1000  # characters of an exception's text in a message; its traceback has all
 
 
 class Closable(Protocol):
@@ -127,4 +129,18 @@ def closing(env: Closable, say: Callable[[str], None] = warn) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's text, or the name of its type where it has none."""
-    return " ".join(str(error).splitlines()[:1]) or type(error).__name__
+    return _first_line(error) or type(error).__name__
+
+
+def described(error: BaseException) -> str:
+    """Return an exception's type, and the first line of its text where it has one."""
+    line = _first_line(error)
+    return f"{type(error).__name__}: {line}" if line else type(error).__name__
+
+
+def _first_line(error: BaseException) -> str:
+    try:
+        lines = str(error).splitlines()
+    except Exception:  # of the exception's own __str__
+        return ""
+    return lines[0][:_LONGEST] if lines else ""

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.errors import EnvError
 from pyqmix.envs.contract import Contract
+from pyqmix.envs.importing import described
 from pyqmix.envs.protocol import Env, Point, Step
 
 _ARRAYS = ("obs", "avail", "state")
@@ -99,7 +100,7 @@ class Trial:
         try:
             point = self.env.reset(seed)
         except (Exception, SystemExit) as error:
-            raise self._blame(f"reset raised {type(error).__name__}: {error}", 0) from error
+            raise self._blame(f"reset raised {described(error)}", 0) from error
         self.contract.check_point(point, self.episodes - 1, 0)
         self._require_unchanged(self._shown, 0)
         self._shown = []
@@ -111,7 +112,7 @@ class Trial:
         try:
             step = self.env.step(given)
         except (Exception, SystemExit) as error:
-            raise self._blame(f"step raised {type(error).__name__}: {error}", t) from error
+            raise self._blame(f"step raised {described(error)}", t) from error
         self.contract.check_step(step, self.episodes - 1, t)
         if not np.array_equal(given, actions):
             raise self._blame("step has changed the array of actions that it was given", t)

@@ -68,8 +68,8 @@ class EnvWorlds:
         return (self.envs[index].reset(seed) for index, seed in zip(indices, seeds, strict=True))
 
     def step(self, indices: Sequence[int], actions: NDArray[np.int64]) -> Iterator[Step]:
-        """Step one after another, as the result is read."""
-        return (self.envs[index].step(joint) for index, joint in zip(indices, actions, strict=True))
+        """Step one after another, as the result is read; each may overwrite its copy of the actions."""
+        return (self.envs[index].step(joint.copy()) for index, joint in zip(indices, actions, strict=True))
 
     def snapshot(self, index: int) -> NDArray[np.uint8] | None:
         """Return a world's point in time as the replay stores it; None where its kind has no snapshots."""

@@ -9,16 +9,19 @@ would train again in each worker.
 from __future__ import annotations
 
 import ast
+import io
+import marshal
 import multiprocessing.spawn as spawn
 import pickle
 import sys
 import threading
 import warnings
-from collections import Counter
+from collections import ChainMap, Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from types import CodeType
+from typing import Any, ClassVar
 
 import cloudpickle
 
@@ -55,7 +58,8 @@ class Parcel:
         guarded = _has_guard()
         try:
             named, tasks = _own_tasks(config.task_name)
-            packed = cloudpickle.dumps((acting, named, _each(tasks), _each(FAMILIES.all_brought().items())))
+            with _by_value([*brought(vars(config)).values(), *(task.entry_point for task in named)]):
+                packed = _dumps((acting, named, _each(tasks), _each(FAMILIES.all_brought().items())))
             return cls(packed, guarded)
         except Exception as error:  # an object may refuse by any exception
             if guarded:
@@ -111,6 +115,20 @@ def unpack(packed: bytes) -> Config:
     return made
 
 
+class _Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+    """Keeps the files and lines of functions, which tracebacks show."""
+
+    dispatch_table: ClassVar[Any] = ChainMap(
+        {CodeType: lambda code: (marshal.loads, (marshal.dumps(code),))}, cloudpickle.Pickler.dispatch_table
+    )
+
+
+def _dumps(thing: object) -> bytes:
+    file = io.BytesIO()
+    _Pickler(file).dump(thing)
+    return file.getvalue()
+
+
 def _has_guard() -> bool:
     """Whether the main script has a line ``if __name__ == "__main__":``, so that it can be imported."""
     path = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -121,6 +139,27 @@ def _has_guard() -> bool:
         return False
     tests = [ast.walk(line.test) for line in lines if isinstance(line, ast.If)]
     return any(isinstance(node, ast.Name) and node.id == "__name__" for nodes in tests for node in nodes)
+
+
+@contextmanager
+def _by_value(things: Iterable[object]) -> Iterator[None]:
+    """Send things by value in this block whose modules were loaded in a way that a worker does not know."""
+    names = {str(getattr(getattr(thing, "func", thing), "__module__", "")) for thing in things}
+    modules = [sys.modules[name] for name in names if name in sys.modules and not _is_importable(name)]
+    for module in modules:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in modules:
+            cloudpickle.unregister_pickle_by_value(module)
+
+
+def _is_importable(module: str) -> bool:
+    """Whether an import finds a module's package, and not only ``sys.modules`` has it."""
+    package = module.partition(".")[0]
+    finders = [finder for finder in sys.meta_path if hasattr(finder, "find_spec")]
+    return package == "__main__" or any(finder.find_spec(package, None) is not None for finder in finders)
 
 
 def _own_tasks(name: str | None) -> tuple[list[Any], list[Any]]:
@@ -146,7 +185,7 @@ def _each(things: Iterable[object]) -> list[bytes]:
     packed: list[bytes] = []
     for thing in things:
         with suppress(Exception):  # an object may refuse by any exception
-            packed.append(cloudpickle.dumps(thing))
+            packed.append(_dumps(thing))
     return packed
 
 

@@ -15,6 +15,7 @@ from pyqmix.base.errors import EnvError
 from pyqmix.base.seeding import Stream, episode_seed, generator
 from pyqmix.envs import Env, Point, Step
 from pyqmix.envs.contract import Contract
+from pyqmix.envs.importing import described
 from pyqmix.envs.worlds import EnvWorlds, Worlds
 from pyqmix.nn import Agent
 from pyqmix.play.actor import create_actor
@@ -102,6 +103,9 @@ class Rollout:
         self.agent, self._seed, self._stream, self._watch = agent, seed, stream, watch
         labels = getattr(self._worlds, "agent_labels", ())
         contract = Contract(self._worlds.name, self._worlds.spec, labels)
+        spec = self._worlds.spec
+        self._obs = np.empty((len(self._worlds), spec.n_agents, spec.obs_dim), np.float32)
+        self._avail = np.empty((len(self._worlds), spec.n_agents, spec.n_actions), np.bool_)
         self._seats = [
             _Seat(contract, row, ring.writer() if ring is not None else None) for row in range(len(self._worlds))
         ]
@@ -193,7 +197,7 @@ class Rollout:
         for (seat, point), ticket in zip(shown, tickets, strict=True):
             seat.contract.check_point(point, seat.episode, 0)
             self._actor.forget(seat.row)
-            seat.point = point
+            self._show(seat, point)
             if seat.writer is not None:
                 seat.slot = seat.writer.open(ticket)
                 self._write(seat, lambda slot, *point: slot.begin(*point))
@@ -209,11 +213,10 @@ class Rollout:
         ]
 
     def _choose(self, seats: list[_Seat], epsilon: float) -> NDArray[np.int64]:
-        points = [seat.point for seat in seats if seat.point is not None]
-        obs = np.array([point.obs for point in points])
-        avail = np.array([point.avail for point in points])
+        rows = [seat.row for seat in seats]
+        obs, avail = self._obs[rows], self._avail[rows]
         draws = np.array([seat.coins.random((2, obs.shape[1])) for seat in seats])
-        qs = self._actor.values(obs, [seat.row for seat in seats])
+        qs = self._actor.values(obs, rows)
         return epsilon_greedy(qs, avail, epsilon, draws[:, 0], draws[:, 1])
 
     def _shown(self, seats: list[_Seat], call: Callable[[], Iterable[T]], verb: str) -> Iterator[tuple[_Seat, T]]:
@@ -226,7 +229,10 @@ class Rollout:
                 shown = iter(call()) if shown is None else shown
                 each = next(shown)
             except (Exception, SystemExit) as error:
-                raise seat.blame(f"{verb} raised {type(error).__name__}: {error}") from error
+                cause = (
+                    error.__cause__ if isinstance(error.__cause__, StopIteration) else error
+                )  # through a generator
+                raise seat.blame(f"{verb} raised {described(cause)}") from cause
             yield seat, each
         if self._watch is not None:
             self._watch.leave()
@@ -234,7 +240,8 @@ class Rollout:
     def _advance(self, seat: _Seat, actions: NDArray[np.int64], step: Step) -> bool:
         """Write a step; True if the episode has ended."""
         seat.contract.check_step(step, seat.episode, seat.steps)
-        seat.point, ended = step.point, step.terminated or step.truncated
+        self._show(seat, step.point)
+        ended = step.terminated or step.truncated
         seat.steps += 1
         self._write(seat, lambda slot, *p: slot.append(actions, step.reward, step.terminated, *p))
         seat.reward_sum += step.reward
@@ -243,6 +250,12 @@ class Rollout:
             seat.slot.publish()
             seat.slot = None
         return ended
+
+    def _show(self, seat: _Seat, point: Point) -> None:
+        """Take note of a point. It is copied, because another world may overwrite its arrays."""
+        obs, avail = self._obs[seat.row], self._avail[seat.row]
+        obs[...], avail[...] = point.obs, point.avail
+        seat.point = Point(obs, avail, None if point.state is None else np.ascontiguousarray(point.state))
 
     def _write(self, seat: _Seat, write: Callable[..., None]) -> None:
         """Let ``write`` store a seat's point, and its snapshot where the ring has these, in its slot."""

@@ -20,7 +20,7 @@ from pyqmix.base.errors import EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.base.signals import survive
 from pyqmix.config.networks import network_spec
-from pyqmix.envs.importing import closing
+from pyqmix.envs.importing import closing, described
 from pyqmix.envs.worlds import Worlds
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
@@ -104,8 +104,10 @@ def serve(
     if os.environ.get(SAFE_PATH[0]) == SAFE_PATH[1]:
         del os.environ[SAFE_PATH[0]]  # it was for the server alone
     torch.set_num_threads(1)
+    name = "of this worker"
     try:
         config = unpack(packed)
+        name = config.task_name or config.env
         heartbeat.enter(NO_EPISODE, 0)
         worlds = create_worlds(config, num_envs)
         with closing(worlds, _tell):
@@ -114,9 +116,9 @@ def serve(
             _Player(connection, worlds, agent, ring, heartbeat).serve()
     except _TrainerIsGone:
         pass
-    except (Exception, SystemExit) as error:
+    except BaseException as error:  # signals raise nothing here, so that it is the environment's
         with suppress(OSError):  # the trainer is gone
-            connection.send(_failure(error))
+            connection.send(_failure(error, f"environment {name}, {heartbeat.place}: {heartbeat.place.call}"))
 
 
 def _tell(line: str) -> None:
@@ -175,11 +177,14 @@ class _Player:
         return order.manner
 
 
-def _failure(error: Exception | SystemExit) -> Failure:
+def _failure(error: BaseException, call: str) -> Failure:
+    if not isinstance(error, (Exception, SystemExit)):  # a rollout passes these on, as Ctrl-C raises one elsewhere
+        text = "".join(traceback.format_exception(error))
+        return Failure(EnvError(f"{call} raised {described(error)}"), text, raised_outside(error))
     cause = error.__cause__
     own = cause if isinstance(error, EnvError) and cause is not None and raised_outside(cause) else None
     text = "".join(traceback.format_exception(own or error))
     passed = type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError)
     if passed and isinstance(error, Exception):
         return Failure(type(error)(*error.args), text, own is not None and raised_outside(own))
-    return Failure(RuntimeError(f"a worker failed: {type(error).__name__}: {error}"), text, False)
+    return Failure(RuntimeError(f"a worker failed: {described(error)}"), text, False)

@@ -38,6 +38,16 @@ class Made:
         return self.kind()
 
 
+def loaded():
+    """Return a module as an importer of the program's own leaves it."""
+    module = sys.modules["loaded_by_hand"] = types.ModuleType("loaded_by_hand")
+    exec(
+        "import worker_envs\nclass Own(worker_envs.Walk):\n    max_steps = 9\ndef make():\n    return Own()\n",
+        vars(module),
+    )
+    return module
+
+
 def brought():
     """Return environments that a worker cannot import."""
 
@@ -60,6 +70,7 @@ def brought():
         "a partial": partial(Local, marker=None),
         "an object": Made(Local),
         "a method": Made(Local).make,
+        "a function of a module that no import finds": loaded().make,
         "a class of a notebook": in_notebook.Cell,
         "a function that makes a task": lambda: gymnasium.make("Walk-v0", disable_env_checker=True),
     }
@@ -72,6 +83,7 @@ def test_environments_of_the_program_travel(kind):
     parcel = Parcel.of(config)
     for table in (FAMILIES._entries, FAMILIES._brought):
         table.pop(name)  # as in a worker
+    sys.modules.pop("loaded_by_hand", None)
     env, alone = unpack(parcel.packed).create_env(), worker_envs.Walk()
     first, _ = alone.reset(seed=5)
     assert env.reset(5).obs.tolist() == [each.tolist() for each in first]
