@@ -1,14 +1,19 @@
 """An environment whose close() raises costs no result, and is named in one line."""
 
+import multiprocessing
 import os
 import warnings
 
 import pytest
+import torch
 import worker_envs
 from recordings import Drawn
 
-from pyqmix import EnvError, train
+from pyqmix import Config, EnvError, train
 from pyqmix.envs import SyncVectorEnv, adapt, check_env
+from pyqmix.play import worker
+from pyqmix.play.heartbeat import Heartbeat
+from pyqmix.play.parcel import Parcel
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording.record import record_run
 
@@ -36,22 +41,13 @@ def test_a_run_and_its_evaluation_keep_their_results(tiny_config, tmp_path, capf
         assert len(evaluate_run(result.run_dir, 3, 0, env=Stays).returns) == 3
 
 
-def test_workers_tell_it(tiny_config, tmp_path, capfd):
-    class Sticks(worker_envs.Walk):
-        max_steps = 9
-
-        def close(self):
-            raise ValueError("of the simulator")
-
-    config = tiny_config(run_dir=str(tmp_path / "run"), total_steps=9, num_envs=2, num_workers=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        result = train(config, env=Sticks, quiet=True)
-    assert result.summary["total_steps"] >= 9
-    told = [line for line in capfd.readouterr().err.splitlines() if "close raised" in line]
-    assert len(told) == 1
-    assert told[0].startswith("pyqmix: in a worker process: environment ")
-    assert told[0].endswith("Sticks: close raised ValueError: of the simulator")
+def test_workers_tell_it(monkeypatch, capsys):
+    monkeypatch.setattr(worker, "survive", lambda: None)
+    monkeypatch.setattr(torch, "set_num_threads", lambda threads: None)
+    trainers, workers = multiprocessing.Pipe()
+    trainers.close()
+    worker.serve(workers, Parcel.of(Config().with_own(env=Stays)).packed, 1, None, Heartbeat())
+    assert capsys.readouterr().err == f"pyqmix: in a worker process: {NAMED.format('Stays', 'ValueError')}\n"
 
 
 def test_an_error_before_is_the_one_that_counts(tiny_config, tmp_path):
