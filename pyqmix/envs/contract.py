@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +89,7 @@ class Contract:
         point, reward, terminated, truncated, won = step
         if not isinstance(reward, (float, int, np.floating, np.integer)):
             raise self.blame(f"reward: expected a number, got {_describe(reward)}", episode, number)
-        if not abs(reward) <= _LARGEST_REWARD:  # NaN too
+        if not abs(reward if type(reward) is float else _as_float(reward)) <= _LARGEST_REWARD:  # NaN too
             beyond = f"{reward}" if isinstance(reward, (float, np.number)) else described(reward)
             raise self.blame(f"the reward is {beyond}", episode, number)
         for key in ("terminated", "truncated"):
@@ -116,6 +118,13 @@ class Contract:
         agents = f" of {shape[0]} agents" if key != "state" and _rows(value) not in (None, shape[0]) else ""
         what = f"{key}{agents}: expected {shape} {dtype}, got {_describe(value)}"
         raise self.blame(what, episode, step)
+
+
+def _as_float(number: Any) -> float:
+    try:
+        return float(number)
+    except OverflowError:  # of an integer
+        return math.inf
 
 
 def _rows(value: object) -> int | None:

@@ -65,7 +65,7 @@ class PettingZooEnv(TeamEnv):
             state = example_state(getattr(env, "state", lambda: None), notes)
         self._has_state = state is not None
         self._mask_infos = {agent: FromInfo(MASK_KEYS, _info_of(agent, infos)) for agent in self._agents}
-        for sentence in (s for agent in infos for s in self._unused(agent, _info_of(agent, infos))):
+        for sentence in (s for agent in self._agents for s in self._unused(agent, _info_of(agent, infos))):
             if sentence not in notes:
                 notes.append(sentence)
         self._live: set[Any] = set()

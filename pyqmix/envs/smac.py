@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +18,7 @@ from pyqmix.envs.observation import VectorEncoder
 from pyqmix.envs.offers import won_of
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.team import Member, Outcome, Shown, TeamEnv
-from pyqmix.envs.told import described, ending, flag, mapping
+from pyqmix.envs.told import as_array, described, ending, flag, mapping
 
 INTERFACE = ("reset", "step", "get_obs", "get_state", "get_avail_actions", "get_env_info")
 _SIZES = ("n_agents", "n_actions", "obs_shape", "state_shape", "episode_limit")
@@ -57,14 +58,14 @@ class SmacEnv(TeamEnv):
             info = env.get_env_info()
         if missing := [size for size in _SIZES if size not in info]:
             raise ConfigError(f"{name}: get_env_info() lacks {missing[0]!r}: expected {', '.join(_SIZES)}")
-        obs, state = (int(np.prod(info[size])) for size in ("obs_shape", "state_shape"))
-        members = [Member(str(k), VectorEncoder(obs), int(info["n_actions"])) for k in range(info["n_agents"])]
+        n, n_actions, obs, state = (_size(name, size, info[size]) for size in _SIZES[:-1])
+        members = [Member(str(k), VectorEncoder(obs), n_actions) for k in range(n)]
         self._reset_takes_seed = _accepts(env.reset, seed=0)
         self._seed = getattr(env, "seed", None) if not self._reset_takes_seed else None
         self._seed = self._seed if callable(self._seed) and _accepts(self._seed, 0) else None
         unseeded = "it takes no seed, neither in reset nor in a method seed(value): episodes cannot be repeated"
         notes = [] if self._reset_takes_seed or self._seed is not None else [unseeded]
-        limit = info["episode_limit"] or None
+        limit = _size(name, "episode_limit", info["episode_limit"]) if info["episode_limit"] else None
         super().__init__(env, name, members, limit, np.zeros(state, np.float32), None, notes, **rules)
 
     def _start(self, seed: int) -> Shown:
@@ -131,6 +132,16 @@ def _maker(task: str, package: str, map_name: str) -> Callable[..., Any]:
     # Another distribution of this name, which optimises hyperparameters, has no such module.
     game = import_optional("smac.env.starcraft2.starcraft2", "task: the maps of SMAC", _SMAC).StarCraft2Env
     return lambda **arguments: game(map_name=map_name, **arguments)
+
+
+def _size(name: str, key: str, given: Any) -> int:
+    """Return a size, or the product of a shape."""
+    sizes = as_array(given)
+    if sizes is None or sizes.size == 0 or not ((sizes >= 1) & (sizes == np.floor(sizes))).all():
+        raise ConfigError(
+            f"{name}: get_env_info(): {key}: expected a positive integer, or some, got {described(given)}"
+        )
+    return math.prod(map(int, sizes.flat))
 
 
 def _outcome(told: Any, n: int) -> tuple[Any, bool, bool, Mapping[str, Any]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 _HALVES = "expected (observations, info), where info is a dictionary, got "
 _FIVE = "expected step to return (observations, reward, terminated, truncated, info), got "
 _OLD = "; four are what step returned before gym 0.26, when one flag stood for terminated and truncated"
+_LONG = 10**40  # of more digits than anyone reads
 _FLOAT32 = np.dtype(np.float32)
 _LARGEST = float(np.finfo(np.float32).max)
 _SURELY_SMALLER = 1e76  # the squares of all numbers together: each is in float32's range
@@ -175,7 +176,7 @@ class _Short(reprlib.Repr):
         self.maxstring = self.maxother = 60
 
     def repr_int(self, x: int, level: int) -> str:
-        return repr(x) if abs(x) < 10**40 else f"an integer of {x.bit_length()} bits"
+        return repr(x) if abs(x) < _LONG else f"an integer of {x.bit_length()} bits"
 
 
 def described(given: Any) -> str:
@@ -186,6 +187,8 @@ def described(given: Any) -> str:
         return f"{given.shape} {given.dtype}{' (masked)' if isinstance(given, np.ma.MaskedArray) else ''}"
     if isinstance(given, (tuple, list)) and any(isinstance(each, (np.ndarray, tuple, list)) for each in given):
         return f"a {type(given).__name__} of {len(given)}"
+    if isinstance(given, int) and abs(given) >= _LONG:
+        return f"an integer of {given.bit_length()} bits"
     try:
         return f"{type(given).__name__} {_Short().repr(given)}"
     except Exception:  # of the value's own __repr__

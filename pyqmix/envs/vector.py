@@ -26,6 +26,7 @@ from pyqmix.envs.actions import as_actions, check_seed
 from pyqmix.envs.contract import Contract
 from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.protocol import Env, Point
+from pyqmix.envs.separate import require_separate
 from pyqmix.envs.vector_reset import Reset, read_reset
 from pyqmix.envs.worlds import close_all
 
@@ -99,9 +100,18 @@ class EpisodeVectorEnv(VectorEnv[Any, Any, Any]):
 
 
 class SyncVectorEnv(EpisodeVectorEnv):
-    """Steps K environments one after another."""
+    """Steps K environments one after another.
+
+    Args:
+        envs: K, of one kind.
+        seed: of the episodes, as the module says.
+
+    Raises:
+        ConfigError: two of them are one object, in which their episodes would mix.
+    """
 
     def __init__(self, envs: list[Env], seed: int = 0) -> None:
+        require_separate(envs)
         super().__init__(envs[0].spec, len(envs), seed)
         self.envs = envs
         self._contract = Contract(envs[0].name, envs[0].spec, getattr(envs[0], "agent_labels", ()))

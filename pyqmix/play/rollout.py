@@ -244,7 +244,7 @@ class Rollout:
         ended = step.terminated or step.truncated
         seat.steps += 1
         self._write(seat, lambda slot, *p: slot.append(actions, step.reward, step.terminated, *p))
-        seat.reward_sum += step.reward
+        seat.reward_sum += float(step.reward)  # one of float16 or float32 would keep its few digits
         seat.won = step.won
         if ended and seat.slot is not None:
             seat.slot.publish()

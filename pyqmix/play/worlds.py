@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pyqmix.base.errors import ConfigError
 from pyqmix.config import Config
 from pyqmix.envs import Env, env_family
-from pyqmix.envs.last_action import LastActionEnv
-from pyqmix.envs.team import TeamEnv
+from pyqmix.envs.separate import require_separate
 from pyqmix.envs.worlds import EnvWorlds, Worlds
 
 
@@ -34,16 +32,5 @@ def separate_worlds(envs: Sequence[Env]) -> EnvWorlds:
     Raises:
         ConfigError: two of them are one object, in which their episodes would mix.
     """
-    if len({id(_of_user(env)) for env in envs}) < len(envs):
-        raise ConfigError(
-            f"env: expected a new environment at each call, got the same {envs[0].name} twice: make it inside of "
-            "the function, or set num_envs 1"
-        )
+    require_separate(envs)
     return EnvWorlds(envs)
-
-
-def _of_user(env: object) -> object:
-    """Return the object that a user or another library has made."""
-    while isinstance(env, (LastActionEnv, TeamEnv)):
-        env = env.env
-    return env

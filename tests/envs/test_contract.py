@@ -85,6 +85,11 @@ STEPS = {
     ),
     "reward: None": (Step(point(), None, False, False), "step 4: reward: expected a number, got NoneType"),
     "reward: NaN": (Step(point(), np.nan, False, False), "step 4: the reward is nan"),
+    "reward: an integer": (
+        Step(point(), 10**5000, False, False),
+        "step 4: the reward is an integer of 16610 bits",
+    ),
+    "reward: longdouble": (Step(point(), np.longdouble("1e400"), False, False), "step 4: the reward is "),
     "reward: float32": (Step(point(), 1e39, False, False), r"step 4: the reward is 1e\+39"),
     "terminated": (Step(point(), 1.0, 1, False), "step 4: terminated: expected a bool, got int 1"),
     "truncated": (Step(point(), 1.0, False, None), "step 4: truncated: expected a bool, got NoneType"),
@@ -103,7 +108,7 @@ def test_a_broken_step_is_named(broken, message):
         Contract("mine", SPEC).check_step(broken, 0, 4)
 
 
-@pytest.mark.parametrize("reward", [1, 1.0, np.float32(1), np.int8(1), np.finfo(np.float32).max])
+@pytest.mark.parametrize("reward", [1, 1.0, np.float32(1), np.float16(1), np.int8(-128), np.finfo(np.float32).max])
 @pytest.mark.parametrize("won", [None, True, np.True_])
 def test_numbers_and_bools_of_numpy_are_as_good_as_pythons(reward, won):
     Contract("mine", SPEC).check_step(Step(point(), reward, np.False_, False, won), 0, 0)

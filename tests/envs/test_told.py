@@ -8,7 +8,7 @@ from gymnasium import spaces
 from pettingzoo_envs import Dying
 from smac_envs import Skirmish
 
-from pyqmix import EnvError
+from pyqmix import ConfigError, EnvError
 from pyqmix.envs import adapt, check_env
 from pyqmix.envs.observation import SpaceEncoder, as_vector
 from pyqmix.envs.pettingzoo_env import PettingZooEnv
@@ -414,3 +414,42 @@ def test_smac_flags():
         world.step = lambda actions, told=told: told
         with pytest.raises(ValueError, match=r"^(terminated|info\['episode_limit'\]|info): expected "):
             env.step(np.ones(3, np.int64))
+
+
+SIZES = {"n_agents": (0, 2.5, "3", None, -1, []), "n_actions": (5.5, None), "obs_shape": ((), (2, 0), "x", 2.5)}
+
+
+def test_smac_sizes_are_whole_numbers():
+    told = Skirmish().get_env_info()
+    shapes = {"obs_shape": [np.int64(3)], "n_actions": np.int8(5), "episode_limit": np.int64(12), "n_agents": 3.0}
+    world = Skirmish()
+    world.get_env_info = lambda: {**told, **shapes}
+    spec = SmacEnv(world).spec
+    assert (spec.obs_dim, spec.n_actions, spec.episode_limit, spec.n_agents) == (3, 5, 12, 3)
+    for key, others in SIZES.items():
+        for other in others:
+            world.get_env_info = lambda key=key, other=other: {**told, key: other}
+            with pytest.raises(ConfigError, match=rf"^Skirmish: get_env_info\(\): {key}: expected a positive"):
+                SmacEnv(world)
+
+
+def test_pettingzoo_agents_are_known_by_name_in_any_order():
+    class Reversed(Dying):
+        def reset(self, seed=None, options=None):
+            return turned(super().reset(seed))
+
+        def step(self, actions):
+            return turned(super().step(actions))
+
+    def turned(returned):
+        return tuple(dict(reversed(each.items())) for each in returned)
+
+    one, other = PettingZooEnv(Dying(masks="info")), PettingZooEnv(Reversed(masks="info"))
+    for env in (one, other):
+        env.point = env.reset(3)
+    np.testing.assert_array_equal(one.point.obs, other.point.obs)
+    for _ in range(3):
+        first, second = one.step(np.array([0, 1, 2])), other.step(np.array([0, 1, 2]))
+        np.testing.assert_array_equal(first.point.obs, second.point.obs)
+        np.testing.assert_array_equal(first.point.avail, second.point.avail)
+        assert first[1:] == second[1:]

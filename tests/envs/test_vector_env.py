@@ -270,6 +270,12 @@ def test_other_arguments_of_reset_are_refused_and_change_nothing(batch):
     np.testing.assert_array_equal(plain, [untouched.reset()[0], untouched.reset()[0]])
 
 
+def test_two_that_are_one_object_are_refused():
+    env = Duel()
+    with pytest.raises(ConfigError, match="env: expected a new environment at each call, got the same duel twice"):
+        SyncVectorEnv([env, env])
+
+
 def test_what_an_environment_overwrites_later_is_copied_and_its_flags_are_checked():
     class Shares(Duel):
         """Overwrites one array for all of its objects, and the actions."""

@@ -1374,7 +1374,7 @@ MUTANTS = (
         f"{T}play/test_workers.py -k close_their",
     ),
     Mutant(
-        "episodes may mix in one object", "pyqmix/play/worlds.py", "if len({id(_of_user(env)) for env in envs}) < len(envs):",
+        "episodes may mix in one object", "pyqmix/envs/separate.py", "if len({id(_of_user(env)) for env in envs}) < len(envs):",
         "if False:", f"{T}play/test_rollout.py -k one_object",
     ),
     Mutant(

@@ -78,5 +78,5 @@ def test_native_environments_keep_their_seeds(monkeypatch):
     Rollout(EnvWorlds([env]), Learner(env.spec, Config(env="two_step")).agent, 3, Stream.ENVIRONMENT).play(
         0, 2, 1.0
     )
-    SyncVectorEnv([env, env], seed=3).reset()
+    SyncVectorEnv([env, TwoStep()], seed=3).reset()
     assert seen == [derive_seed(3, Stream.ENVIRONMENT, k) for k in (0, 1, 0, 1)]

@@ -111,6 +111,20 @@ def test_arrays_that_are_overwritten_have_been_copied(plainly, kind):
     assert played([kind(), kind(), kind()]) == plainly
 
 
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8])
+def test_rewards_of_few_digits_add_up_exactly(dtype):
+    class Pays(Plain):
+        spec = EpisodeSpec(N, A, WIDTH, S, 1000)
+
+        def step(self, actions):
+            step = super().step(actions)
+            return step._replace(reward=dtype(100.0625), terminated=self.steps == 1000)
+
+    agent = Learner(Plain.spec, Config(env="two_step", hidden_dim=8)).agent
+    returns = Rollout([Pays()], agent, 0, Stream.ENVIRONMENT).play(0, 1, 1.0).returns
+    assert returns.tolist() == [1000 * float(dtype(100.0625))]
+
+
 def test_masked_arrays_are_refused():
     for k, name in enumerate(("obs", "avail", "state")):
 
