@@ -1205,6 +1205,43 @@ MUTANTS = (
         "needs_action=not (terminated or step.truncated)", f"{T}envs/test_contract.py", "time-limit",
     ),
     Mutant(
+        "flags: one agent's ends the episode of all", "pyqmix/envs/told.py", "    over = all(np.logical_or(ended, cut))\n",
+        "    over = any(np.logical_or(ended, cut))\n", f"{T}envs/test_told.py -k flags_of_each", "time-limit",
+    ),
+    Mutant(
+        "flags: a text that is not empty is one", "pyqmix/envs/told.py", 'if array is None or array.size not in (1, n) or not ((array == 0)',
+        "if array is None:\n        return [bool(given)]\n    if array.size not in (1, n) or not ((array == 0)",
+        f"{T}envs/test_told.py -k flags_that_are_none",
+    ),
+    Mutant(
+        "integers lose the digits that float32 cannot hold", "pyqmix/envs/told.py", "if back.tobytes() != vector.tobytes():",
+        "if False:", f"{T}envs/test_told.py -k integers_are",
+    ),
+    Mutant(
+        "seeds of environments in Python have 63 bits", "pyqmix/base/seeding.py", "return wide if native else wide >> 32",
+        "return wide", f"{T}play/test_episode_seeds.py", "seeds",
+    ),
+    Mutant(
+        "a batch's mask is ignored", BATCH, "if (which.mask == nullptr || which.mask[k]) {", "{",
+        f"{T}envs/test_vector_env.py -k 'mask_resets and native'",
+    ),
+    Mutant(
+        "a batch's masked reset leaves worlds ended", BATCH, "                ended_[k] = false;\n", "",
+        f"{T}envs/test_vector_env.py -k 'mask_resets and native'",
+    ),
+    Mutant(
+        "workers import a script that trains without a guard", "pyqmix/play/parcel.py", "return cls(packed, guarded)",
+        "return cls(packed, True)", f"{T}play/test_parcel.py -k has_a_guard",
+    ),
+    Mutant(
+        "an environment overwrites the actions that are stored", "pyqmix/envs/worlds.py", "step(joint.copy())", "step(joint)",
+        f"{T}play/test_guests.py -k overwritten",
+    ),
+    Mutant(
+        "a result is lost where close() raises", "pyqmix/run/evaluate.py", "with closing(evaluator):",
+        "with contextlib.closing(evaluator):", f"{T}run/test_close_raises.py -k evaluation",
+    ),
+    Mutant(
         "an observation may hold infinity", "pyqmix/envs/contract.py", "np.isfinite(obs).tobytes()",
         "(~np.isnan(obs)).tobytes()", f"{T}envs/test_contract.py",
     ),
