@@ -27,18 +27,18 @@ def derive_seed(seed: int, stream: Stream, index: int = 0) -> int:
     return int(words[0]) >> 1
 
 
-def episode_seed(seed: int, stream: Stream, index: int, native: bool) -> int:
+def episode_seed(seed: int, stream: Stream, index: int, wide: bool) -> int:
     """Return the seed of the reset that starts the index-th episode of a stream.
 
     Args:
         seed: of the run, or of an evaluation.
         stream: of the episodes.
         index: the episode's.
-        native: whether the environment is native. Its seed is in [0, 2**63). That of one in Python is in
-            [0, 2**31), because a C int holds no larger one, and ``numpy.random.seed`` takes 32 bits.
+        wide: whether it is in [0, 2**63), as that of a native environment. That of one in Python is in [0, 2**31),
+            because an int of C holds no larger one, and ``numpy.random.seed`` takes 32 bits.
     """
-    wide = derive_seed(seed, stream, index)
-    return wide if native else wide >> 32
+    derived = derive_seed(seed, stream, index)
+    return derived if wide else derived >> 32
 
 
 def generator(seed: int, stream: Stream, index: int = 0) -> np.random.Generator:

@@ -16,7 +16,6 @@ from pyqmix.base.seeding import Stream, episode_seed
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.envs.adapting import adapt
 from pyqmix.envs.importing import blamed
-from pyqmix.envs.native import NativeEnv
 from pyqmix.envs.options import AdapterOptions
 from pyqmix.envs.protocol import Env
 from pyqmix.envs.trial import Record, Trial
@@ -84,8 +83,8 @@ def _adapted(env: Any, options: dict[str, Any]) -> Env:
 
 def _findings(env: Env, episodes: int, seed: int) -> Iterator[str]:
     trial, random = Trial(env), np.random.default_rng(seed)
-    native = isinstance(env, NativeEnv)
-    seeds = [episode_seed(seed, Stream.ENVIRONMENT, k, native) for k in range(episodes)]
+    wide = getattr(env, "wide_seeds", False)
+    seeds = [episode_seed(seed, Stream.ENVIRONMENT, k, wide) for k in range(episodes)]
     records = [trial.play(each, random) for each in seeds]
     yield from getattr(env, "notes", ())
     yield from _suspicious(env, records)

@@ -26,6 +26,7 @@ class LastActionEnv:
         self.env, self.name, self.notes = env, env.name, tuple(getattr(env, "notes", ()))
         self.spec, self.agent_labels = _wider(env.spec), getattr(env, "agent_labels", ())
         self.action_names, self.agent_colours = getattr(env, "action_names", ()), getattr(env, "agent_colours", ())
+        self.wide_seeds = getattr(env, "wide_seeds", False)
         self._codes = np.eye(self.spec.n_actions, dtype=np.float32)
 
     def reset(self, seed: int) -> Point:

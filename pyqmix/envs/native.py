@@ -25,6 +25,9 @@ class NativeEnv:
             shows them unscaled.
     """
 
+    wide_seeds = True
+    """Episodes have seeds in [0, 2**63), not in [0, 2**31) as those of environments in Python."""
+
     def __init__(self, name: str, native: _C.NativeEnv, scale_inputs: bool = False) -> None:
         self.name, self.native = name, native
         spec = spec_of(native.spec)

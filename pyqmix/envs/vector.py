@@ -162,8 +162,8 @@ class SyncVectorEnv(EpisodeVectorEnv):
     def _start(self, k: int, seed: int | None = None) -> Point:
         env, self._playing[k] = self.envs[k], (self._episodes, 0)
         if seed is None:
-            native = isinstance(env, NativeEnv)
-            seed = episode_seed(self.seed, Stream.ENVIRONMENT, self._episodes, native)
+            wide = getattr(env, "wide_seeds", False)
+            seed = episode_seed(self.seed, Stream.ENVIRONMENT, self._episodes, wide)
             self._episodes += 1
         point = env.reset(seed)
         self._contract.check_point(point, self._playing[k][0], 0)

@@ -51,14 +51,14 @@ class EnvWorlds:
         envs: at least one, all of one kind.
 
     Attributes:
-        native: whether they are native, which take seeds in [0, 2**63).
+        wide_seeds: whether their seeds are in [0, 2**63), as those of native ones.
     """
 
     def __init__(self, envs: Sequence[Env]) -> None:
         self.envs = list(envs)
         self.name, self.spec = self.envs[0].name, self.envs[0].spec
         self.agent_labels: Sequence[str] = getattr(self.envs[0], "agent_labels", ())
-        self.native = isinstance(self.envs[0], NativeEnv)
+        self.wide_seeds: bool = getattr(self.envs[0], "wide_seeds", False)
 
     def __len__(self) -> int:
         return len(self.envs)

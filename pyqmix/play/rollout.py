@@ -191,8 +191,8 @@ class Rollout:
         if not starting:
             return
         rows = [seat.row for seat in starting]
-        native = getattr(self._worlds, "native", False)
-        seeds = [episode_seed(self._seed, self._stream, seat.episode, native) for seat in starting]
+        wide = getattr(self._worlds, "wide_seeds", False)
+        seeds = [episode_seed(self._seed, self._stream, seat.episode, wide) for seat in starting]
         shown = self._shown(starting, lambda: self._worlds.reset(rows, seeds), "reset")
         for (seat, point), ticket in zip(shown, tickets, strict=True):
             seat.contract.check_point(point, seat.episode, 0)

@@ -145,8 +145,8 @@ MUTANTS = (
         f"{T}run/test_trainer.py -k 'does_not_change_training or resume_goes_on'", "evaluation",
     ),
     Mutant(
-        "seeds depend on the seat", ROLLOUT, "episode_seed(self._seed, self._stream, seat.episode, native)",
-        "episode_seed(self._seed, self._stream, seat.episode + seat.row, native)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
+        "seeds depend on the seat", ROLLOUT, "episode_seed(self._seed, self._stream, seat.episode, wide)",
+        "episode_seed(self._seed, self._stream, seat.episode + seat.row, wide)", f"{T}play/test_rollout.py -k number_of_env", "seeds",
     ),
     Mutant(
         "exploration depends on the seat", ROLLOUT, "Stream.EXPLORATION, episode)", "Stream.EXPLORATION, seat.row)",
@@ -1218,8 +1218,8 @@ MUTANTS = (
         "if False:", f"{T}envs/test_told.py -k integers_are",
     ),
     Mutant(
-        "seeds of environments in Python have 63 bits", "pyqmix/base/seeding.py", "return wide if native else wide >> 32",
-        "return wide", f"{T}play/test_episode_seeds.py", "seeds",
+        "seeds of environments in Python have 63 bits", "pyqmix/base/seeding.py", "return derived if wide else derived >> 32",
+        "return derived", f"{T}play/test_episode_seeds.py", "seeds",
     ),
     Mutant(
         "a batch's mask is ignored", BATCH, "if (which.mask == nullptr || which.mask[k]) {", "{",

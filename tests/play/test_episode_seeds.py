@@ -48,8 +48,8 @@ def _global_random_numbers_stay():
 
 
 def test_seeds_are_below_two_to_the_31_and_the_upper_bits_of_native_ones():
-    seeds = [episode_seed(7, Stream.ENVIRONMENT, k, native=False) for k in range(1000)]
-    wide = [episode_seed(7, Stream.ENVIRONMENT, k, native=True) for k in range(1000)]
+    seeds = [episode_seed(7, Stream.ENVIRONMENT, k, wide=False) for k in range(1000)]
+    wide = [episode_seed(7, Stream.ENVIRONMENT, k, wide=True) for k in range(1000)]
     assert wide == [derive_seed(7, Stream.ENVIRONMENT, k) for k in range(1000)]
     assert seeds == [seed >> 32 for seed in wide]
     assert 2**30 < max(seeds) < 2**31
@@ -62,7 +62,7 @@ def test_every_caller_gives_seeds_that_fit():
     agent = Learner(env.spec, Config()).agent
     rollout = Rollout([env], agent, 3, Stream.ENVIRONMENT)
     rollout.play(0, 3, 1.0)
-    expected = [episode_seed(3, Stream.ENVIRONMENT, k, native=False) for k in range(3)]
+    expected = [episode_seed(3, Stream.ENVIRONMENT, k, wide=False) for k in range(3)]
     assert env.env.seeds == [0, *expected]  # 0 is that of the constructor
     SyncVectorEnv([env], seed=3).reset()
     assert env.env.seeds[-1] == expected[0]

@@ -32,7 +32,7 @@ def config_of(**env_args):
 
 
 def faults(fault, marker=None):
-    seed = episode_seed(0, Stream.ENVIRONMENT, FAULTY, native=False)
+    seed = episode_seed(0, Stream.ENVIRONMENT, FAULTY, wide=False)
     return {"fault": fault, "seed": seed, "marker": None if marker is None else str(marker)}
 
 

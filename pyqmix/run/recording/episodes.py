@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.seeding import Stream, episode_seed
-from pyqmix.envs import Env, NativeEnv
+from pyqmix.envs import Env
 from pyqmix.envs.importing import blamed
 from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
@@ -62,7 +62,7 @@ def play_moments(env: Env, agent: Agent, seed: int, index: int) -> Iterator[Mome
         EnvError: it raised an error, which is the cause.
     """
     with blamed(env.name, "reset"):
-        point = env.reset(episode_seed(seed, Stream.EVALUATION, index, isinstance(env, NativeEnv)))
+        point = env.reset(episode_seed(seed, Stream.EVALUATION, index, getattr(env, "wide_seeds", False)))
     moment = Moment(draw(env), index)
     yield moment
     hidden, agents = agent.initial_hidden(1), np.arange(env.spec.n_agents)
