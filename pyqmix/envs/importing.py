@@ -129,18 +129,17 @@ def closing(env: Closable, say: Callable[[str], None] = warn) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """Return the first line of an exception's text, or the name of its type where it has none."""
-    return _first_line(error) or type(error).__name__
+    return " ".join(_text(error).splitlines()[:1]) or type(error).__name__
 
 
 def described(error: BaseException) -> str:
-    """Return an exception's type, and the first line of its text where it has one."""
-    line = _first_line(error)
+    """Return an exception's type, and its text as one line where it has one."""
+    line = " ".join(_text(error).split())[:_LONGEST]
     return f"{type(error).__name__}: {line}" if line else type(error).__name__
 
 
-def _first_line(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     try:
-        lines = str(error).splitlines()
+        return str(error)
     except Exception:  # of the exception's own __str__
         return ""
-    return lines[0][:_LONGEST] if lines else ""

@@ -182,7 +182,7 @@ def test_meddling_with_the_process_changes_nothing(tiny_config, tmp_path, monkey
 ERRORS = {
     StopIteration("over"): "StopIteration: over",
     AssertionError(): "AssertionError",
-    ValueError("two\nlines"): "ValueError: two",
+    ValueError("two\nlines"): "ValueError: two lines",
     ValueError("x" * 5000): "ValueError: " + "x" * 1000,
     OSError(2, "gone"): r"FileNotFoundError: \[Errno 2\] gone",
     SystemExit(3): "SystemExit: 3",
