@@ -71,12 +71,13 @@ def composed_gradients(
         needed: for which of them a gradient is wanted; None is returned for the others.
         grads: of the outputs.
     """
-    with torch.enable_grad():
+    create_graph = torch.is_grad_enabled()
+    device = "cuda" if inputs[0].is_cuda else "cpu"
+    with torch.enable_grad(), torch.autocast(device, enabled=False):  # as the forward was
         apart = [x.view_as(x) for x in inputs]  # an input that is given twice has two gradients
         outputs = twin(*apart)
-    wanted = [x for x, need in zip(apart, needed, strict=True) if need]
-    create_graph = torch.is_grad_enabled()
-    found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=create_graph, allow_unused=True))
+        wanted = [x for x, need in zip(apart, needed, strict=True) if need]
+        found = iter(torch.autograd.grad(outputs, wanted, grads, create_graph=create_graph, allow_unused=True))
     return tuple(next(found) if need else None for need in needed)
 
 
@@ -103,12 +104,16 @@ def _widened(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.dtype in _HALF else value
 
 
+def is_function_transformed() -> bool:
+    """Whether a transform of ``torch.func`` or forward-mode AD is under way, with a compiler or without."""
+    return torch._C._functorch.peek_interpreter_stack() is not None or forward_ad._current_level >= 0
+
+
 def _is_transformed() -> bool:
     """Whether PyTorch transforms or records what this thread does."""
     return (
         torch._C._len_torch_dispatch_stack() > 0
-        or torch._C._functorch.peek_interpreter_stack() is not None
-        or forward_ad._current_level >= 0
+        or is_function_transformed()
         or torch._C._get_tracing_state() is not None
         or (torch._C._len_torch_function_stack() > 0 and _has_function_mode())
     )

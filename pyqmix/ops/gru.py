@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -128,7 +129,9 @@ def check_batch_sizes(name: str, batch_sizes: object, rows: int) -> list[int]:
         ValueError: shape or device does not fit, or they are not those of packed sequences.
     """
     sizes = _listed(name, batch_sizes)
-    if sizes != sorted(sizes, reverse=True) or (sizes and sizes[-1] < 1):
+    if torch.compiler.is_compiling():  # the numbers may be symbols
+        return sizes
+    if any(a < b for a, b in pairwise(sizes)) or (sizes and sizes[-1] < 1):
         raise ValueError(f"{name}: expected positive numbers that never rise, got {sizes}")
     if sum(sizes) != rows:
         raise ValueError(f"{name}: expected a sum of {rows}, the rows of packed sequences, got {sum(sizes)}")
@@ -136,7 +139,7 @@ def check_batch_sizes(name: str, batch_sizes: object, rows: int) -> list[int]:
 
 
 def _listed(name: str, batch_sizes: object) -> list[int]:
-    if isinstance(batch_sizes, (list, tuple)) and all(type(size) is int for size in batch_sizes):
+    if isinstance(batch_sizes, (list, tuple)) and all(type(size) in (int, torch.SymInt) for size in batch_sizes):
         return list(batch_sizes)
     if not isinstance(batch_sizes, Tensor) or batch_sizes.dtype != torch.int64:
         got = batch_sizes.dtype if isinstance(batch_sizes, Tensor) else type(batch_sizes).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -12,13 +13,13 @@ from torch import Tensor
 from pyqmix import _C
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.batches import register_batches
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
 from pyqmix.ops.eager import can_launch, in_float32, is_autocast, is_plain
 from pyqmix.ops.errors import NoAvailableActionError, unravel
 from pyqmix.ops.flops import register_products
 from pyqmix.ops.late_errors import missing_action_cell, note_missing_action
 from pyqmix.ops.mixing import Five, check_mixer_weights, mix_rows
+from pyqmix.ops.operators import call_kernel, register_transforms
 
 MixerWeights = tuple[Tensor, Tensor, Tensor, Tensor]  # w1, b1, w_final, v
 
@@ -213,5 +214,5 @@ def _td_target_fake(*arguments: Any) -> Tensor:
     return torch.empty_like(inputs.rewards, memory_format=torch.contiguous_format)
 
 
-register_batches("td_target", _library)
+register_transforms("td_target", reference.td_target, _library, partial(call_kernel, "td_target"))
 register_products("td_target", 5)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from kernels import mix_error
 from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.autograd import forward_ad
 from torch.utils.flop_counter import FlopCounterMode
 
 from pyqmix import ops
@@ -318,3 +319,41 @@ def test_any_shape_and_scale_equals_the_reference(lead, n, embed, scale, seed):
     inputs = make_inputs(lead, n, embed, seed=seed, scale=scale)
     for ours, truth in zip(value_and_grads(ops.mix, inputs), value_and_grads(reference.mix, inputs), strict=True):
         torch.testing.assert_close(ours, truth, rtol=1e-11, atol=1e-11 * scale)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")  # of torch.func itself
+def test_the_operator_by_name_is_differentiated_by_transforms():
+    """torch.compile records the operator, under a transform too."""
+    inputs = tuple(torch.randn(*shape, dtype=torch.float64) for shape in ((4, 3), (4, 6), (4, 2), (4, 2), (4,)))
+
+    def derivatives(function, *values):
+        squares = lambda *x: function(*x).square().sum()  # noqa: E731
+        gradients = torch.func.grad(squares, argnums=tuple(range(len(values))))
+        yield from gradients(*values)
+        yield from torch.func.jvp(function, values, values)
+        yield torch.func.jacrev(torch.func.grad(squares))(*values)
+        with forward_ad.dual_level():
+            out = forward_ad.unpack_dual(function(forward_ad.make_dual(values[0], values[0]), *values[1:]))
+        yield out.tangent
+
+    avail, flags = torch.ones(4, 3, 1, dtype=torch.bool), torch.zeros(4, dtype=torch.bool)
+
+    def target(function):
+        return lambda q, r, *w: function(q.unsqueeze(-1), avail, r, flags, 0.9, *w, None)
+
+    pairs = [
+        (torch.ops.pyqmix.mix, ops.reference.mix, inputs),
+        (target(torch.ops.pyqmix.td_target), target(ops.reference.td_target), (inputs[0], inputs[4], *inputs[1:])),
+    ]
+    for by_name, twin, values in pairs:
+        for ours, theirs in zip(derivatives(by_name, *values), derivatives(twin, *values), strict=True):
+            torch.testing.assert_close(ours, theirs)
+
+
+@pytest.mark.slow
+def test_transforms_within_torch_compile():
+    q, *weights = (torch.randn(*shape, dtype=torch.float64) for shape in ((4, 3), (4, 6), (4, 2), (4, 2), (4,)))
+    squares = lambda x: ops.mix(x, *weights).square().sum()  # noqa: E731
+    for function in (torch.func.grad(squares), lambda x: torch.func.jvp(squares, (x,), (x,))[1]):
+        torch.compiler.reset()
+        torch.testing.assert_close(torch.compile(function, backend="aot_eager")(q), function(q))
