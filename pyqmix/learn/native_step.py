@@ -65,11 +65,12 @@ def _native_spec(networks: Networks) -> NetworkSpec | None:
     """Return the networks' kinds and sizes as the extension has them; None: it does not have them.
 
     The sizes need not be the options': ``mixer_args`` or a user's function may have chosen others, or parametrised
-    a layer.
+    a layer. Parameters that are frozen are left to autograd.
     """
     agent, mixer, options = networks.agent, networks.mixer, networks.spec
     of_agent, of_mixer = native_kind(agent), native_kind(mixer)
-    if of_agent is None or of_mixer is None:
+    learned = all(parameter.requires_grad for parameter in networks.flat.parameters)
+    if of_agent is None or of_mixer is None or not learned:
         return None
     sizes = ("embed_dim", "hypernet_dim", "hypernet_layers")
     spec = dataclasses.replace(

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import cast
 
 import torch
@@ -16,6 +16,7 @@ from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.base.seeding import Stream, derive_seed
 from pyqmix.nn import AGENTS, MIXERS, Agent, Mixer, make_agent, make_mixer
 from pyqmix.nn.buffers import persistent_buffers
+from pyqmix.nn.copying import copied
 from pyqmix.nn.drawing import drawing, may_draw, seeded
 from pyqmix.nn.flat import FlatParameters
 from pyqmix.nn.make import is_built_in
@@ -49,9 +50,9 @@ class Networks:
             agent, mixer = make_agent(spec), make_mixer(spec)
         agent, mixer = agent.to(device, dtype), mixer.to(device, dtype)
         with blamed(f"agent {spec.agent}", "copy.deepcopy, which makes the target network,"):
-            target_agent = copy.deepcopy(agent).requires_grad_(False)
+            target_agent = copied(agent).requires_grad_(False)
         with blamed(f"mixer {spec.mixer}", "copy.deepcopy, which makes the target network,"):
-            target_mixer = copy.deepcopy(mixer).requires_grad_(False)
+            target_mixer = copied(mixer).requires_grad_(False)
         flat, target_flat = FlatParameters([agent, mixer]), FlatParameters([target_agent, target_mixer])
         return cls(spec, agent, cast(Mixer, mixer), target_agent, cast(Mixer, target_mixer), flat, target_flat)
 
@@ -69,8 +70,8 @@ class Networks:
         online, target = self.flat.block, self.target_flat.block
         with torch.no_grad():
             target.copy_(online) if tau == 1.0 else target.lerp_(online, tau)
-            for source, copied in self._of_users():
-                pairs = zip(persistent_buffers(source), persistent_buffers(copied), strict=True)
+            for source, target_network in self._of_users:
+                pairs = zip(persistent_buffers(source), persistent_buffers(target_network), strict=True)
                 for buffer, of_target in pairs:
                     of_target.copy_(buffer)
 
@@ -85,7 +86,7 @@ class Networks:
             seed: the run's.
             update: the training steps before this one.
         """
-        online = [network for network, _ in self._of_users()]
+        online = [network for network, _ in self._of_users]
         if not online:
             yield
             return
@@ -99,6 +100,7 @@ class Networks:
                 for network in online:
                     network.eval()
 
+    @cached_property
     def _of_users(self) -> list[tuple[nn.Module, nn.Module]]:
         """Return a user's online networks with their targets; pyqmix's own have neither modes nor buffers."""
         pairs = [(self.agent, self.target_agent), (self.mixer, self.target_mixer)]

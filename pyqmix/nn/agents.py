@@ -14,9 +14,8 @@ from torch.nn.utils.rnn import PackedSequence
 from pyqmix import ops
 from pyqmix.nn.layered_agent import LayeredAgent, may_fuse
 from pyqmix.nn.linear import LINEAR, linear_relu
-from pyqmix.nn.per_agent import PerAgent
+from pyqmix.nn.per_agent import PerAgentGRU
 from pyqmix.nn.untouched import untouched_parameters
-from pyqmix.ops import reference
 from pyqmix.ops.mlp import can_fuse
 
 _GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -112,7 +111,7 @@ class GRUAgent(LayeredAgent):
         if share_parameters:
             self.rnn = nn.GRU(hidden_dim, hidden_dim)
         else:
-            self.rnn = PerAgent(n_agents, lambda: nn.GRU(hidden_dim, hidden_dim))
+            self.rnn = PerAgentGRU(n_agents, hidden_dim, hidden_dim)
         self.fc2 = self._make_linear(n_actions)
 
     def initial_hidden(self, episodes: int) -> Tensor | None:
@@ -129,9 +128,7 @@ class GRUAgent(LayeredAgent):
                 _, last = self.rnn(features.flatten(0, 1).unsqueeze(0), hidden.flatten(0, 1).unsqueeze(0))
             last = last.squeeze(0).view_as(hidden)
         else:
-            weight_ih, weight_hh, bias_ih, bias_hh = self._recurrent()
-            sums = torch.baddbmm(bias_ih.unsqueeze(1), features.transpose(0, 1), weight_ih.mT)
-            last = reference.gru_step(sums, hidden.transpose(0, 1), weight_hh, bias_hh).transpose(0, 1)
+            last = self.rnn(features, hidden=hidden)
         return self.fc2(last), last
 
     def unroll(self, obs: Tensor, batch_sizes: Tensor | None = None) -> Tensor:
@@ -156,7 +153,7 @@ class GRUAgent(LayeredAgent):
         if parameters is not None and (may_fuse(features) or torch.compiler.is_exporting()):
             return ops.gru(features, sizes, *parameters)
         if not self.share_parameters:
-            return reference.gru(features, sizes, *self._recurrent())
+            return cast(Tensor, self.rnn(features, sizes))
         with _parameters_may_lie_in_a_block(features):
             if sizes[0] == sizes[-1]:  # all of one length, as those that are padded are
                 return cast(Tensor, self.rnn(features.unflatten(0, (len(sizes), -1)))[0].flatten(0, 1))
@@ -170,10 +167,7 @@ class GRUAgent(LayeredAgent):
         return None if first is None or recurrent is None or last is None else first + recurrent + last
 
     def _untouched_recurrent(self) -> list[Tensor] | None:
-        return untouched_parameters(self.rnn, nn.GRU if self.share_parameters else PerAgent, _GRU_PARAMETERS)
-
-    def _recurrent(self) -> list[Tensor]:
-        return [cast(Tensor, getattr(self.rnn, name)) for name in _GRU_PARAMETERS]
+        return untouched_parameters(self.rnn, nn.GRU if self.share_parameters else PerAgentGRU, _GRU_PARAMETERS)
 
 
 @contextmanager

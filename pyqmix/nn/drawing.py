@@ -21,6 +21,8 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+from pyqmix.nn.untouched import is_watched
+
 _turn = threading.RLock()  # of the process's generator
 _DRAW = (torch.Tensor.uniform_, torch.Tensor.normal_)  # by which torch's layers fill their parameters
 _PLAIN = (nn.Linear, nn.Sequential, nn.ModuleList, nn.ReLU, nn.ELU, nn.Tanh, nn.Identity, nn.LayerNorm)
@@ -75,9 +77,11 @@ def is_own_factory(factory: object) -> bool:
 
 
 def may_draw(network: nn.Module) -> bool:
-    """Whether a network may use random numbers while it computes, as one with dropout does."""
-    kinds = {type(module) for module in network.modules()}
-    return not all(kind in _PLAIN or is_own_factory(kind) for kind in kinds)
+    """Whether a network may use random numbers while it computes, as one with dropout or a hook does."""
+    return not all(
+        (type(module) in _PLAIN or is_own_factory(type(module))) and not is_watched(module)
+        for module in network.modules()
+    )
 
 
 class _OwnGenerator(TorchFunctionMode):

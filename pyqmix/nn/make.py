@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
-from typing import Any, cast
+from typing import Any
 
 from torch import nn
 
@@ -13,7 +12,9 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.agent import Agent
 from pyqmix.nn.agents import GRUAgent, MLPAgent
+from pyqmix.nn.copying import copied
 from pyqmix.nn.mixers import IQLMixer, VDNMixer
+from pyqmix.nn.native import is_as_made
 from pyqmix.nn.qmixer import QMixer
 from pyqmix.nn.registry import AGENTS, MIXERS
 from pyqmix.nn.trial import require_trainable, try_agent, try_mixer
@@ -39,11 +40,11 @@ def make_agent(spec: NetworkSpec) -> Agent:
     if not spec.share_parameters and not accepts(factory, "share_parameters"):
         raise ConfigError(f"share_parameters: expected true, because agent {spec.agent} has no such argument")
     made = _make(option, factory, offered, spec.agent_args, ("obs_dim", "n_actions", "n_agents"))
-    if is_built_in(made):
-        return cast(Agent, made)
     if isinstance(made, Agent):
         if appends_id:
             raise ConfigError(f"{option}: returns a pyqmix.nn.Agent: expected a parameter agent_id, got none")
+        if is_built_in(made):
+            return made
     else:
         scale = None if accepts(factory, "obs_scale") else spec.obs_scale
         made = UserAgent(spec.agent, made, spec.n_actions, spec.n_agents if appends_id else 0, scale)
@@ -75,8 +76,8 @@ def make_mixer(spec: NetworkSpec) -> nn.Module:
 
 
 def is_built_in(network: object) -> bool:
-    """Whether a network is one of pyqmix's own, of which no operation waits for a GPU."""
-    return type(network) in _BUILT_IN
+    """Whether a network is one of pyqmix's own, as it was made: no operation waits for a GPU."""
+    return isinstance(network, _BUILT_IN) and type(network) in _BUILT_IN and is_as_made(network)
 
 
 def _make(
@@ -93,7 +94,7 @@ def _make(
     if isinstance(factory, type):
         return made
     with blamed(option, "copy.deepcopy, because a function may return one network twice,"):
-        return copy.deepcopy(made)
+        return copied(made)
 
 
 def _has(made: object, *methods: str) -> bool:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from pyqmix import ops
+from pyqmix.ops.eager import in_float32, is_autocast
 
 
 class Mixer(Protocol):
@@ -50,6 +51,8 @@ class Mixer(Protocol):
 
 def squared_error(values: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
     """Compute the loss () of values (..., *M), and them detached; see :meth:`Mixer.loss`."""
+    if is_autocast(values):
+        return in_float32(squared_error, values, targets, weights)
     errors = targets - values
     if errors.dim() > weights.dim():  # independent learners: each agent has its own error
         weights = (weights / errors.shape[-1]).unsqueeze(-1)

@@ -164,7 +164,15 @@ class QMixer(MonotoneMixer):
             if of_layer is None:
                 return None
             parameters += of_layer
-        return parameters
+        return parameters if self._have_my_widths(parameters) else None
+
+    def _have_my_widths(self, parameters: list[Tensor]) -> bool:
+        """Whether the layers' outputs are as wide as they were made, where nothing but the next layer must fit."""
+        of_v = parameters[-4].shape[0] == self.embed_dim
+        if self.hypernet_layers == 1 or not of_v:
+            return of_v and len(parameters) == 10
+        w_1, w_final = parameters[0], parameters[6]
+        return len(parameters) == 14 and w_1.shape[0] == w_final.shape[0] == self.hypernet_dim
 
     def _check_states(
         self, qs: Tensor, name: str, trailing: int, states: Tensor, parameters: Sequence[Tensor] | None

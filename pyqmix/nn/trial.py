@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -14,6 +13,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.network_spec import NetworkSpec
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.agent import Agent
+from pyqmix.nn.copying import copied
 from pyqmix.nn.mixers import Mixer, MonotoneMixer
 from pyqmix.nn.qmixer import QMixer
 from pyqmix.nn.user_agent import UserAgent
@@ -125,7 +125,7 @@ def reload_note(option: str, agent: Agent, again: Agent, spec: NetworkSpec) -> s
     """
     ActorWeights.of(agent).load_into(again)
     obs = torch.rand(3, spec.n_agents, spec.obs_dim, generator=_seeded(), dtype=torch.float32)
-    here = copy.deepcopy(agent).to("cpu", torch.float32)
+    here = copied(agent).to("cpu", torch.float32)
     with torch.no_grad():
         values, others = (net.act(obs, net.initial_hidden(3))[0] for net in (here, again))
     difference = float((values - others).abs().max())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -16,6 +15,7 @@ from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.nn.copying import copied
 from pyqmix.nn.native import native_kind
 
 
@@ -76,7 +76,7 @@ class TorchActor:
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
         on_cpu = next(agent.parameters()).device.type == "cpu"
-        self._actor = agent if on_cpu else copy.deepcopy(agent).to("cpu")
+        self._actor = agent if on_cpu else copied(agent).to("cpu")
         self._hidden: Tensor | None = None
         self._initial: Tensor | None = None
 
@@ -132,4 +132,6 @@ def native_policy(agent: Agent, spec: EpisodeSpec) -> _C.Policy | None:
         share_parameters=agent.share_parameters,
         obs_scale=None if agent.obs_scale is None else tuple(agent.obs_scale.tolist()),
     )
+    if [tuple(p.shape) for p in agent.parameters()] != networks.agent_parameters():
+        return None  # layers of other widths
     return _C.Policy(native_network_spec(networks))

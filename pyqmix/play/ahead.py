@@ -8,7 +8,6 @@ is the faster.
 
 from __future__ import annotations
 
-import copy
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,6 +20,7 @@ from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
+from pyqmix.nn.copying import copied
 from pyqmix.play.create import AnyRollout, create_rollout
 from pyqmix.play.episodes import Played
 from pyqmix.replay import EpisodeRing, RingBusyError
@@ -102,7 +102,7 @@ class PlayAhead:
 
     def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
         self._agent = agent
-        self._actor = copy.deepcopy(agent).to("cpu").requires_grad_(False)
+        self._actor = copied(agent).to("cpu").requires_grad_(False)
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self.staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self.staged.native, ring.native)

@@ -7,7 +7,7 @@ from pyqmix.base.seeding import Stream
 from pyqmix.config import Config
 from pyqmix.envs import Env, NativeEnv
 from pyqmix.nn import Agent
-from pyqmix.nn.native import native_kind
+from pyqmix.play.actor import native_policy
 from pyqmix.play.alarm import Alarm
 from pyqmix.play.native import NativeRollout
 from pyqmix.play.rollout import Rollout
@@ -48,7 +48,7 @@ def create_rollout(
         worlds = create_batch(config, num_envs)
         if worlds is None:
             env = config.create_env()
-            if isinstance(env, NativeEnv) and native_kind(agent) is not None:
+            if isinstance(env, NativeEnv) and native_policy(agent, env.spec) is not None:
                 alarm.close()
                 return NativeRollout(env, agent, seed, stream, ring, config.threads)
             worlds = separate_worlds([env, *(config.create_env() for _ in range(num_envs - 1))])

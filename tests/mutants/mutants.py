@@ -836,7 +836,7 @@ MUTANTS = (
         f"{T}play/test_overlap.py -k 'faster and episodes'",
     ),
     Mutant(
-        "overlap: the actor has the agent's own weights", OVERLAP, "copy.deepcopy(agent).to", "agent.to",
+        "overlap: the actor has the agent's own weights", OVERLAP, "copied(agent).to", "agent.to",
         f"{T}play/test_overlap.py -k 'actor_keeps'",
     ),
     Mutant(
@@ -1023,7 +1023,7 @@ MUTANTS = (
         "features: inputs are not scaled", "pyqmix/envs/native.py", "        if scale_inputs:\n", "        if False:\n", f"{T}envs/lbf/test_features.py -k 'scale_is_one or evaluated_as'",
     ),
     Mutant(
-        "guest: a dual tensor reaches a kernel", "pyqmix/ops/eager.py", "        or forward_ad._current_level >= 0\n", "",
+        "guest: a dual tensor reaches a kernel", "pyqmix/ops/eager.py", " or forward_ad._current_level >= 0\n", "\n",
         f"{T}ops/test_transforms.py -k dual",
     ),
     Mutant(
@@ -1045,8 +1045,25 @@ MUTANTS = (
     ),
     Mutant(
         "guest: a changed network is learned natively", "pyqmix/nn/native.py",
-        "return None if has_own_methods or network.untouched_parameters() is None else kind",
-        "return None if has_own_methods else kind", f"{T}nn/test_touched.py -k changed",
+        " and is_as_made(network) else None", " else None", f"{T}nn/test_touched.py -k changed",
+    ),
+    Mutant(
+        "guest: hooks of parameters are left out", "pyqmix/nn/native.py", "p is q and not p._backward_hooks", "p is q",
+        f"{T}learn/test_changed_networks.py",
+    ),
+    Mutant(
+        "guest: frozen parameters are learned natively", "pyqmix/learn/native_step.py", " or not learned:", ":",
+        f"{T}learn/test_changed_networks.py",
+    ),
+    Mutant(
+        "guest: hooks of parameters are not copied", "pyqmix/nn/copying.py",
+        "            other._backward_hooks = parameter._backward_hooks\n", "            pass\n",
+        f"{T}learn/test_changed_networks.py",
+    ),
+    Mutant(
+        "guest: a compiler's operator has no tangent", "pyqmix/ops/operators.py",
+        "twin(*x) if is_function_transformed() else differentiable(*x)", "differentiable(*x)",
+        f"{T}ops/test_mix.py -k by_name",
     ),
     Mutant(
         "guest: mixing under autocast is of low precision", "pyqmix/ops/eager.py",

@@ -13,8 +13,8 @@ from torch.nn.utils.parametrizations import orthogonal, spectral_norm, weight_no
 from transformed import ACTIONS, AGENTS, HIDDEN, OBS, ROWS, SIZES, STATE, draw
 
 from pyqmix import ops
-from pyqmix.nn import GRUAgent, MLPAgent, QMixer
-from pyqmix.nn.linear import TwoLayers
+from pyqmix.nn import GRUAgent, IQLMixer, MLPAgent, QMixer, VDNMixer
+from pyqmix.nn.linear import Linear, TwoLayers
 from pyqmix.nn.native import native_kind
 from pyqmix.ops import reference
 
@@ -293,6 +293,34 @@ def test_a_changed_recurrent_layer_is_called():
     assert native_kind(agent) is None
 
 
+def test_recurrent_layers_of_each_agents_own_are_called():
+    agent, obs = agent_of(GRUAgent, share=False), draw(ROWS, AGENTS, OBS)
+    before, fired = agent.unroll(obs, SIZES), []
+    agent.rnn.register_forward_hook(lambda module, inputs, output: fired.append(output))
+    torch.testing.assert_close(agent.unroll(obs, SIZES), before)
+    torch.testing.assert_close(agent.act(obs[:3], agent.initial_hidden(3))[0], before[:3])
+    assert len(fired) == 2
+    prune.random_unstructured(agent.rnn, "weight_ih_l0", amount=0.5)
+    with torch.no_grad():
+        agent.rnn.weight_ih_l0_orig.zero_()
+    agent.unroll(obs, SIZES).sum().backward()
+    assert not agent.rnn.weight_ih_l0.any()
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        ("V", lambda: TwoLayers(STATE, 9, 1)),
+        ("hyper_w_final", lambda: TwoLayers(STATE, 3, 6)),
+        ("hyper_w_1", lambda: Linear(STATE, AGENTS * 6)),
+    ],
+)
+def test_layers_of_other_widths_are_called(name, layer):
+    mixer = mixer_of()
+    setattr(mixer, name, layer().double())
+    require_by_layers(mixer)
+
+
 @pytest.mark.parametrize("change", [copy.deepcopy, lambda module: pickle.loads(pickle.dumps(module))])
 def test_copies_are_fused_and_have_parameters_of_their_own(change):
     for module, kind in (
@@ -349,6 +377,29 @@ def test_autocast_computes_mixing_in_float32(dtype):
         if ours is not got[4]:  # whose hypernetworks were called under autocast
             torch.testing.assert_close(ours, exact)
             torch.testing.assert_close(of_reference, exact)
+
+
+@pytest.mark.parametrize("kind", [VDNMixer, IQLMixer])
+def test_autocast_computes_errors_in_float32(kind):
+    qs, targets, weights = draw(ROWS, AGENTS).bfloat16(), draw(ROWS).bfloat16(), draw(ROWS).float().abs()
+    mixer = kind()
+    targets = targets if kind is VDNMixer else targets.unsqueeze(-1).expand_as(qs)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, _ = mixer.loss(qs, draw(ROWS, STATE).float(), targets, weights)
+        values = mixer(qs, qs).float()
+    squares = (values - targets.float()).square()
+    expected = weights @ (squares if kind is VDNMixer else squares.mean(-1))
+    torch.testing.assert_close(loss, expected)
+
+
+def test_a_composed_backward_within_autocast_is_in_float32():
+    mixer, states = mixer_of().float(), draw(ROWS, STATE).float()
+    grads = []
+    for enabled in (False, True):
+        qs = torch.linspace(-1, 1, ROWS * AGENTS).view(ROWS, AGENTS).requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            grads += torch.autograd.grad(mixer(qs, states).square().sum(), qs, create_graph=True)
+    torch.testing.assert_close(*grads)
 
 
 @pytest.mark.parametrize("kind", [MLPAgent, GRUAgent])
