@@ -16,6 +16,7 @@ from pyqmix.nn.layered_agent import LayeredAgent, may_fuse
 from pyqmix.nn.linear import LINEAR, linear_relu
 from pyqmix.nn.per_agent import PerAgentGRU
 from pyqmix.nn.untouched import untouched_parameters
+from pyqmix.ops.gru import check_batch_sizes
 from pyqmix.ops.mlp import can_fuse
 
 _GRU_PARAMETERS = ("weight_ih_l0", "weight_hh_l0", "bias_ih_l0", "bias_hh_l0")
@@ -152,6 +153,9 @@ class GRUAgent(LayeredAgent):
         parameters = self._untouched_recurrent()
         if parameters is not None and (may_fuse(features) or torch.compiler.is_exporting()):
             return ops.gru(features, sizes, *parameters)
+        check_batch_sizes("batch_sizes", sizes, len(features))
+        if not sizes:
+            return features
         if not self.share_parameters:
             return cast(Tensor, self.rnn(features, sizes))
         with _parameters_may_lie_in_a_block(features):

@@ -307,6 +307,20 @@ def test_recurrent_layers_of_each_agents_own_are_called():
     assert not agent.rnn.weight_ih_l0.any()
 
 
+@pytest.mark.parametrize("share", [True, False])
+def test_steps_of_changed_recurrent_layers_are_checked(share):
+    agent = hook_nothing(agent_of(GRUAgent, share))
+    for sizes in ([1, 3, 1], [3, 3]):
+        with pytest.raises(ValueError, match="batch_sizes: expected"):
+            agent.unroll(draw(ROWS, AGENTS, OBS), torch.tensor(sizes))
+    assert agent.unroll(draw(0, AGENTS, OBS), torch.tensor([], dtype=torch.int64)).shape == (0, AGENTS, ACTIONS)
+
+
+def hook_nothing(agent):
+    agent.rnn.register_forward_hook(lambda module, inputs, output: None)
+    return agent
+
+
 @pytest.mark.parametrize(
     ("name", "layer"),
     [

@@ -384,3 +384,16 @@ def test_the_agents_parameters_keep_their_names():
     names = set(agent_inputs()[0].state_dict())
     assert {f"rnn.{p}_{part}_l0" for p in ("weight", "bias") for part in ("ih", "hh")} <= names
     assert names == {*names, "fc1.weight", "fc1.bias", "fc2.weight", "fc2.bias"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strict", [True, False])
+def test_exports_with_the_numbers_of_a_constant(strict):
+    class Recurrent(torch.nn.Module):
+        def forward(self, features, *parameters):
+            return ops.gru(features, torch.tensor([3, 2]), *parameters)
+
+    shapes = ((5, 3), (6, 3), (6, 2), (6,), (6,))
+    inputs = tuple(torch.randn(*shape, dtype=torch.float64) for shape in shapes)
+    exported = torch.export.export(Recurrent(), inputs, strict=strict).module()
+    torch.testing.assert_close(exported(*inputs), Recurrent()(*inputs))

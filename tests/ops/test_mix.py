@@ -351,6 +351,7 @@ def test_the_operator_by_name_is_differentiated_by_transforms():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
 def test_transforms_within_torch_compile():
     q, *weights = (torch.randn(*shape, dtype=torch.float64) for shape in ((4, 3), (4, 6), (4, 2), (4, 2), (4,)))
     squares = lambda x: ops.mix(x, *weights).square().sum()  # noqa: E731
