@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -160,7 +160,8 @@ class QMixer(MonotoneMixer):
             return None
         parameters: list[Tensor] = []
         for name in _NETWORKS:
-            of_layer = layer_parameters(cast(nn.Module, self._modules[name]))
+            network = self._modules[name]
+            of_layer = None if network is None else layer_parameters(network)
             if of_layer is None:
                 return None
             parameters += of_layer
@@ -168,11 +169,11 @@ class QMixer(MonotoneMixer):
 
     def _have_my_widths(self, parameters: list[Tensor]) -> bool:
         """Whether the layers' outputs are as wide as they were made, where nothing but the next layer must fit."""
-        of_v = parameters[-4].shape[0] == self.embed_dim
-        if self.hypernet_layers == 1 or not of_v:
-            return of_v and len(parameters) == 10
-        w_1, w_final = parameters[0], parameters[6]
-        return len(parameters) == 14 and w_1.shape[0] == w_final.shape[0] == self.hypernet_dim
+        if len(parameters) != (14 if self.hypernet_layers == 2 else 10):
+            return False
+        if self.hypernet_layers == 2 and not parameters[1].numel() == parameters[7].numel() == self.hypernet_dim:
+            return False
+        return parameters[-3].numel() == self.embed_dim
 
     def _check_states(
         self, qs: Tensor, name: str, trailing: int, states: Tensor, parameters: Sequence[Tensor] | None
