@@ -242,7 +242,7 @@ TRANSFORMS = {
     "`checkpoint`, reentrant": _checkpointed(True),
     "`save_on_cpu`": _saved_elsewhere,
 }
-SLOW = ["`compile`, dynamic shapes", "`export`"]
+SLOW = ["`compile`, dynamic shapes", "`export`", "`make_fx`", "`make_fx`, fake tensors"]
 
 
 def copied(module):

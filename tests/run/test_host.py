@@ -242,7 +242,7 @@ def is_handled(number):
 
 
 def test_a_handler_of_faulthandler_stays(user_signal, capfd):
-    faulthandler.register(user_signal, file=2)
+    faulthandler.register(user_signal, file=2, all_threads=False)
     try:
         with Interrupt(quiet=True) as interrupt:
             os.kill(os.getpid(), user_signal)

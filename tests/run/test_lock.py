@@ -270,7 +270,7 @@ def test_another_run_in_the_old_place_stays_as_it_is(intruded, tiny_run, tmp_pat
     again = tmp_path / "run-3"
     config = Config.from_json(again / "config.json")
     assert config.run_dir == str(again)
-    assert train(config, env=Intruded, resume=True, quiet=True).summary["total_steps"] == 300
+    assert train(config, env=Intruded, resume=True, quiet=True).summary["total_steps"] >= 300
 
 
 def test_a_run_without_the_file_of_its_lock_goes_on(intruded, tmp_path):
@@ -289,7 +289,7 @@ def test_a_folder_that_is_emptied_loses_nothing(intruded, tmp_path, lost, again)
     with pytest.raises(OSError, match=f"was removed or moved .* pyqmix-train --resume .*/{again}$"):
         intruded(empty)
     config = Config.from_json(tmp_path / again / "config.json")
-    assert train(config, env=Intruded, resume=True, quiet=True).summary["total_steps"] == 300
+    assert train(config, env=Intruded, resume=True, quiet=True).summary["total_steps"] >= 300
 
 
 def test_the_current_folder_gets_another_name(tiny_config, tmp_path, monkeypatch):

@@ -58,6 +58,7 @@ def test_a_difference_is_seen(monkeypatch):
     assert set(compare(options, seed=0, steps=300)) - set(EVENTS) == {"reward"}
 
 
+@pytest.mark.slow
 def test_tasks_are_the_registered_ones():
     register_grid_envs()
     grids = [name for name in gymnasium.registry if name.startswith("Foraging-grid")]
