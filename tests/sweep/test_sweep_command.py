@@ -150,8 +150,16 @@ def _as_options():
     return [f"--{name.replace('_', '-')}={value}" for name, value in pairs]
 
 
+@pytest.fixture
+def _interruptible():
+    """Let jobs hear SIGINT also where the tests run behind a shell's ``&``, whose processes ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.slow
-def test_jobs_of_a_cluster(tmp_path, monkeypatch):
+def test_jobs_of_a_cluster(tmp_path, monkeypatch, _interruptible):
     monkeypatch.chdir(tmp_path)  # where the source tree cannot shadow the package
     submitit = pytest.importorskip("submitit")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
