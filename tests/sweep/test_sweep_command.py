@@ -159,7 +159,8 @@ def _interruptible():
 
 
 @pytest.mark.slow
-def test_jobs_of_a_cluster(tmp_path, monkeypatch, _interruptible):
+@pytest.mark.usefixtures("_interruptible")
+def test_jobs_of_a_cluster(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where the source tree cannot shadow the package
     submitit = pytest.importorskip("submitit")
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
