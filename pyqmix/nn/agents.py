@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from pyqmix import ops
-from pyqmix.nn.layered_agent import LayeredAgent, may_fuse
+from pyqmix.nn.layered_agent import LayeredAgent
 from pyqmix.nn.linear import LINEAR, linear_relu
 from pyqmix.nn.per_agent import PerAgentGRU
-from pyqmix.nn.untouched import untouched_parameters
+from pyqmix.nn.untouched import may_fuse, untouched_parameters
 from pyqmix.ops.gru import check_batch_sizes
 from pyqmix.ops.mlp import can_fuse
 

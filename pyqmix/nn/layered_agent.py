@@ -11,9 +11,7 @@ from pyqmix import ops
 from pyqmix.nn.agent import Agent
 from pyqmix.nn.linear import Linear, linear_relu
 from pyqmix.nn.per_agent import PerAgentLinear
-from pyqmix.nn.untouched import are_all_watched, is_untouched
-from pyqmix.ops.backend import wants_reference
-from pyqmix.ops.eager import is_autocast
+from pyqmix.nn.untouched import is_untouched
 
 
 class FirstLayer(Linear):
@@ -74,14 +72,3 @@ class LayeredAgent(Agent):
             return linear_relu(layer, obs, self._first_kind())
         ids = torch.eye(self.n_agents, dtype=obs.dtype, device=obs.device).expand(*obs.shape[:-1], -1)
         return linear_relu(layer, torch.cat([obs, ids], -1), self._first_kind())
-
-
-def may_fuse(inputs: Tensor) -> bool:
-    """Whether networks need not call their layers, as far as the inputs and the moment tell."""
-    return not (
-        torch.compiler.is_compiling()
-        or inputs.is_cuda
-        or is_autocast(inputs)
-        or wants_reference()
-        or are_all_watched()
-    )

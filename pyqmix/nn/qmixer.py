@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from pyqmix import ops
 from pyqmix.nn.linear import Linear, TwoLayers, apply_stacked, layer_parameters
 from pyqmix.nn.mixers import MonotoneMixer, squared_error
-from pyqmix.nn.untouched import are_all_watched, is_watched
+from pyqmix.nn.untouched import are_all_watched, is_watched, may_fuse
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import check_strided, check_tensor
 from pyqmix.ops.eager import in_float32, is_autocast
@@ -76,7 +76,8 @@ class QMixer(MonotoneMixer):
 
     def _weights(self, states: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Compute :meth:`hypernetworks`; on a GPU with all layers that read the states as one."""
-        parameters = self.untouched_parameters() if states.is_cuda and not wants_reference() else None
+        stacks = states.is_cuda and not wants_reference() and not are_all_watched()
+        parameters = self.untouched_parameters() if stacks else None
         return self.hypernetworks(states) if parameters is None else self._stacked(states, parameters)
 
     def _stacked(self, states: Tensor, parameters: list[Tensor]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -99,7 +100,7 @@ class QMixer(MonotoneMixer):
         """
         if is_autocast(agent_qs):
             return in_float32(partial(QMixer.forward, self), agent_qs, states)
-        parameters = self._fused()
+        parameters = self.untouched_parameters() if may_fuse(states) else None
         self._check_states(agent_qs, "agent_qs", 1, states, parameters)
         if parameters is not None:
             return ops.qmixer(agent_qs, states, parameters)
@@ -111,7 +112,7 @@ class QMixer(MonotoneMixer):
             return super().loss(agent_qs, states, targets, weights)
         if is_autocast(agent_qs):
             return in_float32(self.loss, agent_qs, states, targets, weights)
-        parameters = self._fused()
+        parameters = self.untouched_parameters() if may_fuse(states) else None
         self._check_states(agent_qs, "agent_qs", 1, states, parameters)
         if parameters is not None:
             return ops.qmixer_loss(agent_qs, states, parameters, targets, weights)
@@ -134,7 +135,7 @@ class QMixer(MonotoneMixer):
             return super().td_target(*arguments)
         if is_autocast(next_qs):
             return in_float32(self.td_target, *arguments)
-        parameters = self._fused()
+        parameters = self.untouched_parameters() if may_fuse(next_states) else None
         self._check_states(next_qs, "next_qs", 2, next_states, parameters)
         if parameters is not None:
             return ops.qmixer_td_target(*arguments[:6], parameters, online_next_qs)
@@ -145,18 +146,9 @@ class QMixer(MonotoneMixer):
         """Whether loss and target must call this module: it has a forward of its own, or hooks."""
         return type(self).forward is not QMixer.forward or is_watched(self)
 
-    def _fused(self) -> list[Tensor] | None:
-        """Return the parameters for the operations that have the whole network; None: its layers are called."""
-        if torch.compiler.is_compiling() or wants_reference():
-            return None
-        parameters = self.untouched_parameters()
-        return parameters if parameters is not None and parameters[0].is_cpu else None
-
     def untouched_parameters(self) -> list[Tensor] | None:
         """Return weights and biases in the order of parameters(); None if a layer or method was changed."""
         if type(self).hypernetworks is not QMixer.hypernetworks or "hypernetworks" in self.__dict__:
-            return None
-        if are_all_watched():
             return None
         parameters: list[Tensor] = []
         for name in _NETWORKS:
@@ -168,7 +160,7 @@ class QMixer(MonotoneMixer):
         return parameters if self._have_my_widths(parameters) else None
 
     def _have_my_widths(self, parameters: list[Tensor]) -> bool:
-        """Whether the layers' outputs are as wide as they were made, where nothing but the next layer must fit."""
+        """Whether hidden layers are as wide as they were made: exchanged ones fit each other at any width."""
         if len(parameters) != (14 if self.hypernet_layers == 2 else 10):
             return False
         if self.hypernet_layers == 2 and not parameters[1].numel() == parameters[7].numel() == self.hypernet_dim:

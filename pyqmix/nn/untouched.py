@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as global_hooks
+
+from pyqmix.ops.backend import wants_reference
+from pyqmix.ops.eager import is_autocast
 
 
 def is_untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
@@ -21,6 +25,17 @@ def is_untouched(module: nn.Module, kind: type[nn.Module]) -> bool:
 def is_watched(module: nn.Module) -> bool:
     """Whether calling a module is more than its class's forward: there are hooks, or a forward of its own."""
     return are_all_watched() or _is_watched_itself(module.__dict__)
+
+
+def may_fuse(inputs: object) -> bool:
+    """Whether one kernel may compute a network of untouched layers, as far as inputs and calling code tell.
+
+    They lie on the CPU, nothing is compiled, autocast is off, the reference is not asked for, and no hook sees the
+    calls of all modules.
+    """
+    if torch.compiler.is_compiling() or not isinstance(inputs, Tensor) or not inputs.is_cpu:
+        return False
+    return not (is_autocast(inputs) or wants_reference() or are_all_watched())
 
 
 def are_all_watched() -> bool:

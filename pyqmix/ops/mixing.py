@@ -12,7 +12,7 @@ from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
 from pyqmix.ops.eager import can_launch, can_launch_backward, composed_gradients, in_float32, is_autocast
 from pyqmix.ops.flops import register_products
-from pyqmix.ops.operators import call_kernel, register_transforms
+from pyqmix.ops.operators import differentiable, register_transforms
 
 Five = tuple[Tensor, Tensor, Tensor, Tensor, Tensor]
 
@@ -165,37 +165,19 @@ def _mix_backward_fake(grad_q_tot: Tensor, *inputs: Tensor) -> Five:
     return cast(Five, tuple(torch.empty_like(x, memory_format=torch.contiguous_format) for x in inputs))
 
 
-class _ByName(torch.autograd.Function):
-    """torch.ops.pyqmix.mix and its derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Tensor:
-        ctx.save_for_backward(*inputs)
-        return cast(Tensor, call_kernel("mix", *inputs))
-
-    @staticmethod
-    def backward(ctx: Any, grad_q_tot: Tensor) -> Five:
-        return cast(Five, torch.ops.pyqmix.mix_backward(grad_q_tot, *ctx.saved_tensors))
+def _derivative(ctx: Any, grad_q_tot: Tensor) -> Five:
+    return cast(Five, torch.ops.pyqmix.mix_backward(grad_q_tot, *ctx.saved_tensors))
 
 
-class _BackwardByName(torch.autograd.Function):
-    """torch.ops.pyqmix.mix_backward and its derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, *inputs: Tensor) -> Five:
-        ctx.save_for_backward(*inputs)
-        return cast(Five, call_kernel("mix_backward", *inputs))
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return composed_gradients(_gradients, ctx.saved_tensors, ctx.needs_input_grad, grads)
+def _second_derivative(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+    return composed_gradients(_gradients, ctx.saved_tensors, ctx.needs_input_grad, grads)
 
 
 def _gradients(grad_q_tot: Tensor, *inputs: Tensor) -> tuple[Tensor | None, ...]:
     return composed_gradients(reference.mix, inputs, [True] * 5, [grad_q_tot])
 
 
-register_transforms("mix", reference.mix, _library, _ByName.apply)
-register_transforms("mix_backward", _gradients, _library, _BackwardByName.apply)
+register_transforms("mix", reference.mix, _library, differentiable("mix", _derivative))
+register_transforms("mix_backward", _gradients, _library, differentiable("mix_backward", _second_derivative))
 register_products("mix", 1)
 register_products("mix_backward", 2, passes=2)

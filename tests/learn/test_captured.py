@@ -16,7 +16,7 @@ from pyqmix.learn.graph_step import GraphStep, padded_steps
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.rows import _by_length_anywhere
 from pyqmix.learn.step import StepInputs, UpdateStats
-from pyqmix.nn import QMixer, agents
+from pyqmix.nn import agents, qmixer
 from pyqmix.ops import late_errors, target
 from pyqmix.replay.batch import EpisodeBatch
 
@@ -150,7 +150,7 @@ class NothingWaits(TorchDispatchMode):
 def composed(monkeypatch):
     """Networks as they are composed on a GPU, on the CPU."""
     monkeypatch.setattr(agents, "may_fuse", lambda *_: False)
-    monkeypatch.setattr(QMixer, "_fused", lambda *_: None)
+    monkeypatch.setattr(qmixer, "may_fuse", lambda *_: False)
     monkeypatch.setattr(ops, "greedy_next_qs", target._greedy_unwaited)
     monkeypatch.setattr(late_errors, "_noted", {})
 
