@@ -241,13 +241,19 @@ def is_handled(number):
     return bool(signals._handled_signals() >> (number - 1) & 1)
 
 
+def signalled_twice(number):
+    """An Interrupt, inside of which this thread got a signal that is handled elsewhere, and after which again."""
+    with Interrupt(quiet=True) as interrupt:
+        signal.raise_signal(number)
+    assert is_handled(number)
+    signal.raise_signal(number)
+    return interrupt
+
+
 def test_a_handler_of_faulthandler_stays(user_signal, capfd):
     faulthandler.register(user_signal, file=2, all_threads=False)
     try:
-        with Interrupt(quiet=True) as interrupt:
-            os.kill(os.getpid(), user_signal)
-        assert is_handled(user_signal)
-        os.kill(os.getpid(), user_signal)
+        interrupt = signalled_twice(user_signal)
     finally:
         faulthandler.unregister(user_signal)
     assert not interrupt.seen
@@ -260,10 +266,7 @@ def test_a_handler_in_c_stays(user_signal):
     c_signal = ctypes.CDLL(None).signal
     c_signal(user_signal, handler)
     try:
-        with Interrupt(quiet=True) as interrupt:
-            os.kill(os.getpid(), user_signal)
-        assert is_handled(user_signal)
-        os.kill(os.getpid(), user_signal)
+        interrupt = signalled_twice(user_signal)
     finally:
         c_signal(user_signal, None)
     assert (called, interrupt.seen) == ([user_signal] * 2, False)
