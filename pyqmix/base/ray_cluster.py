@@ -6,7 +6,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib import import_module
 from types import ModuleType
@@ -16,6 +16,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.signals import STOPPING
 
 WAIT = 5.0  # seconds for a TCP connection; Ray itself waits for minutes where nobody answers
+_TRIES = 3  # a second each, where a cluster answers but refuses; Ray makes 20
 _LOOPBACK = ("127.0.0.1", "localhost")
 _joined = (
     0  # calls of connect() that disconnect() has not ended yet; 0 where the program itself has initialised Ray
@@ -47,21 +48,30 @@ def connect(address: str, cpus: int | None = None, log_to_driver: bool = False) 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as coming versions do; ends a FutureWarning
     options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": log_to_driver}
-    found = address if address == "local" else _answering(address)
+    changed: dict[str, Any] = {}
     if address == "local":
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
+        changed["ENABLE_RAY_CLUSTER"] = False  # otherwise Ray replaces 127.0.0.1 by the network's address
     else:
+        found = _answering(address)
         # Only by "auto" does Ray use the token that lies in the home directory without RAY_AUTH_MODE=token.
         options["address"] = address if address == "auto" else found
+        changed["NUM_REDIS_GET_RETRIES"] = _TRIES
+        if found.rpartition(":")[0] in _LOOPBACK:
+            changed["ENABLE_RAY_CLUSTER"] = False
     logging.getLogger("ray._private.authentication").setLevel(logging.ERROR)  # it says that there is a token
     try:
-        with _as_named(found), _kept_handlers():
+        with _constants(changed), _kept_handlers():
             ray.init(**options)
     except Exception as error:  # of several classes of Ray's own
         with suppress(Exception):
             ray.shutdown()
         reason = " ".join(str(error).split())
-        raise ConfigError(f"ray_address: cannot join a cluster by {address!r}: {reason}") from error
+        raise ConfigError(
+            f"ray_address: cannot join a cluster by {address!r}: {reason} (one with authentication needs the token of "
+            "its nodes and RAY_AUTH_MODE=token)"
+        ) from error
+    _print_messages(log_to_driver)
     _joined = 1
     return ray
 
@@ -75,6 +85,7 @@ def disconnect() -> None:
     if _joined == 1:
         with _kept_handlers():
             _import_ray().shutdown()
+        _print_messages(True)
     _joined = max(0, _joined - 1)
 
 
@@ -110,7 +121,7 @@ def _answering(address: str) -> str:
 def _found_here() -> str:
     """Return the address of a cluster with a node on this machine."""
     try:
-        return str(_services().canonicalize_bootstrap_address("auto"))
+        return str(_services().get_ray_address_from_environment("auto", None))
     except ConnectionError as error:
         raise ConfigError(
             "ray_address: found no Ray cluster on this machine: run ray start, or name a cluster by HOST:PORT or "
@@ -122,17 +133,22 @@ def _services() -> Any:
     return import_module("ray._private.services")  # Ray has no public function that finds a cluster
 
 
+def _print_messages(enabled: bool) -> None:
+    """Let Ray print the last lines of a node's log to stdout where the node dies, or keep it from that."""
+    worker: Any = import_module("ray._private.worker")
+    worker._worker_logs_enabled = enabled
+
+
 @contextmanager
-def _as_named(address: str) -> Iterator[None]:
-    """Keep Ray from replacing a loopback address by that of the network, on which it would open its ports."""
-    constants: Any = import_module("ray._private.ray_constants")
-    before = constants.ENABLE_RAY_CLUSTER
-    if address == "local" or address.rpartition(":")[0] in _LOOPBACK:
-        constants.ENABLE_RAY_CLUSTER = False
+def _constants(values: Mapping[str, Any]) -> Iterator[None]:
+    """Give constants of Ray, which it reads from the environment at its import, other values meanwhile."""
+    constants = import_module("ray._private.ray_constants")
+    before = {name: getattr(constants, name) for name in values}
     try:
+        vars(constants).update(values)
         yield
     finally:
-        constants.ENABLE_RAY_CLUSTER = before
+        vars(constants).update(before)
 
 
 @contextmanager

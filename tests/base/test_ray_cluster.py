@@ -28,6 +28,7 @@ class FakeRay(types.ModuleType):
         if self.error is not None:
             raise self.error
         self.options = options
+        self.seen = self.constants.ENABLE_RAY_CLUSTER, self.constants.NUM_REDIS_GET_RETRIES
 
     def shutdown(self):
         self.options, self.ends = None, self.ends + 1
@@ -41,9 +42,10 @@ def fake(monkeypatch):
         ray, private = FakeRay(error), types.ModuleType("ray._private")
         services, constants = types.ModuleType("services"), types.ModuleType("constants")
         services.find_node_ids = lambda: set(nodes)
-        constants.ENABLE_RAY_CLUSTER = True
+        ray.constants, constants.ENABLE_RAY_CLUSTER, constants.NUM_REDIS_GET_RETRIES = constants, True, 20
         modules = {"ray": ray, "ray._private": private}
         modules |= {"ray._private.services": services, "ray._private.ray_constants": constants}
+        modules["ray._private.worker"] = types.ModuleType("worker")
         for name, module in modules.items():
             monkeypatch.setitem(sys.modules, name, module)
         return ray
@@ -65,6 +67,8 @@ def test_a_local_cluster_is_ended_and_the_programs_own_is_not(fake):
     assert ray_cluster.connect("local", 2) is ray
     assert signal.getsignal(signal.SIGTERM) is before
     assert ray.options["num_cpus"] == 2
+    assert ray.seen == (False, 20)  # Ray may take 127.0.0.1, and has its time to start
+    assert ray.constants.ENABLE_RAY_CLUSTER
     assert ray.options["_node_ip_address"] == "127.0.0.1"
     assert ray_cluster.connect("local") is ray  # a second part of the program
     ray_cluster.disconnect()
@@ -83,6 +87,7 @@ def test_a_cluster_by_its_address(fake, listening, monkeypatch):
     ray_cluster.connect(listening, 2)
     assert ray.options["address"] == listening
     assert "num_cpus" not in ray.options
+    assert ray.seen == (False, ray_cluster._TRIES)
     ray_cluster.disconnect()
     os.environ["RAY_ADDRESS"] = listening
     ray_cluster.connect("auto")
@@ -108,7 +113,9 @@ def test_an_address_without_a_cluster(fake, address, words):
 def test_a_cluster_that_cannot_be_joined(fake, listening, monkeypatch):
     fake(RuntimeError("Version mismatch:\n  Ray: 2.0\n"))
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(ConfigError, match=r"cannot join a cluster by '127.*': Version mismatch: Ray: 2.0$"):
+    with pytest.raises(
+        ConfigError, match=r"cannot join a cluster by '127.*': Version mismatch: Ray: 2.0 \(one with"
+    ):
         ray_cluster.connect(listening)
     assert signal.getsignal(signal.SIGTERM) is before
     fake(nodes=())
