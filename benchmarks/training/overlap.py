@@ -53,7 +53,7 @@ class Side:
         spec = config.create_env().spec
         self.learner = Learner(spec, config)
         ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
-        self.rollout, self.sampler = training_rollout(config, self.learner.agent, ring), ring.sampler(0)
+        self.rollout, self.sampler = training_rollout(config, spec, self.learner.agent, ring), ring.sampler(0)
         self.batch = EpisodeBatch.empty(spec, EPISODES)
         for process in getattr(self.rollout._rollout, "processes", ()):
             os.sched_setaffinity(process, os.sched_getaffinity(0))

@@ -1,6 +1,7 @@
 #include "replay/episode_ring.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <new>
 #include <string>
@@ -25,6 +26,29 @@ constexpr char kMagic[8] = {'p', 'y', 'q', 'm', 'r', 'i', 'n', '2'};
 [[noreturn]] void refuse_memory(const std::string& why) {
     throw std::invalid_argument(
         "fd: expected the descriptor of a shared ring, got memory of which " + why);
+}
+
+// What an episode of some steps fills of a field.
+struct Field {
+    std::int64_t EpisodeLayout::* offset;
+    std::size_t bytes;
+};
+
+std::array<Field, 8> fields_of(const EpisodeLayout& at, std::int64_t steps) {
+    using Layout = EpisodeLayout;
+    const EpisodeSpec& s = at.spec;
+    const std::int64_t points = steps + 1;
+    const auto field = [](std::int64_t Layout::* offset, std::int64_t bytes) {
+        return Field{offset, static_cast<std::size_t>(bytes)};
+    };
+    return {field(&Layout::length, sizeof(std::uint32_t)),
+            field(&Layout::obs, points * s.n_agents * at.stored_obs_dim() * size_of(s.obs_storage)),
+            field(&Layout::avail, points * s.n_agents * at.mask_bytes),
+            field(&Layout::state, points * at.stored_state_dim() * size_of(s.state_storage)),
+            field(&Layout::snapshot, points * at.snapshot_sizes.bytes),
+            field(&Layout::actions, steps * s.n_agents * at.action_bytes),
+            field(&Layout::rewards, steps * std::int64_t{sizeof(float)}),
+            field(&Layout::terminated, steps)};
 }
 
 }  // namespace
@@ -205,23 +229,22 @@ void EpisodeRing::require_finite(std::int64_t slot, std::int64_t steps) const {
     if (s.state_storage == Storage::float32) require("state", layout_.state, points * s.state_dim);
 }
 
-void EpisodeRing::copy_image(std::int64_t slot, std::byte* to) const {
-    const EpisodeSpec& s = layout_.spec;
-    const std::int64_t steps = length(slot), points = steps + 1;
-    const auto copy = [&](std::int64_t field, std::int64_t size) {
-        std::memcpy(to + field, at(slot, field), static_cast<std::size_t>(size));
-    };
-    std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));
-    copy(layout_.length, sizeof(std::uint32_t));
-    copy(layout_.obs, points * s.n_agents * layout_.stored_obs_dim() * size_of(s.obs_storage));
-    copy(layout_.avail, points * s.n_agents * layout_.mask_bytes);
-    copy(layout_.state, points * layout_.stored_state_dim() * size_of(s.state_storage));
-    copy(layout_.snapshot, points * layout_.snapshot_sizes.bytes);
-    copy(layout_.actions, steps * s.n_agents * layout_.action_bytes);
-    copy(layout_.rewards, steps * std::int64_t{sizeof(float)});
-    copy(layout_.terminated, steps);
+void EpisodeRing::copy_image(std::int64_t slot, const EpisodeLayout& as, std::byte* to) const {
+    std::memset(to, 0, static_cast<std::size_t>(as.bytes));
+    for (const Field& field : fields_of(layout_, length(slot)))
+        std::memcpy(to + as.*field.offset, at(slot, layout_.*field.offset), field.bytes);
 }
 
-void EpisodeRing::restore_image(std::int64_t slot) { finish(slot, length(slot)); }
+void EpisodeRing::load_image(std::int64_t slot, const EpisodeLayout& as, const std::byte* from) {
+    std::uint32_t steps;
+    std::memcpy(&steps, from + as.length, sizeof steps);
+    if (steps > as.spec.episode_limit || steps > layout_.spec.episode_limit)
+        throw std::invalid_argument("steps: expected at most " +
+                                    std::to_string(layout_.spec.episode_limit) + ", got " +
+                                    std::to_string(steps));
+    for (const Field& field : fields_of(layout_, steps))
+        std::memcpy(at(slot, layout_.*field.offset), from + as.*field.offset, field.bytes);
+    restore_image(slot);
+}
 
 }  // namespace pyqmix

@@ -129,11 +129,13 @@ class EpisodeRing {
         for (const std::int64_t slot : slots) control_.unpin(slot, sampler);
     }
 
-    // Copies a pinned episode as `layout().bytes` bytes, with zeros where it holds nothing.
-    // restore_image is the inverse, by the slot's owner; it throws std::invalid_argument if the
-    // bytes are no episode.
-    void copy_image(std::int64_t slot, std::byte* to) const;
-    void restore_image(std::int64_t slot);
+    // Copies a pinned episode of L steps as `as.bytes` bytes, with zeros where it holds nothing.
+    // `as` has the ring's sizes and a limit of L steps or more; the ring's own layout does.
+    void copy_image(std::int64_t slot, const EpisodeLayout& as, std::byte* to) const;
+    // The inverse, by the slot's owner. Throws std::invalid_argument if the bytes are no episode;
+    // restore_image does so for bytes of the ring's own layout that lie in the slot already.
+    void load_image(std::int64_t slot, const EpisodeLayout& as, const std::byte* from);
+    void restore_image(std::int64_t slot) { finish(slot, length(slot)); }
 
     // Copies one pinned episode to place b of a batch.
     void decode_episode(std::int64_t slot, std::int64_t b, const BatchOut& out) const;

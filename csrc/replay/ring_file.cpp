@@ -97,7 +97,7 @@ SavedSlot copy_of_ticket(EpisodeRing& ring, int sampler, std::uint64_t ticket, s
     SavedSlot saved{SlotWord::generation(control.word(slot)), 0};
     if (!pinned) return saved;
     if (ticket + static_cast<std::uint64_t>(control.capacity()) >= control.tickets()) {
-        ring.copy_image(slot, to);
+        ring.copy_image(slot, ring.layout(), to);
         saved.published = 1;
     }
     control.unpin(slot, sampler);

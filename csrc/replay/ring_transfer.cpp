@@ -17,7 +17,7 @@ std::int64_t transfer_episodes(EpisodeRing& from, int sampler, std::uint64_t fir
             throw std::runtime_error("ticket " + std::to_string(ticket) +
                                      ": its slot holds no published episode");
         const std::int64_t target = to.claim(writer);
-        if (target != SlotControl::kBusy) from.copy_image(source, to.at(target, 0));
+        if (target != SlotControl::kBusy) from.copy_image(source, to.layout(), to.at(target, 0));
         from.control().unpin(source, sampler);
         if (target == SlotControl::kBusy) return k;
         to.control().publish(target, writer);

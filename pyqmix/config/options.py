@@ -176,8 +176,18 @@ class Rollouts:
     num_envs: Annotated[int, integer(1, 8_192), ESSENTIAL] = 1
     """Episodes played at the same time between updates."""
     num_workers: Annotated[int, integer(0, 8_192), ESSENTIAL] = 0
-    """Processes that play the episodes of a Python environment, each in its share of the --num-envs environments;
-    0 plays in the trainer's process. The results do not depend on the number."""
+    """Processes that play the episodes of a Python environment, or with --rollout ray of any, each in its share of
+    the --num-envs environments; 0 plays in the trainer's process. The results do not depend on the number."""
+    rollout: Annotated[str, one_of("local", "ray")] = "local"
+    """Where the --num-workers processes run: on this machine, or on the nodes of a Ray cluster, one CPU each
+    (pip install 'pyqmix-marl[ray]')."""
+    ray_address: Annotated[str, Text("ADDRESS")] = "local"
+    """--rollout ray: the cluster. auto finds one with a node on this machine, HOST:PORT names one, and local
+    starts one of this machine alone for this run."""
+    max_staleness: Annotated[int, integer(0, 1_024)] = 0
+    """--rollout ray: rounds of --num-envs episodes that are ordered ahead, so that players and learner need not
+    wait for each other; the weights that play lag behind by the training steps of this number of rounds. 0 orders
+    a round when the training steps before it are done, as without Ray."""
     step_timeout: Annotated[float, number(0.0, 1e6)] = 300.0
     """Seconds that a step, a reset or the construction of an environment may take. A worker process that takes
     longer (--num-workers) is replaced and its episodes are played again; after three times the run fails and names

@@ -20,6 +20,7 @@ def check_together(config: Any) -> None:
             f"num_workers: expected at most num_envs = {config.num_envs}, the episodes that are played between "
             f"updates, got {config.num_workers}"
         )
+    _require_place(config)
     if config.target_tau == 0:
         raise ConfigError(f"target_tau: expected a number above 0, got {config.target_tau!r}")
     if config.td_lambda > 0 and config.n_step > 1:
@@ -41,6 +42,19 @@ def check_together(config: Any) -> None:
             f"buffer_size: expected at least batch_size + num_envs = {config.batch_size + config.num_envs} "
             f"episodes, got {config.buffer_size}"
         )
+
+
+def _require_place(config: Any) -> None:
+    """Require that the options of where episodes are played fit together."""
+    on_ray = config.rollout == "ray"
+    if on_ray and config.num_workers == 0:
+        raise ConfigError("num_workers: expected 1 or more with rollout ray, one for each CPU that plays, got 0")
+    if on_ray and config.overlap:
+        raise ConfigError("overlap: expected False with rollout ray, where max_staleness 1 plays ahead, got True")
+    for name in ("ray_address", "max_staleness"):
+        value = getattr(config, name)
+        if not on_ray and value != getattr(type(config), name):
+            raise ConfigError(f"{name}: expected rollout ray with it, got rollout {config.rollout} and {value!r}")
 
 
 def _require_single_transitions(config: Any) -> None:

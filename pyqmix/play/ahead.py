@@ -8,10 +8,9 @@ is the faster.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
-from typing import Union
 
 from pyqmix import _C
 from pyqmix.base.call_thread import CallThread
@@ -21,68 +20,11 @@ from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.nn.copying import copied
-from pyqmix.play.create import AnyRollout, create_rollout
-from pyqmix.play.episodes import Played
+from pyqmix.play.create import create_rollout
+from pyqmix.play.episodes import Ahead, AnyRollout, Played
 from pyqmix.replay import EpisodeRing, RingBusyError
 
 _GRACE = 5.0  # seconds that playing has to end by itself when the run is over
-
-
-TrainingRollout = Union["PlayInTurn", "PlayAhead"]
-
-
-def training_rollout(config: Config, agent: Agent, ring: EpisodeRing) -> TrainingRollout:
-    """Build the rollout of a run's training episodes: ahead of the training steps with ``--overlap``."""
-    return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)
-
-
-def _rollout(config: Config, agent: Agent, ring: EpisodeRing) -> AnyRollout:
-    seed, stream = config.seed, Stream.ENVIRONMENT
-    return create_rollout(config, agent, seed, stream, config.num_envs, ring, config.num_workers)
-
-
-@dataclass(frozen=True)
-class Ahead:
-    """Episodes that were played ahead and lie in a ring of their own.
-
-    Attributes:
-        first: the first one's index in the stream.
-        count: how many.
-        epsilon: exploration.
-        ticket: the first one's in that ring.
-        played: their results.
-    """
-
-    first: int
-    count: int
-    epsilon: float
-    ticket: int
-    played: Played
-
-
-class PlayInTurn:
-    """Plays episodes into a ring when the caller asks for them; the same calls as :class:`PlayAhead` has."""
-
-    def __init__(self, config: Config, agent: Agent, ring: EpisodeRing) -> None:
-        self._rollout = _rollout(config, agent, ring)
-
-    def play(self, first: int, count: int, epsilon: float) -> Played:
-        """Play the episodes first, ..., first + count - 1."""
-        return self._rollout.play(first, count, epsilon)
-
-    def start(self, first: int, count: int, epsilon: float) -> None:
-        """Play nothing ahead."""
-
-    def wait(self) -> None:
-        """Wait for nothing."""
-
-    def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
-        """Return a rollout of other episodes in the same environments, which keeps none of them."""
-        return self._rollout.apart(agent, seed, stream)
-
-    def close(self) -> None:
-        """Close the environments."""
-        self._rollout.close()
 
 
 class PlayAhead:
@@ -107,7 +49,9 @@ class PlayAhead:
         self.staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self.staged.native, ring.native)
         self._threads = config.threads
-        self._rollout = _rollout(config.replace(threads=1), self._actor, self.staged)
+        alone = config.replace(threads=1)
+        key = config.seed, Stream.ENVIRONMENT
+        self._rollout = create_rollout(alone, self._actor, *key, config.num_envs, self.staged, config.num_workers)
         self.ahead: Ahead | None = None
         self._playing = False
         self._thread: CallThread[Ahead | None] = CallThread("pyqmix play ahead")
@@ -126,6 +70,7 @@ class PlayAhead:
             RuntimeError: other episodes, or other exploration, have been played ahead.
         """
         ahead, self.ahead = self.ahead, None
+        behind = 0 if ahead is None else 1
         if ahead is None:
             self._take_weights()
             ahead = self._play(first, count, epsilon)
@@ -136,7 +81,7 @@ class PlayAhead:
             )
         if self._transfer.copy(ahead.ticket, count) < count:
             raise RingBusyError("no slot of the ring is free: raise its capacity")
-        return ahead.played
+        return ahead.played.behind(behind)
 
     def start(self, first: int, count: int, epsilon: float) -> None:
         """Begin to play episodes, with the weights of now; the next :meth:`play` must ask for the same ones.
@@ -152,6 +97,23 @@ class PlayAhead:
         if self._playing:
             self.ahead = self._thread.result()
             self._playing = False
+
+    def settle(self) -> None:
+        """Wait for nothing, because :meth:`wait` has."""
+
+    def kept(self) -> list[Ahead]:
+        """Return the episodes that were played ahead."""
+        return [] if self.ahead is None else [self.ahead]
+
+    def take_back(self, kept: Sequence[Ahead]) -> None:
+        """Go on with episodes that were kept, and that lie in the ``staged`` ring again.
+
+        Raises:
+            ValueError: they are of several rounds.
+        """
+        if len(kept) > 1:
+            raise ValueError(f"expected the episodes of one round that were played ahead, got {len(kept)} rounds")
+        self.ahead = kept[0] if kept else None
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
         """Return a rollout of other episodes in the same environments; not to play before :meth:`wait`."""
@@ -173,4 +135,4 @@ class PlayAhead:
         ticket = self.staged.tickets
         with torch_threads(self._threads):
             played = self._rollout.play(first, count, epsilon)
-        return Ahead(first, count, epsilon, ticket, played)
+        return Ahead(first, count, epsilon, ticket, 1, played)

@@ -55,6 +55,10 @@ class Alarm(Heartbeat):
         """End the watching thread."""
         self._ended.set()
 
+    def is_late(self, said: str) -> None:
+        """Tell of a call that takes too long, on the watching thread."""
+        self._say(f"{said} and goes on; this process cannot end it: {self._advice(self.place)}")
+
     def _watch(self) -> None:
         told = 0.0
         left = self._limit
@@ -65,9 +69,9 @@ class Alarm(Heartbeat):
             left = self._limit
             if since != told:
                 told = since
-                self._say(
+                self.is_late(
                     f"environment {self._name}, {self.place}: {self.place.call} has taken step_timeout = "
-                    f"{self._limit:g} s and goes on; this process cannot end it: {self._advice(self.place)}"
+                    f"{self._limit:g} s"
                 )
 
     def _advice(self, place: Place) -> str:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pyqmix.base.seeding import Stream
+from pyqmix.nn import Agent
 
 
 @dataclass(frozen=True)
@@ -18,16 +21,57 @@ class Played:
         returns: (K,) float64, undiscounted sums of the environment's own rewards.
         lengths: (K,) int64, steps.
         won: (K,) bool, whether the team has won; None unless the environment told of every episode.
+        staleness: (K,) int64, by how many rounds of training the weights that played each episode were behind when
+            the replay buffer got it; None where no episode is played ahead.
     """
 
     returns: NDArray[np.float64]
     lengths: NDArray[np.int64]
     won: NDArray[np.bool_] | None = None
+    staleness: NDArray[np.int64] | None = None
 
     @property
     def steps(self) -> int:
         """All steps together."""
         return int(self.lengths.sum())
+
+    def behind(self, rounds: int) -> Played:
+        """Return the same results, of weights that are behind by a number of rounds of training."""
+        return replace(self, staleness=np.full(len(self.lengths), rounds, np.int64))
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Episodes that were played ahead and lie in a ring of their own.
+
+    Attributes:
+        first: the first one's index in the stream.
+        count: how many.
+        epsilon: exploration.
+        ticket: the first one's in that ring.
+        behind: by how many rounds of training the weights that played them are behind by now.
+        played: their results.
+    """
+
+    first: int
+    count: int
+    epsilon: float
+    ticket: int
+    behind: int
+    played: Played
+
+
+class AnyRollout(Protocol):
+    """Plays episodes of one stream: natively, in this process, in workers, or on a cluster."""
+
+    def play(self, first: int, count: int, epsilon: float) -> Played:
+        """Play the episodes first, ..., first + count - 1."""
+
+    def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
+        """Return a rollout of other episodes in the same environments, which keeps none of them."""
+
+    def close(self) -> None:
+        """Close the environments."""
 
 
 class Ticket(NamedTuple):
@@ -78,10 +122,12 @@ def in_order(outcomes: Iterable[Outcome], first: int) -> Played:
 def joined(played: Sequence[Played]) -> Played:
     """Join the results of several calls."""
     won = [each.won for each in played if each.won is not None]
+    staleness = [each.staleness for each in played if each.staleness is not None]
     return Played(
         returns=np.concatenate([each.returns for each in played]),
         lengths=np.concatenate([each.lengths for each in played]),
         won=np.concatenate(won) if len(won) == len(played) else None,
+        staleness=np.concatenate(staleness) if len(staleness) == len(played) else None,
     )
 
 

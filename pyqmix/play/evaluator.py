@@ -12,7 +12,8 @@ from pyqmix.base.seeding import Stream
 from pyqmix.base.wilson import wilson_interval
 from pyqmix.config import Config
 from pyqmix.nn import Agent
-from pyqmix.play.create import AnyRollout, create_rollout
+from pyqmix.play.create import create_rollout
+from pyqmix.play.episodes import AnyRollout
 
 
 class Playing(Protocol):
@@ -121,7 +122,8 @@ class Evaluator:
                 self._rollout = self._training.apart(self._agent, self._seed, stream)
             else:
                 most = config.eval_episodes
-                num_envs, num_workers = min(config.num_envs, most), min(config.num_workers, most)
+                workers = config.num_workers if config.rollout == "local" else 0  # a cluster is for trainings
+                num_envs, num_workers = min(config.num_envs, most), min(workers, most)
                 self._rollout = create_rollout(
                     config, self._agent, self._seed, stream, num_envs, num_workers=num_workers
                 )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ from multiprocessing.connection import Connection
 
 import torch
 
-from pyqmix.base.errors import EnvError, raised_outside
 from pyqmix.base.seeding import Stream
 from pyqmix.base.signals import survive
 from pyqmix.config.networks import network_spec
-from pyqmix.envs.importing import closing, described
+from pyqmix.envs.importing import closing
 from pyqmix.envs.worlds import Worlds
 from pyqmix.nn import Agent, make_agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.episodes import Ticket
+from pyqmix.play.failure import failure
 from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat
 from pyqmix.play.parcel import unpack
 from pyqmix.play.rollout import Rollout
@@ -68,21 +67,6 @@ class Order:
     last: bool
 
 
-@dataclass(frozen=True)
-class Failure:
-    """An exception, or a RuntimeError with the text of one that cannot be passed on, and its traceback.
-
-    Attributes:
-        error: to be raised again.
-        traceback: of the exception; of an environment's own exception only that.
-        of_environment: whether code of the environment raised it.
-    """
-
-    error: Exception
-    traceback: str
-    of_environment: bool
-
-
 class _TrainerIsGone(Exception):  # noqa: N818 (no error)
     pass
 
@@ -118,7 +102,7 @@ def serve(
         pass
     except BaseException as error:  # signals raise nothing here, so that it is the environment's
         with suppress(OSError):  # the trainer is gone
-            connection.send(_failure(error, f"environment {name}, {heartbeat.place}: {heartbeat.place.call}"))
+            connection.send(failure(error, f"environment {name}, {heartbeat.place}: {heartbeat.place.call}"))
 
 
 def _tell(line: str) -> None:
@@ -175,16 +159,3 @@ class _Player:
         self._waiting.extend(order.episodes)
         self._more = not order.last
         return order.manner
-
-
-def _failure(error: BaseException, call: str) -> Failure:
-    if not isinstance(error, (Exception, SystemExit)):  # a rollout passes these on, as Ctrl-C raises one elsewhere
-        text = "".join(traceback.format_exception(error))
-        return Failure(EnvError(f"{call} raised {described(error)}"), text, raised_outside(error))
-    cause = error.__cause__
-    own = cause if isinstance(error, EnvError) and cause is not None and raised_outside(cause) else None
-    text = "".join(traceback.format_exception(own or error))
-    passed = type(error).__module__.startswith("pyqmix.") or isinstance(error, MemoryError)
-    if passed and isinstance(error, Exception):
-        return Failure(type(error)(*error.args), text, own is not None and raised_outside(own))
-    return Failure(RuntimeError(f"a worker failed: {described(error)}"), text, False)

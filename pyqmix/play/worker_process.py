@@ -9,12 +9,12 @@ from multiprocessing import resource_tracker
 from multiprocessing.context import ForkServerContext
 from multiprocessing.util import Finalize
 
-from pyqmix.base.errors import WorkerTraceback
 from pyqmix.base.signals import blocked
 from pyqmix.play.episodes import Outcome, Ticket
+from pyqmix.play.failure import Failure
 from pyqmix.play.heartbeat import NO_EPISODE, Heartbeat, Place
 from pyqmix.play.parcel import Parcel
-from pyqmix.play.worker import SAFE_PATH, Failure, Manner, Order, serve
+from pyqmix.play.worker import SAFE_PATH, Manner, Order, serve
 from pyqmix.replay import EpisodeRing
 
 
@@ -82,7 +82,7 @@ class WorkerProcess:
             while self.connection.poll():
                 said: Outcome | Failure = self.connection.recv()
                 if isinstance(said, Failure):
-                    raise said.error from WorkerTraceback(said.traceback, said.of_environment)
+                    said.raise_again()
                 self.open.pop(said.episode)
                 outcomes.append(said)
         except (EOFError, OSError):

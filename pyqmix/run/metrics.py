@@ -27,6 +27,8 @@ class Metrics:
         loss, q_mean, target_mean, grad_norm: means over the updates since the last line.
         train_return, train_length: means over the training episodes since the last line.
         train_win_rate: share of these episodes that the team has won, where the environment tells.
+        staleness: mean over these episodes of the rounds of training by which the weights that played them were
+            behind; None where no episode is played ahead.
         eval_return_mean, eval_return_std: of the greedy evaluation at this step, if there was one.
         eval_win_rate: share of its episodes that the team has won, where the environment tells.
         eval_win_rate_low, eval_win_rate_high: Wilson's 95 % confidence interval of that share.
@@ -46,6 +48,7 @@ class Metrics:
     train_return: float | None = None
     train_length: float | None = None
     train_win_rate: float | None = None
+    staleness: float | None = None
     eval_return_mean: float | None = None
     eval_return_std: float | None = None
     eval_win_rate: float | None = None

@@ -32,6 +32,8 @@ MAY_CHANGE = {
     "device",
     "threads",
     "num_workers",
+    "rollout",
+    "ray_address",
     "step_timeout",
     "run_dir",
 }

@@ -18,8 +18,8 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.step import UpdateStats
-from pyqmix.play.ahead import training_rollout
 from pyqmix.play.evaluator import Evaluation, Evaluator
+from pyqmix.play.training import training_rollout
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.batch_memory import BatchMemory
 from pyqmix.run import report, resume, state
@@ -84,10 +84,12 @@ class Run:
             progress = Progress() if found is None else state.read_learner(found, self.learner)
         if config.init_from is not None and found is None:
             self.display.message(init_from(self.learner, Path(config.init_from)))
-        self.ring = EpisodeRing(spec, config.buffer_size, shared=config.num_workers > 0)
+        self.ring = EpisodeRing(
+            spec, config.buffer_size, shared=config.num_workers > 0 and config.rollout == "local"
+        )
         self._memory = BatchMemory(spec, config.batch_size, device)
         with self.interrupt.may_raise():
-            self.rollout = training_rollout(config, self.learner.agent, self.ring)
+            self.rollout = training_rollout(config, spec, self.learner.agent, self.ring)
         opened.callback(self.rollout.close)
         self.sampler = make_sampler(config, spec, device, self.ring, progress.updates)
         window = Window(progress.steps)
@@ -179,10 +181,12 @@ class Run:
             schedule.done("best", steps)
         if schedule.is_due("checkpoint", steps):
             schedule.done("checkpoint", steps)
+            self._settle()
             self.files.write_checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
         """Write a run's last checkpoint, its summary and its curve."""
+        self._settle()
         self.files.write_checkpoint()
         self.folder.keep = True
         self.files.wait()
@@ -198,6 +202,11 @@ class Run:
         rows["checkpoints"] = self.files.saver.describe(wall)
         say_goodbye(self.display, self.folder.name, summary, rows)
         return summary
+
+    def _settle(self) -> None:
+        """Wait for the episodes that are being played ahead, which a checkpoint keeps; but not after two signals."""
+        with self.interrupt.ending(), self.interrupt.may_raise():
+            self.rollout.settle()
 
     def _write_report(self, summary: dict[str, Any], history: list[Metrics]) -> None:
         folder = self.folder

@@ -18,8 +18,8 @@ from torch import Tensor
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import require_int, require_number
 from pyqmix.learn.learner import Learner
-from pyqmix.play.ahead import Ahead, PlayAhead, TrainingRollout
-from pyqmix.play.episodes import Played
+from pyqmix.play.episodes import Ahead, Played
+from pyqmix.play.training import TrainingRollout
 from pyqmix.replay import EpisodeRing, EpisodeSampler
 from pyqmix.run import checkpoint, learner_state, manifest
 from pyqmix.run.draft import Draft
@@ -80,12 +80,11 @@ def write(draft: Draft, parts: Parts, replay: RingParts | None, more: Mapping[st
         more: further entries of progress.json.
     """
     training = {f"window.{name}": tensor for name, tensor in parts.window.tensors().items()}
-    state: dict[str, Any] = {"first_step": parts.window.first_step, "replay": None, "ahead": None, **more}
+    state: dict[str, Any] = {"first_step": parts.window.first_step, "replay": None, "ahead": [], **more}
     if replay is not None:
         state["replay"] = replay.write(draft, parts.tickets)
         training |= {f"sampler.{name}": torch.from_numpy(a) for name, a in parts.sampler.state().items()}
-        if isinstance(parts.rollout, PlayAhead) and (ahead := parts.rollout.ahead) is not None:
-            state["ahead"] = _write_ahead(draft, parts.rollout, ahead, training)
+        state["ahead"] = _write_ahead(draft, parts.rollout, training)
     draft.tensors(checkpoint.TRAINING, training)
     draft.tensors(checkpoint.OPTIMIZER, learner_state.optimizer(parts.learner))
     write_networks(draft, parts.progress, parts.learner, state)
@@ -154,8 +153,7 @@ def read_training(found: Manifest, parts: Parts) -> bool:
             return False
         parts.tickets = RingParts.read(found, parts.ring)
         parts.sampler.load_state({name: tensor.numpy() for name, tensor in _under(tensors, "sampler").items()})
-        if found.value("ahead") is not None:
-            _read_ahead(found, parts, _under(tensors, "ahead"))
+        _read_ahead(found, parts, _under(tensors, "ahead"))
     except ConfigError:
         raise
     except (KeyError, TypeError, ValueError) as error:
@@ -163,29 +161,47 @@ def read_training(found: Manifest, parts: Parts) -> bool:
     return True
 
 
-def _write_ahead(draft: Draft, rollout: PlayAhead, ahead: Ahead, training: dict[str, Tensor]) -> dict[str, Any]:
-    draft.ring(checkpoint.AHEAD, rollout.staged, 0, rollout.staged.tickets)
-    played = {name: value for name, value in vars(ahead.played).items() if value is not None}
-    training |= {f"ahead.{name}": torch.from_numpy(value) for name, value in played.items()}
-    return {"first": ahead.first, "count": ahead.count, "epsilon": ahead.epsilon, "ticket": ahead.ticket}
+def _write_ahead(draft: Draft, rollout: TrainingRollout, training: dict[str, Tensor]) -> list[dict[str, Any]]:
+    kept = rollout.kept()
+    if kept:
+        draft.ring(checkpoint.AHEAD, rollout.staged, 0, rollout.staged.tickets)
+    for k, ahead in enumerate(kept):
+        played = {name: value for name, value in vars(ahead.played).items() if value is not None}
+        training |= {f"ahead.{k}.{name}": torch.from_numpy(value) for name, value in played.items()}
+    return [{name: value for name, value in vars(ahead).items() if name != "played"} for ahead in kept]
 
 
 def _read_ahead(found: Manifest, parts: Parts, tensors: Mapping[str, Tensor]) -> None:
-    config, progress, rollout = parts.learner.config, parts.progress, parts.rollout
-    if not isinstance(rollout, PlayAhead):
+    config, rollout, entries = parts.learner.config, parts.rollout, found.value("ahead")
+    if not entries:
+        return
+    if config.max_staleness + config.overlap < len(entries):
         raise ValueError("it has episodes that were played ahead")
     found.ring([checkpoint.AHEAD], rollout.staged)
-    played = Played(**{name: tensor.numpy() for name, tensor in tensors.items()})
-    ticket = rollout.staged.tickets - config.num_envs
-    expected = Ahead(progress.episodes, config.num_envs, config.epsilon(progress.steps), ticket, played)
-    ahead = Ahead(**found.value("ahead"), played=played)
-    if ahead != expected:
+    kept = []
+    for k, entry in enumerate(entries):
+        played = Played(**{name: tensor.numpy() for name, tensor in _under(tensors, str(k)).items()})
+        kept.append(Ahead(**entry, played=played))
+        _require_next(kept[k], k, len(entries), parts)
+    rollout.take_back(kept)
+
+
+def _require_next(ahead: Ahead, place: int, places: int, parts: Parts) -> None:
+    """Require that a round that was played ahead is the run's next one, or the next but some."""
+    config, progress, rollout = parts.learner.config, parts.progress, parts.rollout
+    count = config.num_envs
+    first, ticket = progress.episodes + place * count, rollout.staged.tickets - (places - place) * count
+    epsilon = config.epsilon(progress.steps) if config.overlap else ahead.epsilon  # others were ordered earlier
+    behind = 1 if config.overlap else ahead.behind
+    if ahead != Ahead(first, count, epsilon, ticket, behind, ahead.played):
         raise ValueError(f"the episodes that were played ahead are others than the run's next ones: {ahead}")
-    if any(value is not None and len(value) != ahead.count for value in vars(played).values()):
-        raise ValueError(f"the results of {ahead.count} episodes that were played ahead are of another number")
+    require_number("epsilon", ahead.epsilon, 0.0, 1.0)
+    require_int("behind", ahead.behind, 0, config.max_staleness + 1)
+    played = ahead.played
+    if any(value is not None and len(value) != count for value in vars(played).values()):
+        raise ValueError(f"the results of {count} episodes that were played ahead are of another number")
     if not math.isfinite(float(played.returns.sum())) or (played.lengths < 1).any():
         raise ValueError("the results of episodes that were played ahead are no returns and lengths")
-    rollout.ahead = ahead
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

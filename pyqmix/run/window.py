@@ -35,6 +35,7 @@ class Window:
         means["train_length"] = _mean([p.lengths for p in self.played])
         told = [p.won for p in self.played if p.won is not None]
         means["train_win_rate"] = _mean(told) if len(told) == len(self.played) else None
+        means["staleness"] = _mean([p.staleness for p in self.played if p.staleness is not None])
         return means
 
     def values(self, steps: int) -> dict[str, float | None]:
@@ -47,15 +48,15 @@ class Window:
         }
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return all that the averages are made of: updates (U, 4); returns, lengths and won (K,)."""
+        """Return all that the averages are made of: updates (U, 4); and (K,) of the episodes."""
         tensors = {"updates": torch.empty(0, 4, dtype=torch.float32)}
         if self.updates:
             tensors["updates"] = torch.stack([update.scalars for update in self.updates]).cpu()
         if self.played:
             played = joined(self.played)
             tensors |= {"returns": torch.from_numpy(played.returns), "lengths": torch.from_numpy(played.lengths)}
-            if played.won is not None:
-                tensors["won"] = torch.from_numpy(played.won)
+            more = {"won": played.won, "staleness": played.staleness}
+            tensors |= {name: torch.from_numpy(array) for name, array in more.items() if array is not None}
         return tensors
 
     def load(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
@@ -65,6 +66,7 @@ class Window:
             ValueError: it cannot have returned that.
         """
         expected = {"updates": torch.float32, "returns": torch.float64, "lengths": torch.int64, "won": torch.bool}
+        expected["staleness"] = torch.int64
         for name, tensor in tensors.items():
             if tensor.dtype != expected.get(name) or tensor.dim() != (2 if name == "updates" else 1):
                 raise ValueError(f"{name} of {tuple(tensor.shape)} {tensor.dtype}")

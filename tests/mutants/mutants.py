@@ -263,7 +263,7 @@ MUTANTS = (
     ),
     Mutant(
         "snapshots: a copied episode has none", RING,
-        "    copy(layout_.snapshot, points * layout_.snapshot_sizes.bytes);\n", "",
+        "field(&Layout::snapshot, points * at.snapshot_sizes.bytes)", "field(&Layout::snapshot, 0)",
         f"{T}replay/test_snapshots.py -k survive_files",
     ),
     Mutant(
@@ -335,8 +335,8 @@ MUTANTS = (
         f"{T}replay/test_snapshots.py -k unknown_unit",
     ),
     Mutant(
-        "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(layout_.bytes));",
-        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(layout_.bytes));", f"{T}replay/test_ring_file.py -k same_bytes",
+        "ring: what an episode leaves behind is saved", RING, "std::memset(to, 0, static_cast<std::size_t>(as.bytes));",
+        "std::memcpy(to, at(slot, 0), static_cast<std::size_t>(std::min(as.bytes, layout_.bytes)));", f"{T}replay/test_ring_file.py -k same_bytes",
     ),
     Mutant(
         "workers: every episode has the first one's ticket", WORKERS, "None if ticket is None else ticket + k", "ticket",
@@ -1287,7 +1287,7 @@ MUTANTS = (
     ),
     Mutant(
         "wins: a resumed run forgets those of the episodes since its last line", "pyqmix/run/window.py",
-        "            if played.won is not None:\n", "            if False:\n",
+        '{"won": played.won, "staleness"', '{"won": None, "staleness"',
         f"{T}run/test_win_rates.py -k resumed",
     ),
     Mutant(

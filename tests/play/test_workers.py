@@ -14,10 +14,10 @@ from pyqmix.base.errors import WorkerTraceback, environment_traceback
 from pyqmix.base.seeding import Stream, episode_seed
 from pyqmix.learn.learner import Learner
 from pyqmix.nn import MLPAgent, VDNMixer
-from pyqmix.play.ahead import training_rollout
 from pyqmix.play.create import create_rollout
 from pyqmix.play.evaluator import Evaluator
 from pyqmix.play.rollout import Rollout
+from pyqmix.play.training import training_rollout
 from pyqmix.play.workers import WorkerRollout
 
 TASK = "worker_envs:Walk-v0"
@@ -213,7 +213,7 @@ def test_evaluation_is_played_by_the_training_s_workers_in_their_environments(tm
     agent = Learner(env.spec, config).agent
     before = set(os.listdir(tmp_path))
     ring = EpisodeRing(env.spec, EPISODES, shared=True)
-    training = training_rollout(config, agent, ring)
+    training = training_rollout(config, env.spec, agent, ring)
     evaluator = Evaluator(config, agent, 7, training)
     training.play(0, 4, 0.5)
     evaluation = evaluator.evaluate(6)

@@ -480,12 +480,14 @@ def test_a_folder_with_files_of_somebody_else_makes_room(stopped):
     assert (copy / "checkpoints/step_180.kept-1/notes.txt").read_text() == "mine"
 
 
-@pytest.mark.parametrize(("name", "value"), [("first", 7), ("count", 1), ("epsilon", 0.3), ("ticket", 2**52)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("first", 7), ("count", 1), ("epsilon", 0.3), ("ticket", 2**52), ("behind", 2)]
+)
 def test_episodes_played_ahead_are_the_next_ones(stopped, name, value):
     _, copy = stopped(overlap=True, num_envs=3)
     folder = checkpoint.find(copy)
     content = json.loads((folder / "progress.json").read_text())
-    content["ahead"][name] = value
+    content["ahead"][0][name] = value
     seal(folder, content)
     with pytest.raises(ConfigError, match="played ahead are others than the run's next ones"):
         go_on(copy)

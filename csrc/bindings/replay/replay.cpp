@@ -165,6 +165,7 @@ void bind_replay(py::module_& module) {
         .def("stats", &stats_of);
     bind_ring_writer(module);
     bind_ring_sampler(module);
+    bind_packed_episodes(module);
     bind_ring_transfer(module);
     bind_file(module);
 }

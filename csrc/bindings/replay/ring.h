@@ -13,6 +13,7 @@ namespace pyqmix {
 
 void bind_ring_writer(pybind11::module_& module);
 void bind_ring_sampler(pybind11::module_& module);
+void bind_packed_episodes(pybind11::module_& module);
 void bind_ring_transfer(pybind11::module_& module);
 
 inline pybind11::dtype dtype_of(Storage type) { return pybind11::dtype(storage_name(type)); }

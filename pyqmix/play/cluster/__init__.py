@@ -1,0 +1,1 @@
+"""Plays episodes by actors on the nodes of a Ray cluster."""

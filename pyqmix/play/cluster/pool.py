@@ -1,0 +1,259 @@
+"""Gives orders to the players of a cluster, and takes their replies; a player that dies loses none.
+
+Threading contract: one thread at a time uses a pool.
+
+Ray restarts a player that has died, on whatever node has room. Its orders go to others meanwhile, or back to it.
+They name seeds and weights, so that a second attempt plays the same episodes; only the reply of one attempt is
+ever looked at.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import uuid
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from pyqmix._C import __version__
+from pyqmix.base import program_end
+from pyqmix.base.errors import ConfigError, EnvError
+from pyqmix.base.ray_cluster import connect, disconnect
+from pyqmix.base.spec import EpisodeSpec
+from pyqmix.config import Config
+from pyqmix.play.cluster.note import Note
+from pyqmix.play.cluster.orders import Greeting, Order, Reply
+from pyqmix.play.cluster.player import Player
+from pyqmix.play.failure import Failure
+from pyqmix.play.parcel import Parcel
+
+DEATHS = 3  # of players' processes over one order, before its environment is blamed
+AHEAD = 2  # orders that a player has at a time, so that it need not wait for the next one
+_REST = 0.25  # seconds after which a program that ends is noticed
+_ALONE = 30.0  # seconds without a player, after which the user is told
+
+
+@dataclass(eq=False)
+class Task:
+    """An order on its way to a reply.
+
+    Attributes:
+        order: what is to be played.
+        weights: Ray's reference to the policy's weights.
+        reply: the result, once it has come.
+        deaths: the nodes on which players have died over it.
+    """
+
+    order: Order
+    weights: Any
+    reply: Reply | None = None
+    deaths: list[str] = field(default_factory=list)
+
+
+@dataclass(eq=False)
+class _Seat:
+    """A player's Ray actor, and the orders that it has.
+
+    Attributes:
+        note: which it leaves where it must end.
+        actor: Ray's handle, which stays the same when the actor is restarted.
+        greeting: Ray's reference to the reply of ``begin`` while the player starts; else None.
+        node: where it runs.
+        open: its orders, by Ray's references to their replies.
+    """
+
+    note: Note
+    actor: Any
+    greeting: Any
+    node: str = ""
+    open: dict[Any, Task] = field(default_factory=dict)
+
+
+class PlayerPool:
+    """Players on the nodes of a cluster.
+
+    Args:
+        config: names the environment, the cluster and the number of players.
+        spec: the sizes of an episode.
+
+    Attributes:
+        retried: episodes that were given out again, because their player had died.
+        deaths: of players.
+        transport_seconds: spent on sending orders and weights and on receiving replies.
+
+    Raises:
+        ConfigError: there is no such cluster, or a player cannot be built there.
+    """
+
+    def __init__(self, config: Config, spec: EpisodeSpec) -> None:
+        self._config = config
+        self.order_size = -(-config.num_envs // config.num_workers)
+        self._ray = connect(config.ray_address, cpus=config.num_workers)
+        self.retried = self.deaths = 0
+        self.transport_seconds = 0.0
+        self._waiting: deque[Task] = deque()
+        self._seats: list[_Seat] = []
+        self._last_alive, self._told = time.monotonic(), False
+        actor = self._ray.remote(Player).options(
+            num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
+        )
+        try:
+            packed = Parcel.of(config.replace(rollout="local", num_workers=0, max_staleness=0)).packed
+            for name in (uuid.uuid4().hex for _ in range(config.num_workers)):
+                handle = actor.remote(name, packed, self.order_size, spec)
+                self._seats.append(_Seat(Note(name), handle, handle.begin.remote()))
+            while not any(seat.greeting is None for seat in self._seats):
+                self._listen()
+        except BaseException:
+            disconnect()
+            raise
+
+    @property
+    def ready(self) -> int:
+        """How many players can be given orders."""
+        return sum(seat.greeting is None for seat in self._seats)
+
+    def put(self, thing: object) -> Any:
+        """Make something available to all players; return Ray's reference to it."""
+        with self._transporting():
+            return self._ray.put(thing)
+
+    def submit(self, tasks: Iterable[Task]) -> None:
+        """Have orders played behind those that wait already."""
+        self._waiting.extend(tasks)
+        self._hand_out()
+
+    def finish(self, tasks: Iterable[Task], take: Callable[[Reply], None] = lambda reply: None) -> None:
+        """Wait for the replies to tasks, and give each to ``take`` as soon as it is there.
+
+        Raises:
+            ConfigError: a player cannot be built.
+            EnvError: an environment raised, gave something unusable, or hung or killed its process three times.
+            RuntimeError: a player failed otherwise. The cause of each is the player's traceback.
+        """
+        left = list(tasks)
+        while True:
+            done = [task for task in left if task.reply is not None]
+            for task in done:
+                assert task.reply is not None
+                with self._transporting():
+                    take(task.reply)
+            left = [task for task in left if task.reply is None]
+            if not left:
+                return
+            self._hand_out()
+            self._listen()
+
+    def close(self) -> None:
+        """End the players."""
+        for seat in self._seats:
+            with suppress(Exception):  # of a cluster that is gone
+                self._ray.kill(seat.actor)
+        self._seats.clear()
+        disconnect()
+
+    def _hand_out(self) -> None:
+        """Give orders to the players that have the fewest."""
+        ready = [seat for seat in self._seats if seat.greeting is None]
+        while self._waiting and ready:
+            seat = min(ready, key=lambda seat: len(seat.open))
+            if len(seat.open) >= AHEAD:
+                return
+            task = self._waiting.popleft()
+            with self._transporting():
+                seat.open[seat.actor.play.remote(task.order, task.weights)] = task
+
+    def _listen(self) -> None:
+        """Wait a moment for replies, and take those that have come."""
+        program_end.rest()
+        seats = {seat.greeting: seat for seat in self._seats if seat.greeting is not None}
+        seats |= {reference: seat for seat in self._seats for reference in seat.open}
+        arrived, _ = self._ray.wait(list(seats), num_returns=1, timeout=_REST)
+        if arrived:
+            arrived, _ = self._ray.wait(list(seats), num_returns=len(seats), timeout=0)
+        for reference in arrived:
+            self._take(seats[reference], reference)
+        self._tell_of_an_empty_cluster()
+
+    def _take(self, seat: _Seat, reference: Any) -> None:
+        if reference is not seat.greeting and reference not in seat.open:
+            return  # of a player that was found dead in this moment
+        exceptions = self._ray.exceptions
+        try:
+            with self._transporting():
+                said = self._ray.get(reference)
+        except exceptions.RayTaskError as error:
+            raise RuntimeError(f"a player failed: {_last_line(error)}") from error
+        except exceptions.RayError as error:
+            self._bury(seat, error)
+            return
+        if isinstance(said, Failure):
+            said.raise_again()
+        if isinstance(said, Greeting):
+            self._welcome(seat, said)
+        else:
+            seat.open.pop(reference).reply = said
+
+    def _welcome(self, seat: _Seat, greeting: Greeting) -> None:
+        if greeting.version != __version__:
+            raise ConfigError(
+                f"ray_address: expected pyqmix {__version__} on every node, got {greeting.version} on "
+                f"{greeting.host}"
+            )
+        seat.greeting, seat.node = None, greeting.node
+        self._last_alive = time.monotonic()
+
+    def _bury(self, seat: _Seat, error: Exception) -> None:
+        """Give a dead player's orders to others, and wait until Ray has started it anew."""
+        if seat.greeting is not None and getattr(error, "actor_init_failed", False):
+            raise ConfigError(f"rollout: a player cannot be built: {_last_line(error)}") from error
+        self.deaths += 1
+        reason = seat.note.take() or _last_line(error)
+        for task in reversed(seat.open.values()):
+            self.retried += task.order.span.count
+            task.deaths.append(seat.node)
+            self._require_innocence(task, reason)
+            self._waiting.appendleft(task)
+        seat.open.clear()
+        seat.greeting = seat.actor.begin.remote()
+
+    def _require_innocence(self, task: Task, reason: str) -> None:
+        """Blame an environment over whose episodes several players have died, but not with their nodes."""
+        if len(task.deaths) < DEATHS:
+            return
+        alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
+        deaths = sum(node in alive for node in task.deaths)
+        if deaths >= DEATHS:
+            raise EnvError(
+                f"environment {self._config.task_name or self._config.env}, {task.order.span}: the process that "
+                f"plays them died {deaths} times, the last time because of this: {reason}"
+            )
+
+    def _tell_of_an_empty_cluster(self) -> None:
+        if self.ready > 0:
+            self._last_alive, self._told = time.monotonic(), False
+        elif not self._told and time.monotonic() - self._last_alive > _ALONE:
+            self._told = True
+            with suppress(OSError):
+                print(
+                    f"no player has started for {_ALONE:.0f} s: each of the {len(self._seats)} needs a free CPU "
+                    "of the Ray cluster; waiting",
+                    file=sys.stderr,
+                    flush=True,
+                )
+
+    @contextmanager
+    def _transporting(self) -> Iterator[None]:
+        start = time.monotonic()
+        try:
+            yield
+        finally:
+            self.transport_seconds += time.monotonic() - start
+
+
+def _last_line(error: Exception) -> str:
+    """Return the last line of an error of Ray, which names the reason."""
+    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)
