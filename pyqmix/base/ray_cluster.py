@@ -48,6 +48,7 @@ def connect(address: str, cpus: int | None = None, log_to_driver: bool = False) 
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as coming versions do; ends a FutureWarning
     options: dict[str, Any] = {"logging_level": logging.WARNING, "log_to_driver": log_to_driver}
+    options["job_config"] = _own_path()
     changed: dict[str, Any] = {}
     if address == "local":
         options.update(address="local", num_cpus=cpus, include_dashboard=False, _node_ip_address="127.0.0.1")
@@ -68,8 +69,8 @@ def connect(address: str, cpus: int | None = None, log_to_driver: bool = False) 
             ray.shutdown()
         reason = " ".join(str(error).split())
         raise ConfigError(
-            f"ray_address: cannot join a cluster by {address!r}: {reason} (one with authentication needs the token of "
-            "its nodes and RAY_AUTH_MODE=token)"
+            f"ray_address: cannot join a cluster by {address!r}: {reason} (one with authentication needs the "
+            "token of its nodes and RAY_AUTH_MODE=token)"
         ) from error
     _print_messages(log_to_driver)
     _joined = 1
@@ -131,6 +132,20 @@ def _found_here() -> str:
 
 def _services() -> Any:
     return import_module("ray._private.services")  # Ray has no public function that finds a cluster
+
+
+def _own_path() -> Any:
+    """Keep Ray from putting this process's current folder first where its workers look for modules.
+
+    A folder of the name of an installed package would be imported in its place, as pyqmix's source tree is.
+    """
+
+    class JobConfig(import_module("ray.job_config").JobConfig):  # type: ignore[misc]
+        def _serialize(self) -> Any:
+            self._py_driver_sys_path.clear()
+            return super()._serialize()
+
+    return JobConfig()
 
 
 def _print_messages(enabled: bool) -> None:

@@ -204,7 +204,7 @@ class Run:
         return summary
 
     def _settle(self) -> None:
-        """Wait for the episodes that are being played ahead, which a checkpoint keeps; but not after two signals."""
+        """Wait for the episodes that are being played ahead, which a checkpoint keeps; not after two signals."""
         with self.interrupt.ending(), self.interrupt.may_raise():
             self.rollout.settle()
 

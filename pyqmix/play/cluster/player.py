@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
 from typing import TypeVar
@@ -41,11 +42,13 @@ class Player:
     Args:
         name: of this player, by which it leaves a note when it must end.
         packed: of a :class:`pyqmix.play.parcel.Parcel`.
+        path: where the trainer looks for modules; folders that exist here are looked at last.
         num_envs: how many episodes it plays side by side, and the most that an order may ask for.
         spec: the sizes of an episode.
     """
 
-    def __init__(self, name: str, packed: bytes, num_envs: int, spec: EpisodeSpec) -> None:
+    def __init__(self, name: str, packed: bytes, path: Sequence[str], num_envs: int, spec: EpisodeSpec) -> None:
+        sys.path.extend(folder for folder in path if folder not in sys.path)
         self._note, self._packed, self._num_envs, self._spec = Note(name), packed, num_envs, spec
         self._ring = EpisodeRing(spec, 2 * num_envs)  # native episodes claim half of a ring at a time
         self._name = "of this player"

@@ -9,6 +9,7 @@ ever looked at.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import uuid
@@ -101,9 +102,9 @@ class PlayerPool:
             num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
         )
         try:
-            packed = Parcel.of(config.replace(rollout="local", num_workers=0, max_staleness=0)).packed
+            packed, path = Parcel.of(config).packed, [os.path.abspath(folder) for folder in sys.path]
             for name in (uuid.uuid4().hex for _ in range(config.num_workers)):
-                handle = actor.remote(name, packed, self.order_size, spec)
+                handle = actor.remote(name, packed, path, self.order_size, spec)
                 self._seats.append(_Seat(Note(name), handle, handle.begin.remote()))
             while not any(seat.greeting is None for seat in self._seats):
                 self._listen()
@@ -212,11 +213,12 @@ class PlayerPool:
             raise ConfigError(f"rollout: a player cannot be built: {_last_line(error)}") from error
         self.deaths += 1
         reason = seat.note.take() or _last_line(error)
-        for task in reversed(seat.open.values()):
-            self.retried += task.order.span.count
+        tasks = list(seat.open.values())
+        for task in tasks[:1]:  # which it played; the others waited
             task.deaths.append(seat.node)
             self._require_innocence(task, reason)
-            self._waiting.appendleft(task)
+        self.retried += sum(task.order.span.count for task in tasks)
+        self._waiting.extendleft(reversed(tasks))
         seat.open.clear()
         seat.greeting = seat.actor.begin.remote()
 
