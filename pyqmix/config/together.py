@@ -15,12 +15,14 @@ def check_together(config: Any) -> None:
     Raises:
         ConfigError: some do not; the message names them.
     """
-    if config.num_workers > config.num_envs:
-        raise ConfigError(
-            f"num_workers: expected at most num_envs = {config.num_envs}, the episodes that are played between "
-            f"updates, got {config.num_workers}"
-        )
     _require_place(config)
+    rounds = max(1, config.max_staleness)
+    if config.num_workers > config.num_envs * rounds:
+        ahead = "" if rounds == 1 else f" x max_staleness {rounds}"
+        raise ConfigError(
+            f"num_workers: expected at most num_envs {config.num_envs}{ahead}, the episodes that are played at "
+            f"the same time, got {config.num_workers}"
+        )
     if config.target_tau == 0:
         raise ConfigError(f"target_tau: expected a number above 0, got {config.target_tau!r}")
     if config.td_lambda > 0 and config.n_step > 1:

@@ -119,6 +119,10 @@ class PlayAhead:
         """Return a rollout of other episodes in the same environments; not to play before :meth:`wait`."""
         return self._rollout.apart(agent, seed, stream)
 
+    def report(self) -> dict[str, float]:
+        """Return no figures."""
+        return {}
+
     def close(self) -> None:
         """Close the environments, once they are not in use; does not wait long for that."""
         self._thread.start(self._rollout.close)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pyqmix.base.seeding import Stream
@@ -43,6 +43,9 @@ class TrainingRollout(Protocol):
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> AnyRollout:
         """Return a rollout of other episodes in the same environments, which keeps none of them."""
+
+    def report(self) -> dict[str, float]:
+        """Return figures for the end of a run, by their names."""
 
     def close(self) -> None:
         """Close the environments."""
@@ -86,12 +89,18 @@ class PlayInTurn:
         """Return a rollout of other episodes in the same environments, which keeps none of them."""
         return self._rollout.apart(agent, seed, stream)
 
+    def report(self) -> dict[str, float]:
+        """Return no figures."""
+        return {}
+
     def close(self) -> None:
         """Close the environments."""
         self._rollout.close()
 
 
-def training_rollout(config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing) -> TrainingRollout:
+def training_rollout(
+    config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing, say: Callable[[str], None] = print
+) -> TrainingRollout:
     """Build what plays a run's training episodes.
 
     Args:
@@ -99,10 +108,11 @@ def training_rollout(config: Config, spec: EpisodeSpec, agent: Agent, ring: Epis
         spec: the sizes of an episode, as the environment tells them.
         agent: the policy.
         ring: where the episodes go.
+        say: writes a line for the user.
 
     Raises:
         ConfigError: the environment cannot be built or sent, or there is no cluster where the options say.
     """
     if config.rollout == "ray":
-        return PlayOnCluster(config, spec, agent, ring)
+        return PlayOnCluster(config, spec, agent, ring, say)
     return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)

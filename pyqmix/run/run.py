@@ -89,7 +89,7 @@ class Run:
         )
         self._memory = BatchMemory(spec, config.batch_size, device)
         with self.interrupt.may_raise():
-            self.rollout = training_rollout(config, spec, self.learner.agent, self.ring)
+            self.rollout = training_rollout(config, spec, self.learner.agent, self.ring, self.display.message)
         opened.callback(self.rollout.close)
         self.sampler = make_sampler(config, spec, device, self.ring, progress.updates)
         window = Window(progress.steps)
@@ -193,6 +193,7 @@ class Run:
         self.files.status = "stopped" if interrupted else "finished"
         log, path, wall = self.files.log, self.folder.path, time.monotonic() - self._began
         summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
+        summary |= {"rollout": played} if (played := self.rollout.report()) else {}
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
         history = log.history()

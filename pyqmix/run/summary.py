@@ -75,8 +75,20 @@ def closing_rows(
         rows["best return"] = f"{returns[best]:.3f} at step {best:,}"
     speed = f"{summary['env_steps_per_second']:,.0f} steps/s with evaluation"
     rows["played"] = f"{summary['episodes']:,} episodes, {speed}"
+    if "rollout" in summary:
+        rows["on the cluster"] = _on_the_cluster(summary["rollout"], summary["wall_seconds"])
     rows["learned"] = f"{summary['updates']:,} updates, {summary['updates_per_env_step']:.4f} updates/step"
     return rows
+
+
+def _on_the_cluster(played: dict[str, float], wall_seconds: float) -> str:
+    """Write the figures of :meth:`pyqmix.play.cluster.pool.PlayerPool.report`."""
+    transport = f"{played['players']} players, transport took {played['transport_seconds'] / wall_seconds:.1%}"
+    if not played["player_deaths"]:
+        return transport
+    return (
+        f"{transport}; {played['player_deaths']} died, {played['episodes_played_again']:,} episodes played again"
+    )
 
 
 def say_goodbye(display: Display, folder: str, summary: dict[str, Any], rows: dict[str, str]) -> None:

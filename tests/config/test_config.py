@@ -74,6 +74,27 @@ def test_buffer_must_hold_a_batch_and_the_open_episodes():
         Config(batch_size=30, num_envs=3, buffer_size=32)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"rollout": "ray"}, "num_workers: expected 1 or more with rollout ray"),
+        ({"rollout": "ray", "num_workers": 1, "overlap": True}, "overlap: expected False with rollout ray"),
+        ({"max_staleness": 2}, "max_staleness: expected rollout ray with it, got rollout local and 2"),
+        ({"ray_address": "auto"}, "ray_address: expected rollout ray with it, got rollout local and 'auto'"),
+        ({"num_workers": 3, "num_envs": 2}, "num_workers: expected at most num_envs 2, .* got 3"),
+        (
+            {"rollout": "ray", "num_workers": 7, "num_envs": 2, "max_staleness": 3},
+            "num_workers: expected at most num_envs 2 x max_staleness 3, .* got 7",
+        ),
+        ({"rollout": "rays"}, "rollout: expected .*did you mean ray"),
+    ],
+)
+def test_options_of_a_cluster_fit_together(options, said):
+    with pytest.raises(ConfigError, match=said):
+        Config(**options)
+    assert Config(rollout="ray", num_workers=6, num_envs=2, max_staleness=3, ray_address="auto")
+
+
 def test_n_step_and_lambda_targets_exclude_each_other():
     assert Config(n_step=3) != Config(td_lambda=0.5) != Config()
     expected = r"^n_step: expected 1 where td_lambda is above 0, .*, got 3 and td_lambda 0.5"

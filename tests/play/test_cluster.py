@@ -37,15 +37,27 @@ def on_ray(nodes):
     return make
 
 
+def wait_for_both(cluster):
+    while cluster.pool.ready < 2:
+        cluster.pool._listen()
+
+
 @pytest.fixture
-def player(on_ray):
+def said():
+    """What the user is told."""
+    return []
+
+
+@pytest.fixture
+def player(on_ray, said):
     """Make what plays a config's episodes on the cluster, with the networks and the ring."""
     made = []
 
     def make(config, **options):
         spec = config.create_env().spec
         learner, ring = Learner(spec, config), EpisodeRing(spec, 64)
-        made.append(PlayOnCluster(on_ray(config, **options), spec, learner.agent, ring))
+        made.append(PlayOnCluster(on_ray(config, **options), spec, learner.agent, ring, said.append))
+        wait_for_both(made[-1])
         return made[-1], learner, ring
 
     yield make
@@ -82,6 +94,8 @@ def test_a_run_on_a_cluster_is_the_run_without_it(config, on_ray, tmp_path):
     assert at_home.summary["updates"] > 10
     assert same(at_home, away)
     assert read_metrics(away.run_dir)[-1].staleness == 0
+    assert away.summary["rollout"]["players"] == 2
+    assert "rollout" not in at_home.summary
 
 
 def test_the_number_of_players_does_not_matter_for_rounds_ahead_either(on_ray, tmp_path):
@@ -153,7 +167,7 @@ def faulty(fault, tmp_path, always=False, **options):
 
 
 @pytest.mark.parametrize("fault", ["kill", "hang"])
-def test_a_player_that_dies_loses_no_episode(player, tmp_path, fault):
+def test_a_player_that_dies_loses_no_episode(player, said, tmp_path, fault):
     config = faulty(fault, tmp_path, step_timeout=1.0)
     cluster, learner, ring = player(config)
     at_home = EpisodeRing(ring.spec, 64)
@@ -162,20 +176,21 @@ def test_a_player_that_dies_loses_no_episode(player, tmp_path, fault):
         ours, theirs = cluster.play(k, 6, 0.3), alone.play(k, 6, 0.3)
         assert ours.returns.tolist() == theirs.returns.tolist()
     assert (tmp_path / "marker").exists()
-    assert cluster.pool.deaths == 1
-    assert cluster.pool.retried > 0
+    assert [line.partition(" died: ")[2] for line in said] == ["3 episodes are played again"]
+    assert cluster.report()["player_deaths"] == 1
+    assert cluster.report()["episodes_played_again"] == 3
     assert ring.stats()["published"] == 18
     assert torch.equal(ring.sampler(0).sample(18).obs, at_home.sampler(0).sample(18).obs)
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "reason"),
     [("kill", "died 3 times, the last time because of this: "), ("hang", "has taken step_timeout = 1 s")],
 )
-def test_an_environment_that_always_kills_its_player_is_named(player, tmp_path, fault, said):
+def test_an_environment_that_always_kills_its_player_is_named(player, tmp_path, fault, reason):
     cluster, _, _ = player(faulty(fault, tmp_path, always=True, step_timeout=1.0))
     cluster.play(0, 6, 0.3)
-    with pytest.raises(EnvError, match=said) as raised:
+    with pytest.raises(EnvError, match=reason) as raised:
         cluster.play(6, 6, 0.3)
     assert str(raised.value).startswith("environment worker_envs:Walk-v0, episodes 6 to 8: ")
 
@@ -198,9 +213,8 @@ def test_a_node_that_dies_loses_no_episode(nodes, on_ray, tmp_path):
     at_home = train(config.replace(run_dir=str(tmp_path / "home")), quiet=True)
     spec = config.create_env().spec
     learner, ring = Learner(spec, config), EpisodeRing(spec, 1_000)
-    cluster = PlayOnCluster(on_ray(config, max_staleness=4), spec, learner.agent, ring)
-    while cluster.pool.ready < 2:
-        cluster.pool._listen()
+    cluster = PlayOnCluster(on_ray(config, max_staleness=4), spec, learner.agent, ring, print)
+    wait_for_both(cluster)
     for k in range(60):
         if k == 20:
             nodes.kill()

@@ -251,7 +251,7 @@ def test_training_does_not_depend_on_the_number_of_workers(tiny_config, tmp_path
 
 
 def test_workers_are_refused_where_they_are_of_no_use(tiny_config, tmp_path):
-    with pytest.raises(ConfigError, match=r"num_workers: expected at most num_envs = 2, .* got 3"):
+    with pytest.raises(ConfigError, match=r"num_workers: expected at most num_envs 2, .* got 3"):
         tiny_config(num_envs=2, num_workers=3)
     with pytest.raises(ConfigError, match="num_workers: expected an integer of at least 0, got -1"):
         tiny_config(num_workers=-1)

@@ -9,6 +9,7 @@ ever looked at.
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -62,13 +63,15 @@ class _Seat:
         note: which it leaves where it must end.
         actor: Ray's handle, which stays the same when the actor is restarted.
         greeting: Ray's reference to the reply of ``begin`` while the player starts; else None.
-        node: where it runs.
+        host: the machine that it runs on; empty before its first start.
+        node: Ray's id of that.
         open: its orders, by Ray's references to their replies.
     """
 
     note: Note
     actor: Any
     greeting: Any
+    host: str = ""
     node: str = ""
     open: dict[Any, Task] = field(default_factory=dict)
 
@@ -79,8 +82,10 @@ class PlayerPool:
     Args:
         config: names the environment, the cluster and the number of players.
         spec: the sizes of an episode.
+        say: writes a line for the user.
 
     Attributes:
+        order_size: the most episodes of an order.
         retried: episodes that were given out again, because their player had died.
         deaths: of players.
         transport_seconds: spent on sending orders and weights and on receiving replies.
@@ -89,9 +94,9 @@ class PlayerPool:
         ConfigError: there is no such cluster, or a player cannot be built there.
     """
 
-    def __init__(self, config: Config, spec: EpisodeSpec) -> None:
-        self._config = config
-        self.order_size = -(-config.num_envs // config.num_workers)
+    def __init__(self, config: Config, spec: EpisodeSpec, say: Callable[[str], None]) -> None:
+        self._config, self._say = config, say
+        self.order_size = _order_size(config)
         self._ray = connect(config.ray_address, cpus=config.num_workers)
         self.retried = self.deaths = 0
         self.transport_seconds = 0.0
@@ -147,6 +152,15 @@ class PlayerPool:
                 return
             self._hand_out()
             self._listen()
+
+    def report(self) -> dict[str, float]:
+        """Return figures for the end of a run."""
+        return {
+            "players": len(self._seats),
+            "player_deaths": self.deaths,
+            "episodes_played_again": self.retried,
+            "transport_seconds": self.transport_seconds,
+        }
 
     def close(self) -> None:
         """End the players."""
@@ -204,7 +218,7 @@ class PlayerPool:
                 f"ray_address: expected pyqmix {__version__} on every node, got {greeting.version} on "
                 f"{greeting.host}"
             )
-        seat.greeting, seat.node = None, greeting.node
+        seat.greeting, seat.host, seat.node = None, greeting.host, greeting.node
         self._last_alive = time.monotonic()
 
     def _bury(self, seat: _Seat, error: Exception) -> None:
@@ -217,7 +231,9 @@ class PlayerPool:
         for task in tasks[:1]:  # which it played; the others waited
             task.deaths.append(seat.node)
             self._require_innocence(task, reason)
-        self.retried += sum(task.order.span.count for task in tasks)
+        again = sum(task.order.span.count for task in tasks)
+        self.retried += again
+        self._say(f"a player on {seat.host or 'a node'} died: {again} episodes are played again")
         self._waiting.extendleft(reversed(tasks))
         seat.open.clear()
         seat.greeting = seat.actor.begin.remote()
@@ -239,13 +255,10 @@ class PlayerPool:
             self._last_alive, self._told = time.monotonic(), False
         elif not self._told and time.monotonic() - self._last_alive > _ALONE:
             self._told = True
-            with suppress(OSError):
-                print(
-                    f"no player has started for {_ALONE:.0f} s: each of the {len(self._seats)} needs a free CPU "
-                    "of the Ray cluster; waiting",
-                    file=sys.stderr,
-                    flush=True,
-                )
+            self._say(
+                f"no player has started for {_ALONE:.0f} s: each of the {len(self._seats)} needs a free CPU of "
+                "the Ray cluster; waiting"
+            )
 
     @contextmanager
     def _transporting(self) -> Iterator[None]:
@@ -254,6 +267,12 @@ class PlayerPool:
             yield
         finally:
             self.transport_seconds += time.monotonic() - start
+
+
+def _order_size(config: Config) -> int:
+    """Return the episodes of an order: each player has one order, or AHEAD where rounds are ordered ahead."""
+    rounds, each = (config.max_staleness, AHEAD) if config.max_staleness > 0 else (1, 1)
+    return min(config.num_envs, math.ceil(config.num_envs * rounds / (config.num_workers * each)))
 
 
 def _last_line(error: Exception) -> str:

@@ -12,7 +12,7 @@ Threading contract: one thread uses a :class:`PlayOnCluster`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 
@@ -51,11 +51,14 @@ class PlayOnCluster:
         spec: the sizes of an episode, as the environment tells them.
         agent: whose weights play, as they are when a round is ordered.
         ring: where the episodes go.
+        say: writes a line for the user.
     """
 
-    def __init__(self, config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing) -> None:
+    def __init__(
+        self, config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing, say: Callable[[str], None]
+    ) -> None:
         self._config, self._spec, self._agent = config, spec, agent
-        self._receiver, self.pool = Receiver(ring), PlayerPool(config, spec)
+        self._receiver, self.pool = Receiver(ring), PlayerPool(config, spec, say)
         self._rounds: deque[_Round] = deque()
         self._begun = 0
 
@@ -129,6 +132,10 @@ class PlayOnCluster:
     def apart(self, agent: Agent, seed: int, stream: Stream) -> ClusterRollout:
         """Return a rollout of other episodes by the same players, which keeps none of them."""
         return ClusterRollout(self.pool, agent, seed, stream)
+
+    def report(self) -> dict[str, float]:
+        """Return figures for the end of a run."""
+        return self.pool.report()
 
     def close(self) -> None:
         """End the players."""
