@@ -1,6 +1,7 @@
 """Episodes on a Ray cluster: the same as without it, whoever plays them and whoever dies."""
 
 import json
+import os
 import signal
 import time
 
@@ -193,6 +194,11 @@ def test_an_environment_that_always_kills_its_player_is_named(player, tmp_path, 
     with pytest.raises(EnvError, match=reason) as raised:
         cluster.play(6, 6, 0.3)
     assert str(raised.value).startswith("environment worker_envs:Walk-v0, episodes 6 to 8: ")
+
+
+def test_an_environment_whose_constructor_hangs_is_named(player):
+    with pytest.raises(EnvError, match=r"while it is built: .*its constructor has taken step_timeout = 0.2 s"):
+        player(Config(**{**WALK, "step_timeout": 0.2, "env_args": {"fault": "build", "builder": os.getpid()}}))
 
 
 def test_what_an_environment_raises_arrives_with_its_traceback(player, tmp_path):

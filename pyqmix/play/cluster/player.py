@@ -65,6 +65,7 @@ class Player:
         return self._guarded(f"{order.span}: an environment", lambda: self._play(order, weights))
 
     def _begin(self) -> Greeting:
+        self._note.leave("its process ended")
         config = unpack(self._packed).replace(threads=1)
         self._name = config.task_name or config.env
         self._agent = make_agent(network_spec(self._spec, config))
@@ -72,6 +73,7 @@ class Player:
         self._rollouts[key] = create_rollout(
             config, self._agent, *key, self._num_envs, self._ring, alarm=partial(_FatalAlarm, self._note)
         )
+        self._note.take()
         return Greeting(__version__, platform.node(), import_module("ray").get_runtime_context().get_node_id())
 
     def _play(self, order: Order, weights: ActorWeights) -> Reply:

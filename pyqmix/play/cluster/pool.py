@@ -17,18 +17,17 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
-from pyqmix._C import __version__
 from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.ray_cluster import connect, disconnect
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.play.cluster.note import Note
-from pyqmix.play.cluster.orders import Greeting, Order, Reply
+from pyqmix.play.cluster.orders import Greeting, Reply
 from pyqmix.play.cluster.player import Player
+from pyqmix.play.cluster.seat import STARTS, Seat, Task, last_line
 from pyqmix.play.failure import Failure
 from pyqmix.play.parcel import Parcel
 
@@ -36,44 +35,6 @@ DEATHS = 3  # of players' processes over one order, before its environment is bl
 AHEAD = 2  # orders that a player has at a time, so that it need not wait for the next one
 _REST = 0.25  # seconds after which a program that ends is noticed
 _ALONE = 30.0  # seconds without a player, after which the user is told
-
-
-@dataclass(eq=False)
-class Task:
-    """An order on its way to a reply.
-
-    Attributes:
-        order: what is to be played.
-        weights: Ray's reference to the policy's weights.
-        reply: the result, once it has come.
-        deaths: the nodes on which players have died over it.
-    """
-
-    order: Order
-    weights: Any
-    reply: Reply | None = None
-    deaths: list[str] = field(default_factory=list)
-
-
-@dataclass(eq=False)
-class _Seat:
-    """A player's Ray actor, and the orders that it has.
-
-    Attributes:
-        note: which it leaves where it must end.
-        actor: Ray's handle, which stays the same when the actor is restarted.
-        greeting: Ray's reference to the reply of ``begin`` while the player starts; else None.
-        host: the machine that it runs on; empty before its first start.
-        node: Ray's id of that.
-        open: its orders, by Ray's references to their replies.
-    """
-
-    note: Note
-    actor: Any
-    greeting: Any
-    host: str = ""
-    node: str = ""
-    open: dict[Any, Task] = field(default_factory=dict)
 
 
 class PlayerPool:
@@ -95,13 +56,13 @@ class PlayerPool:
     """
 
     def __init__(self, config: Config, spec: EpisodeSpec, say: Callable[[str], None]) -> None:
-        self._config, self._say = config, say
+        self._name, self._say = config.task_name or config.env, say
         self.order_size = _order_size(config)
         self._ray = connect(config.ray_address, cpus=config.num_workers)
         self.retried = self.deaths = 0
         self.transport_seconds = 0.0
         self._waiting: deque[Task] = deque()
-        self._seats: list[_Seat] = []
+        self._seats: list[Seat] = []
         self._last_alive, self._told = time.monotonic(), False
         actor = self._ray.remote(Player).options(
             num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
@@ -110,8 +71,8 @@ class PlayerPool:
             packed, path = Parcel.of(config).packed, [os.path.abspath(folder) for folder in sys.path]
             for name in (uuid.uuid4().hex for _ in range(config.num_workers)):
                 handle = actor.remote(name, packed, path, self.order_size, spec)
-                self._seats.append(_Seat(Note(name), handle, handle.begin.remote()))
-            while not any(seat.greeting is None for seat in self._seats):
+                self._seats.append(Seat(Note(name), handle))
+            while self.ready == 0:
                 self._listen()
         except BaseException:
             disconnect()
@@ -120,7 +81,7 @@ class PlayerPool:
     @property
     def ready(self) -> int:
         """How many players can be given orders."""
-        return sum(seat.greeting is None for seat in self._seats)
+        return sum(seat.is_ready for seat in self._seats)
 
     def put(self, thing: object) -> Any:
         """Make something available to all players; return Ray's reference to it."""
@@ -166,26 +127,29 @@ class PlayerPool:
         """End the players."""
         for seat in self._seats:
             with suppress(Exception):  # of a cluster that is gone
-                self._ray.kill(seat.actor)
+                seat.kill(self._ray)
         self._seats.clear()
         disconnect()
 
     def _hand_out(self) -> None:
         """Give orders to the players that have the fewest."""
-        ready = [seat for seat in self._seats if seat.greeting is None]
+        ready = [seat for seat in self._seats if seat.is_ready]
         while self._waiting and ready:
             seat = min(ready, key=lambda seat: len(seat.open))
             if len(seat.open) >= AHEAD:
                 return
-            task = self._waiting.popleft()
             with self._transporting():
-                seat.open[seat.actor.play.remote(task.order, task.weights)] = task
+                seat.give(self._waiting.popleft())
 
     def _listen(self) -> None:
         """Wait a moment for replies, and take those that have come."""
         program_end.rest()
-        seats = {seat.greeting: seat for seat in self._seats if seat.greeting is not None}
-        seats |= {reference: seat for seat in self._seats for reference in seat.open}
+        for seat in self._seats:
+            seat.begin()
+        seats = {reference: seat for seat in self._seats for reference in seat.expected}
+        if not seats:
+            time.sleep(_REST)
+            return
         arrived, _ = self._ray.wait(list(seats), num_returns=1, timeout=_REST)
         if arrived:
             arrived, _ = self._ray.wait(list(seats), num_returns=len(seats), timeout=0)
@@ -193,50 +157,47 @@ class PlayerPool:
             self._take(seats[reference], reference)
         self._tell_of_an_empty_cluster()
 
-    def _take(self, seat: _Seat, reference: Any) -> None:
-        if reference is not seat.greeting and reference not in seat.open:
+    def _take(self, seat: Seat, reference: Any) -> None:
+        if reference not in seat.expected:
             return  # of a player that was found dead in this moment
         exceptions = self._ray.exceptions
         try:
             with self._transporting():
                 said = self._ray.get(reference)
         except exceptions.RayTaskError as error:
-            raise RuntimeError(f"a player failed: {_last_line(error)}") from error
+            raise RuntimeError(f"a player failed: {last_line(error)}") from error
         except exceptions.RayError as error:
             self._bury(seat, error)
             return
         if isinstance(said, Failure):
             said.raise_again()
         if isinstance(said, Greeting):
-            self._welcome(seat, said)
+            seat.greeted(said)
         else:
             seat.open.pop(reference).reply = said
 
-    def _welcome(self, seat: _Seat, greeting: Greeting) -> None:
-        if greeting.version != __version__:
-            raise ConfigError(
-                f"ray_address: expected pyqmix {__version__} on every node, got {greeting.version} on "
-                f"{greeting.host}"
-            )
-        seat.greeting, seat.host, seat.node = None, greeting.host, greeting.node
-        self._last_alive = time.monotonic()
-
-    def _bury(self, seat: _Seat, error: Exception) -> None:
-        """Give a dead player's orders to others, and wait until Ray has started it anew."""
-        if seat.greeting is not None and getattr(error, "actor_init_failed", False):
-            raise ConfigError(f"rollout: a player cannot be built: {_last_line(error)}") from error
-        self.deaths += 1
-        reason = seat.note.take() or _last_line(error)
-        tasks = list(seat.open.values())
+    def _bury(self, seat: Seat, error: Exception) -> None:
+        """Give a dead player's orders to others."""
+        was_ready, tasks = seat.is_ready, list(seat.open.values())
+        reason = seat.died(error)
+        if getattr(error, "actor_init_failed", False):
+            raise ConfigError(f"rollout: a player cannot be built: {reason}") from error
+        if seat.fails_to_start:
+            self._blame("while it is built", STARTS, reason)
         for task in tasks[:1]:  # which it played; the others waited
             task.deaths.append(seat.node)
             self._require_innocence(task, reason)
-        again = sum(task.order.span.count for task in tasks)
-        self.retried += again
-        self._say(f"a player on {seat.host or 'a node'} died: {again} episodes are played again")
         self._waiting.extendleft(reversed(tasks))
-        seat.open.clear()
-        seat.greeting = seat.actor.begin.remote()
+        if was_ready:
+            again = sum(task.order.span.count for task in tasks)
+            self.deaths, self.retried = self.deaths + 1, self.retried + again
+            self._say(f"a player on {seat.host} died: {again} episodes are played again")
+
+    def _blame(self, where: str, deaths: int, reason: str) -> NoReturn:
+        raise EnvError(
+            f"environment {self._name}, {where}: the process that plays it died {deaths} times, the last time "
+            f"because of this: {reason}"
+        )
 
     def _require_innocence(self, task: Task, reason: str) -> None:
         """Blame an environment over whose episodes several players have died, but not with their nodes."""
@@ -245,10 +206,7 @@ class PlayerPool:
         alive = {node["NodeID"] for node in self._ray.nodes() if node["Alive"]}
         deaths = sum(node in alive for node in task.deaths)
         if deaths >= DEATHS:
-            raise EnvError(
-                f"environment {self._config.task_name or self._config.env}, {task.order.span}: the process that "
-                f"plays them died {deaths} times, the last time because of this: {reason}"
-            )
+            self._blame(str(task.order.span), deaths, reason)
 
     def _tell_of_an_empty_cluster(self) -> None:
         if self.ready > 0:
@@ -273,8 +231,3 @@ def _order_size(config: Config) -> int:
     """Return the episodes of an order: each player has one order, or AHEAD where rounds are ordered ahead."""
     rounds, each = (config.max_staleness, AHEAD) if config.max_staleness > 0 else (1, 1)
     return min(config.num_envs, math.ceil(config.num_envs * rounds / (config.num_workers * each)))
-
-
-def _last_line(error: Exception) -> str:
-    """Return the last line of an error of Ray, which names the reason."""
-    return next((line.strip() for line in reversed(str(error).splitlines()) if line.strip()), type(error).__name__)

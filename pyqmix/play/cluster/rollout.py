@@ -9,7 +9,8 @@ from pyqmix.base.seeding import Stream
 from pyqmix.nn import Agent
 from pyqmix.nn.actor_weights import ActorWeights
 from pyqmix.play.cluster.orders import Order, Span
-from pyqmix.play.cluster.pool import PlayerPool, Task
+from pyqmix.play.cluster.pool import PlayerPool
+from pyqmix.play.cluster.seat import Task
 from pyqmix.play.episodes import Played, joined
 
 

@@ -21,8 +21,9 @@ from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.play.cluster.orders import Order, Reply, Span
-from pyqmix.play.cluster.pool import PlayerPool, Task
+from pyqmix.play.cluster.pool import PlayerPool
 from pyqmix.play.cluster.rollout import ClusterRollout, played, tasks_of
+from pyqmix.play.cluster.seat import Task
 from pyqmix.play.episodes import Ahead, Played
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.packed import Receiver, pack
