@@ -41,6 +41,7 @@ OVERLAP, PRIORITISED, DRAW = (
     "pyqmix/replay/prioritised.py",
     "csrc/replay/prioritised_draw.cpp",
 )
+PACKED, CLUSTER = "csrc/replay/packed_episodes.cpp", "pyqmix/play/cluster/training.py"
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
 ACTOR = "pyqmix/play/actor.py"
 T, METHODS, RECORDING = "tests/", "pyqmix/methods/", "pyqmix/run/recording/"
@@ -819,6 +820,35 @@ MUTANTS = (
         "layers: groups share the first one's weights", "csrc/ops/mlp/mlp.cpp",
         "const T* const weight = from[k].weight + group * layer.outputs * layer.inputs;",
         "const T* const weight = from[k].weight;", f"{T}ops/test_mlp.py -k values_and_gradients",
+    ),
+    # Episodes on a cluster.
+    Mutant(
+        "packed: an episode may come twice", PACKED, "        if (came[place_of(head.episode)])\n", "        if (false)\n",
+        f"{T}replay/test_packed.py -k twice",
+    ),
+    Mutant(
+        "packed: damage is not noticed", PACKED, "    if (found.head.checksum != checksum_of_episode", "    if (false && found.head.checksum != checksum_of_episode",
+        f"{T}replay/test_packed.py -k damaged",
+    ),
+    Mutant(
+        "packed: all episodes have the first one's ticket", PACKED, "ring.claim_ticket(ticket_ + static_cast<std::uint64_t>(place),",
+        "ring.claim_ticket(ticket_,", f"{T}replay/test_packed.py -k ticket_says",
+    ),
+    Mutant(
+        "cluster: a round more is ordered ahead", CLUSTER, "range(len(self._rounds), self._config.max_staleness)",
+        "range(len(self._rounds), self._config.max_staleness + 1)", f"{T}play/test_cluster.py -m '' -k slow_learner",
+    ),
+    Mutant(
+        "cluster: staleness is not counted", CLUSTER, ".behind(self._begun - taken.begun)", ".behind(0)",
+        f"{T}play/test_cluster.py -m '' -k weights_of_the_rounds",
+    ),
+    Mutant(
+        "cluster: a checkpoint forgets the rounds ahead", CLUSTER, "        for each in self._rounds:\n            if any(",
+        "        for each in ():\n            if any(", f"{T}play/test_cluster.py -m '' -k resumed",
+    ),
+    Mutant(
+        "cluster: whoever waits behind a fatal order is blamed", "pyqmix/play/cluster/pool.py", "        for task in tasks[:1]:",
+        "        for task in tasks[::-1]:", f"{T}play/test_cluster.py -m '' -k 'always_kills and kill-'",
     ),
     # Episodes beside the training steps.
     Mutant(

@@ -38,8 +38,8 @@ def on_ray(nodes):
     return make
 
 
-def wait_for_both(cluster):
-    while cluster.pool.ready < 2:
+def wait_for_all(cluster):
+    while cluster.pool.ready < cluster.report()["players"]:
         cluster.pool._listen()
 
 
@@ -58,7 +58,7 @@ def player(on_ray, said):
         spec = config.create_env().spec
         learner, ring = Learner(spec, config), EpisodeRing(spec, 64)
         made.append(PlayOnCluster(on_ray(config, **options), spec, learner.agent, ring, said.append))
-        wait_for_both(made[-1])
+        wait_for_all(made[-1])
         return made[-1], learner, ring
 
     yield make
@@ -189,7 +189,8 @@ def test_a_player_that_dies_loses_no_episode(player, said, tmp_path, fault):
     [("kill", "died 3 times, the last time because of this: "), ("hang", "has taken step_timeout = 1 s")],
 )
 def test_an_environment_that_always_kills_its_player_is_named(player, tmp_path, fault, reason):
-    cluster, _, _ = player(faulty(fault, tmp_path, always=True, step_timeout=1.0))
+    config = faulty(fault, tmp_path, always=True, step_timeout=1.0)
+    cluster, _, _ = player(config, num_workers=1, max_staleness=1)  # the episodes 9 to 11 wait for the player, too
     cluster.play(0, 6, 0.3)
     with pytest.raises(EnvError, match=reason) as raised:
         cluster.play(6, 6, 0.3)
@@ -220,7 +221,7 @@ def test_a_node_that_dies_loses_no_episode(nodes, on_ray, tmp_path):
     spec = config.create_env().spec
     learner, ring = Learner(spec, config), EpisodeRing(spec, 1_000)
     cluster = PlayOnCluster(on_ray(config, max_staleness=4), spec, learner.agent, ring, print)
-    wait_for_both(cluster)
+    wait_for_all(cluster)
     for k in range(60):
         if k == 20:
             nodes.kill()
