@@ -68,10 +68,9 @@ def connect(address: str, cpus: int | None = None, log_to_driver: bool = False) 
         with suppress(Exception):
             ray.shutdown()
         reason = " ".join(str(error).split())
-        raise ConfigError(
-            f"ray_address: cannot join a cluster by {address!r}: {reason} (one with authentication needs the "
-            "token of its nodes and RAY_AUTH_MODE=token)"
-        ) from error
+        if isinstance(error, ConnectionError):  # of a cluster that answers
+            reason += "; one with authentication needs its token here, and RAY_AUTH_MODE=token"
+        raise ConfigError(f"ray_address: cannot join a cluster by {address!r}: {reason}") from error
     _print_messages(log_to_driver)
     _joined = 1
     return ray

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence, Set
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -44,7 +45,7 @@ class Options:
     out: Annotated[str | None, tyro.conf.arg(metavar="DIR")] = None
     """Folder of the sweep: a new one, or that of the same sweep. Must be given."""
     jobs: Annotated[int | None, tyro.conf.arg(metavar="N")] = None
-    """Runs at a time. Default: the cores that this process may use; on slurm, all runs."""
+    """Runs at a time. Default: the cores that this process may use; on a cluster, all runs."""
     seeds: Annotated[tuple[str, ...], tyro.conf.arg(metavar="SEED...")] = ()
     """Seeds, as 1 2 3 or 0:10."""
     task: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TASK...")] = ()
@@ -55,6 +56,8 @@ class Options:
     """Preset of every run."""
     slurm: Annotated[str | None, tyro.conf.arg(metavar="NAME=VALUE,...")] = None
     """Run as jobs of slurm, with these parameters, as partition=gpu,time=120 (minutes); needs the extra slurm."""
+    ray_address: Annotated[str | None, tyro.conf.arg(metavar="ADDRESS")] = None
+    """Run on the workers of a cluster of Ray: auto, HOST:PORT or local (this machine); needs the extra ray."""
     trust: Annotated[bool, tyro.conf.FlagCreatePairsOff] = False
     """Import the modules that the file names, which otherwise must be named on the command line."""
 
@@ -80,27 +83,39 @@ def main() -> None:
 
 def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Outcome], Stop]:
     from pyqmix.sweep.runner import Stop
-    from pyqmix.sweep.starters import LocalStarter, slurm
     from pyqmix.sweep.sweep import run_sweep
 
-    starter: Starter
+    if options.slurm is not None and options.ray_address is not None:
+        raise ConfigError("ray_address: expected it without --slurm, got both")
     plan, runs = _planned(options, of_runs)
     cores = len(os.sched_getaffinity(0))
-    count = len(runs) or cores
-    if options.slurm is None:
-        jobs = min(count, cores) if options.jobs is None else options.jobs
-        if not 1 <= jobs <= cores:
-            raise ConfigError(f"jobs: expected 1 to {cores}, the cores that this process may use, got {jobs}")
-        threads, starter = max(1, cores // jobs), LocalStarter()
-    else:
-        jobs = count if options.jobs is None else options.jobs
-        if jobs < 1:
-            raise ConfigError(f"jobs: expected an integer of at least 1, got {jobs}")
-        threads = int(plan.options.get("threads", 1))
-        starter = slurm(options.slurm, (out / "logs" / "slurm").absolute(), threads)
+    on_cluster = options.slurm is not None or options.ray_address is not None
+    default, most = (len(runs) or cores, None) if on_cluster else (min(len(runs) or cores, cores), cores)
+    jobs = default if options.jobs is None else options.jobs
+    if jobs < 1:
+        raise ConfigError(f"jobs: expected an integer of at least 1, got {jobs}")
+    if most is not None and jobs > most:
+        raise ConfigError(f"jobs: expected 1 to {most}, the cores that this process may use, got {jobs}")
+    threads = int(plan.options.get("threads", 1)) if on_cluster else max(1, cores // jobs)
     stop = Stop()
-    catch(stop)
-    return run_sweep(plan, runs, out, starter, jobs, threads, stop), stop
+    with _starter(options, out, threads) as starter:
+        catch(stop)
+        return run_sweep(plan, runs, out, starter, jobs, threads, stop), stop
+
+
+def _starter(options: Options, out: Path, threads: int) -> AbstractContextManager[Starter]:
+    """Choose where the runs are started."""
+    if options.slurm is not None:
+        from pyqmix.sweep.slurm import slurm
+
+        return nullcontext(slurm(options.slurm, (out / "logs" / "slurm").absolute(), threads))
+    if options.ray_address is not None:
+        from pyqmix.sweep.ray_starter import ray_starter
+
+        return ray_starter(options.ray_address, lambda line: print(f"{PROGRAM}: {line}", file=sys.stderr))
+    from pyqmix.sweep.starters import LocalStarter
+
+    return nullcontext(LocalStarter())
 
 
 def _planned(options: Options, of_runs: Sequence[str]) -> tuple[Plan, list[PlannedRun]]:

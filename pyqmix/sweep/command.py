@@ -7,6 +7,8 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +35,8 @@ class Command:
         folder: the run's.
         log: the file for the run's output.
         here: the folder to which paths in the options are relative.
+        cpus: that the run uses: its threads and its workers' processes.
+        gpus: that it uses.
     """
 
     program: str
@@ -40,6 +44,8 @@ class Command:
     folder: Path
     log: Path
     here: Path
+    cpus: int = 1
+    gpus: int = 0
 
     @property
     def arguments(self) -> list[str]:
@@ -48,21 +54,33 @@ class Command:
             return [self.program, "--resume", str(self.folder), "--trust"]
         return [self.program, *self.fresh, f"--run-dir={self.folder}"]
 
-    def start(self) -> subprocess.Popen[bytes]:
+    def start(
+        self, before: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> subprocess.Popen[bytes]:
         """Start the process, in a session of its own: signals of the terminal reach the sweep alone.
+
+        Args:
+            before: a program, with arguments, that executes the command line which it gets behind them.
+            environment: of the process; None is this one's.
 
         Raises:
             OSError: no process could be started, or its log is no file that can be written.
         """
         with open_to_append(self.log) as log:
             return subprocess.Popen(
-                self.arguments,
+                [*before, *self.arguments],
                 cwd=self.here,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment,
             )
+
+    def note(self, line: str) -> None:
+        """Add a line to the log, if it can be written."""
+        with suppress(OSError), open_to_append(self.log) as log:
+            log.write(f"{line}\n".encode())
 
     def last_line(self) -> str:
         """Return the last line of the log."""
@@ -88,7 +106,9 @@ def command(run: PlannedRun, out: Path, threads: int) -> Command:
     options.setdefault("threads", threads)
     fresh = ([] if run.preset is None else [f"--preset={run.preset}"]) + as_arguments(options, type(run.config))
     folder, log = out / "runs" / run.name, out / "logs" / f"{run.name}.log"
-    return Command(_program(), tuple(fresh), folder, log, Path.cwd())
+    cpus = int(options["threads"]) + run.config.num_workers
+    gpus = int("cuda" in (run.config.device, run.config.replay_device))
+    return Command(program(), tuple(fresh), folder, log, Path.cwd(), cpus, gpus)
 
 
 def require_own(folder: Path, run: PlannedRun) -> None:
@@ -105,7 +125,12 @@ def require_own(folder: Path, run: PlannedRun) -> None:
             raise ConfigError(f"{folder}: its {name} is {saved[name]!r}, and the sweep's is {value!r}")
 
 
-def _program() -> str:
+def program() -> str:
+    """Return the path of ``pyqmix-train`` that belongs to this interpreter.
+
+    Raises:
+        ConfigError: there is none.
+    """
     beside = Path(sys.executable).with_name(PROGRAM)
     found = str(beside) if beside.is_file() else shutil.which(PROGRAM)
     if found is None:

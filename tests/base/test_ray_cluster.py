@@ -113,9 +113,7 @@ def test_an_address_without_a_cluster(fake, address, words):
 def test_a_cluster_that_cannot_be_joined(fake, listening, monkeypatch):
     fake(RuntimeError("Version mismatch:\n  Ray: 2.0\n"))
     before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(
-        ConfigError, match=r"cannot join a cluster by '127.*': Version mismatch: Ray: 2.0 \(one with"
-    ):
+    with pytest.raises(ConfigError, match=r"cannot join a cluster by '127.*': Version mismatch: Ray: 2.0$"):
         ray_cluster.connect(listening)
     assert signal.getsignal(signal.SIGTERM) is before
     fake(nodes=())

@@ -3,21 +3,15 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from sweeps import OPTIONS, PROGRAM, as_options, start, states, wait_for
 
 from pyqmix.cli import sweep as sweep_command
-from pyqmix.figures.folders import find_runs
 from pyqmix.sweep.command import Command
-from pyqmix.sweep.starters import ClusterRun, ClusterStarter, slurm
-from pyqmix.sweep.status import read_status
-
-OPTIONS = "env: two_step\ntotal_steps: 300\nbatch_size: 8\nhidden_dim: 8\nhypernet_dim: 8\neval_episodes: 4\n"
-PROGRAM = Path(sys.executable).with_name("pyqmix-sweep")
+from pyqmix.sweep.slurm import SlurmRun, SlurmStarter, slurm
 
 
 @pytest.fixture
@@ -59,6 +53,7 @@ def call(monkeypatch, capsys, tmp_path):
         (["sweep.yaml", "--out", "x", "--sedes", "1"], OPTIONS, "unknown option '--sedes'; did you mean --seeds"),
         (["sweep.yaml", "--out", "x", "--jobs", "4000"], OPTIONS, "--jobs: expected 1 to "),
         (["sweep.yaml", "--out", "x", "--jobs", "0"], OPTIONS, "got 0"),
+        (["sweep.yaml", "--out", "x", "--slurm", "a=b", "--ray-address", "auto"], OPTIONS, "expected it without"),
         (["sweep.yaml", "--out", "sweep.yaml"], OPTIONS, "--out: cannot make sweep.yaml"),
         (["sweep.yaml", "--out", "."], OPTIONS, "--out: expected a new folder, or one of a sweep"),
     ],
@@ -94,23 +89,6 @@ def test_slurm_parameters(tmp_path):
         assert words in str(refusal.value)
 
 
-def start(folder, *arguments):
-    return subprocess.Popen(
-        [PROGRAM, *arguments], cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def wait_for(condition, seconds=100):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.1)
-
-
-def states(folder):
-    return sorted(read_status(run).state for run in find_runs(folder)) if folder.exists() else []
-
-
 @pytest.mark.slow
 def test_a_killed_sweep_and_a_stopped_one_go_on(tmp_path):
     (tmp_path / "sweep.yaml").write_text(OPTIONS.replace("300", "30000"))
@@ -136,18 +114,13 @@ def test_a_killed_sweep_and_a_stopped_one_go_on(tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_from_the_command_line_names_failures(tmp_path):
-    arguments = ["--seeds", "0:1", "--grid", "lr=1e-3,1e30", "--", *_as_options()]
+    arguments = ["--seeds", "0:1", "--grid", "lr=1e-3,1e30", "--", *as_options()]
     process = start(tmp_path, "--out", "out", *arguments)
     out, _ = process.communicate()
     assert process.returncode == 1
     assert "ended  two_step,lr=0.001,seed=0" in out
     assert "failed: two_step,lr=1e+30,seed=0: pyqmix-train: error: the loss became" in out
     assert json.loads((tmp_path / "out" / "sweep.json").read_text())["seeds"] == [0]
-
-
-def _as_options():
-    pairs = (line.split(": ") for line in OPTIONS.splitlines())
-    return [f"--{name.replace('_', '-')}={value}" for name, value in pairs]
 
 
 @pytest.fixture
@@ -166,9 +139,9 @@ def test_jobs_of_a_cluster(tmp_path, monkeypatch):
     executor = submitit.LocalExecutor(folder=tmp_path / "jobs")
     executor.update_parameters(timeout_min=5)
     program = str(PROGRAM.with_name("pyqmix-train"))
-    options = [option.replace("=300", "=20000000") for option in _as_options()]
+    options = [option.replace("=300", "=20000000") for option in as_options()]
     command = Command(program, tuple(options), tmp_path / "run", tmp_path / "log", tmp_path)
-    process = ClusterStarter(executor).start(command)
+    process = SlurmStarter(executor).start(command)
     wait_for(lambda: states(tmp_path / "run") == ["running"] or process.poll() is not None)
     assert process.poll() is None
     process.stop(signal.SIGINT)
@@ -179,7 +152,7 @@ def test_jobs_of_a_cluster(tmp_path, monkeypatch):
 
 def test_a_job_whose_time_ends_is_resumed(tmp_path):
     pytest.importorskip("submitit")
-    job = ClusterRun(Command("/bin/sh", ("-c", "exec sleep 100"), tmp_path / "run", tmp_path / "log", tmp_path))
+    job = SlurmRun(Command("/bin/sh", ("-c", "exec sleep 100"), tmp_path / "run", tmp_path / "log", tmp_path))
     process = job._process = job._command.start()
     again = job.checkpoint()
     assert process.wait() in (0, -signal.SIGTERM)  # 0: somebody else has waited for it
@@ -191,7 +164,7 @@ def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
     submitit = pytest.importorskip("submitit")
     monkeypatch.chdir(tmp_path)
     command = Command("no-such-program", (), tmp_path / "run", tmp_path / "log", tmp_path)
-    process = ClusterStarter(submitit.LocalExecutor(folder=tmp_path / "jobs")).start(command)
+    process = SlurmStarter(submitit.LocalExecutor(folder=tmp_path / "jobs")).start(command)
     wait_for(lambda: process.poll() is not None)
     assert process.poll() == 1
     assert "no-such-program" in command.last_line()
