@@ -111,7 +111,8 @@ def _answering(address: str) -> str:
         socket.create_connection((host.strip("[]"), int(port)), WAIT).close()
     except OSError as error:
         raise ConfigError(f"ray_address: no Ray cluster answers at {found}: {error.strerror or error}") from error
-    if not _services().find_node_ids():
+    find_nodes = getattr(_services(), "find_node_ids", None)  # not in Ray 2.52, which waits for a node itself
+    if find_nodes is not None and not find_nodes():
         raise ConfigError(
             f"ray_address: this machine is no node of a Ray cluster: run ray start --address={found} here first"
         )

@@ -98,7 +98,8 @@ class SweepDisplay:
             return
         for each in active:
             status = read_status(each.folder)
-            self._rows[each.run.name] = replace(status, state=RUNNING)
+            waits = status.state not in (RUNNING, ENDED)  # for a place on a cluster, or for its first moment
+            self._rows[each.run.name] = replace(status, state=WAITING if waits else RUNNING)
         self._live.update(self._view(), refresh=True)
         self._next_look = began + max(INTERVAL, _SHARE * (time.monotonic() - began))
 

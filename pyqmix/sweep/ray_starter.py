@@ -87,20 +87,24 @@ class RayProcess:
 
     def __init__(self, ray: ModuleType, submit: Callable[[], Any], command: Command) -> None:
         self._ray, self._submit, self._command = ray, submit, command
-        self._task = submit()
+        self._begin()
         self._code: int | None = None
         self._lost, self._is_stopped = 0, False
 
+    def _begin(self) -> None:
+        self._task = self._submit()
+        self._future = self._task.future()  # ray.wait takes 200 µs at each look
+
     def poll(self) -> int | None:
         """Return the run's exit code; 1 where the task failed; None while it waits or goes on."""
-        if self._code is None and self._ray.wait([self._task], timeout=0)[0]:
+        if self._code is None and self._future.done():
             self._code = self._result()
         return self._code
 
     def _result(self) -> int | None:
         errors = self._ray.exceptions
         try:
-            return int(self._ray.get(self._task))
+            return int(self._future.result())
         except errors.TaskCancelledError:
             return STOPPED  # before it has begun
         except errors.RayTaskError as error:
@@ -114,7 +118,7 @@ class RayProcess:
                 self._command.note(f"the task was lost {self._lost} times: {_line(error)}")
                 return 1
             self._command.note(f"the task was lost, and the run goes on elsewhere: {_line(error)}")
-            self._task = self._submit()
+            self._begin()
             return None
 
     def stop(self, number: int) -> None:

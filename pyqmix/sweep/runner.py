@@ -238,7 +238,7 @@ class Runner:
             return Outcome(active.run, ENDED, status)
         if active.pruned:
             return Outcome(active.run, PRUNED, status)
-        if active.signals or code in (130, 143) or status.state == STOPPED:
+        if active.signals or code in (130, 143) or (code == 0 and status.state == STOPPED):
             reason = "goes on in another program" if status.state == RUNNING else "stopped by a signal"
             return Outcome(active.run, STOPPED, replace(status, state=STOPPED), reason)
         reason = made.last_line()

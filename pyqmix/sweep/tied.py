@@ -2,8 +2,8 @@
 
 A worker of Ray kills its own child processes when it ends, and a run that is killed loses its work since its last
 checkpoint. So this script is the worker's child, and the run is the script's: Linux sends the run SIGTERM when the
-script is killed. The script passes signals on, and ends as the program does. ``preexec_fn`` could not set this in a
-worker, because it is not safe in a process that has threads.
+script is killed. The script passes signals on, and ends as the program does. A worker cannot set this itself by
+``preexec_fn``, which is not safe in a process that has threads.
 """
 
 import ctypes

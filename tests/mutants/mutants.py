@@ -1579,6 +1579,44 @@ MUTANTS = (
         "_without(each, names) if", "each if", f"{T}sweep/test_sweep_command.py -k goes_before",
     ),
     Mutant(
+        "a stopped run that cannot go on counts as stopped again", "pyqmix/sweep/runner.py",
+        "(code == 0 and status.state == STOPPED)", "status.state == STOPPED",
+        f"{T}sweep/test_runner.py -k cannot_go_on",
+    ),
+    Mutant(
+        "a run on Ray does not hear SIGINT", "pyqmix/sweep/tied.py",
+        "        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker of Ray blocks SIGINT\n", "",
+        f"{T}sweep/test_ray.py -k passes_cancellations",
+    ),
+    Mutant(
+        "a run on Ray outlives its worker", "pyqmix/sweep/tied.py",
+        "        _tie(own)\n", "", f"{T}sweep/test_ray.py -k workers_death",
+    ),
+    Mutant(
+        "a run on Ray takes the GPUs of others", "pyqmix/sweep/ray_starter.py",
+        "hidden = {} if command.gpus else", "hidden = {} if True else", f"{T}sweep/test_ray.py -k hides_gpus",
+    ),
+    Mutant(
+        "a run on Ray goes on for ever", "pyqmix/sweep/ray_starter.py",
+        "if self._lost > RETRIES:", "if False:", f"{T}sweep/test_ray.py -k a_task_ends",
+    ),
+    Mutant(
+        "a stopped run on Ray goes on where its node dies", "pyqmix/sweep/ray_starter.py",
+        "if self._is_stopped:", "if False:", f"{T}sweep/test_ray.py -k stopped_run_whose_node",
+    ),
+    Mutant(
+        "Ray opens its ports to the network", "pyqmix/base/ray_cluster.py",
+        "False  # otherwise Ray", "True  # otherwise Ray", f"{T}base/test_ray_cluster.py -k local_cluster",
+    ),
+    Mutant(
+        "Ray keeps its handler of SIGTERM", "pyqmix/base/ray_cluster.py",
+        "signal.getsignal(number) is not handler:", "False:", f"{T}base/test_ray_cluster.py -k cannot_be_joined",
+    ),
+    Mutant(
+        "a program's own cluster of Ray is ended", "pyqmix/base/ray_cluster.py",
+        "_joined += _joined > 0", "_joined += 1", f"{T}base/test_ray_cluster.py -k local_cluster",
+    ),
+    Mutant(
         "looking at a lock reads it as free", "pyqmix/run/lock.py",
         'struct.unpack_from("h", found)[0] != fcntl.F_UNLCK', 'struct.unpack_from("h", found)[0] == fcntl.F_WRLCK + 9',
         f"{T}sweep/test_status.py -k looked_at",

@@ -141,6 +141,16 @@ def test_stopped_and_dead_runs_are_resumed(sweep, tiny_run, tmp_path):
 
 
 @pytest.mark.usefixtures("_undrawn")
+def test_a_stopped_run_that_cannot_go_on_has_failed(sweep, tmp_path):
+    sweep()
+    summary = tmp_path / "out" / "runs" / "two_step,seed=0" / "summary.json"
+    summary.write_text(json.dumps({**json.loads(summary.read_text()), "interrupted": True}))
+    outcomes, _, text = sweep({0: 2})
+    assert (0, "failed") in outcomes
+    assert "failed: two_step,seed=0: pyqmix-train: error: the loss became nan" in text
+
+
+@pytest.mark.usefixtures("_undrawn")
 def test_a_run_that_goes_on_is_waited_for(sweep, tiny_run, tmp_path, monkeypatch):
     folder = tmp_path / "out" / "runs" / "two_step,seed=0"
     sweep({0: 1, 1: 1, 2: 1})
