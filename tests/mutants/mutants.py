@@ -1586,7 +1586,7 @@ MUTANTS = (
     Mutant(
         "a run on Ray does not hear SIGINT", "pyqmix/sweep/tied.py",
         "        signal.pthread_sigmask(signal.SIG_SETMASK, ())  # a worker of Ray blocks SIGINT\n", "",
-        f"{T}sweep/test_ray.py -k passes_cancellations",
+        f"{T}sweep/test_ray.py -k a_worker_blocks",
     ),
     Mutant(
         "a run on Ray outlives its worker", "pyqmix/sweep/tied.py",

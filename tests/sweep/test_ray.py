@@ -154,11 +154,9 @@ def test_a_task_passes_cancellations_on(tmp_path):
 
     thread = threading.Thread(target=cancel)
     thread.start()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as a worker has it
     try:
         assert run_here(shell(tmp_path, script)) == 9
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         thread.join()
     assert (tmp_path / "logs" / "log").read_text() == "hears\n"
 
@@ -206,6 +204,22 @@ def test_a_run_hears_of_its_workers_death(tmp_path, dies):
 def test_the_script_ends_as_the_run_does(program, code):
     tie = [sys.executable, "-I", "-S", tied.__file__, str(os.getpid())]
     assert subprocess.run([*tie, "/bin/sh", "-c", program]).returncode == code
+
+
+def test_the_run_gets_the_signals_that_a_worker_blocks():
+    tie = [sys.executable, "-I", "-S", tied.__file__, str(os.getpid())]
+    program = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        "import signal; print(signal.pthread_sigmask(signal.SIG_BLOCK, ()))",
+    ]
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        assert subprocess.run([*tie, *program], stdout=subprocess.PIPE, text=True).stdout == "set()\n"
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def test_a_program_that_is_not_there(capfd):
