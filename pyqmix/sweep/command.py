@@ -35,7 +35,7 @@ class Command:
         folder: the run's.
         log: the file for the run's output.
         here: the folder to which paths in the options are relative.
-        cpus: that the run uses: its threads and its workers' processes.
+        cpus: that the run uses on its machine: its threads and its workers' processes.
         gpus: that it uses.
     """
 
@@ -106,7 +106,8 @@ def command(run: PlannedRun, out: Path, threads: int) -> Command:
     options.setdefault("threads", threads)
     fresh = ([] if run.preset is None else [f"--preset={run.preset}"]) + as_arguments(options, type(run.config))
     folder, log = out / "runs" / run.name, out / "logs" / f"{run.name}.log"
-    cpus = int(options["threads"]) + run.config.num_workers
+    elsewhere = run.config.rollout == "ray" and run.config.ray_address != "local"
+    cpus = int(options["threads"]) + (0 if elsewhere else run.config.num_workers)
     gpus = int("cuda" in (run.config.device, run.config.replay_device))
     return Command(program(), tuple(fresh), folder, log, Path.cwd(), cpus, gpus)
 

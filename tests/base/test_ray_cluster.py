@@ -45,7 +45,11 @@ def fake(monkeypatch):
         ray.constants, constants.ENABLE_RAY_CLUSTER, constants.NUM_REDIS_GET_RETRIES = constants, True, 20
         modules = {"ray": ray, "ray._private": private}
         modules |= {"ray._private.services": services, "ray._private.ray_constants": constants}
-        modules["ray._private.worker"] = types.ModuleType("worker")
+        modules |= {
+            "ray._private.worker": types.ModuleType("worker"),
+            "ray.job_config": types.ModuleType("config"),
+        }
+        modules["ray.job_config"].JobConfig = type("JobConfig", (), {})
         for name, module in modules.items():
             monkeypatch.setitem(sys.modules, name, module)
         return ray

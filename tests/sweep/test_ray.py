@@ -136,6 +136,9 @@ def test_resources(tmp_path, monkeypatch):
     assert ray.tasks[0].log == tmp_path / "out" / "logs" / f"{run.name}.log"
     starter.start(Command("x", (), Path("run"), Path("log"), tmp_path, cpus=2))
     assert len(said) == 1
+    plan = read_plan({"env": "two_step", "num_workers": 4, "rollout": "ray", "ray_address": "auto", "num_envs": 4})
+    (run,) = check_plan(plan, Path("file"), False)
+    assert command(run, Path("out"), 2).cpus == 2  # the players have their own
 
 
 @pytest.fixture
