@@ -23,6 +23,10 @@ class ResourceError(RuntimeError):
     """The machine, or a limit of it, has no further thread or process for the run."""
 
 
+class RankError(RuntimeError):
+    """Another learner of the run has failed or ended, or has come apart from this one."""
+
+
 class WorkerTraceback(Exception):  # noqa: N818 (only an error's cause)
     """The traceback of a worker's exception, which that exception has as its cause.
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, ResourceError
+from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, RankError, ResourceError
 
 _MEMORY = re.compile(r"can't allocate memory|cannot allocate memory|out of memory|bad_alloc|ALLOC_FAILED", re.I)
 _STARTS = re.compile(r"can't start new thread|resource temporarily unavailable", re.I)
@@ -29,7 +29,7 @@ def naming_exhaustion() -> Iterator[None]:
     """
     try:
         yield
-    except (ConfigError, EnvError, DivergenceError, ResourceError):
+    except (ConfigError, EnvError, DivergenceError, RankError, ResourceError):
         raise
     except (MemoryError, RuntimeError, OSError, EOFError) as error:
         named = _named(error)

@@ -21,9 +21,10 @@ class Stream(IntEnum):
     TRANSITIONS = 5
 
 
-def derive_seed(seed: int, stream: Stream, index: int = 0) -> int:
-    """Return a seed in [0, 2**63) for the index-th use of a stream."""
-    words = np.random.SeedSequence(seed, spawn_key=(stream, index)).generate_state(1, np.uint64)
+def derive_seed(seed: int, stream: Stream, index: int = 0, rank: int = 0) -> int:
+    """Return a seed in [0, 2**63) for the index-th use of a stream, by one of a run's learners."""
+    key = (stream, index, rank) if rank else (stream, index)
+    words = np.random.SeedSequence(seed, spawn_key=key).generate_state(1, np.uint64)
     return int(words[0]) >> 1
 
 

@@ -16,13 +16,21 @@ import tyro
 
 from pyqmix.base.command_line import dashed
 from pyqmix.base.describe import describe
-from pyqmix.base.errors import ConfigError, DivergenceError, EnvError, ResourceError, environment_traceback, near
+from pyqmix.base.errors import (
+    ConfigError,
+    DivergenceError,
+    EnvError,
+    RankError,
+    ResourceError,
+    environment_traceback,
+    near,
+)
 from pyqmix.base.printable import printable
 from pyqmix.cli.help import print_help
 
 T = TypeVar("T")
 NAMES = ("env", "task", "agent", "mixer")  # options whose values may name a module
-USER_ERRORS = (ConfigError, EnvError, DivergenceError, ResourceError, MemoryError, OSError)
+USER_ERRORS = (ConfigError, EnvError, DivergenceError, RankError, ResourceError, MemoryError, OSError)
 _RULE = re.compile("[-─]{5}")
 
 

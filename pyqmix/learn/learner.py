@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from contextlib import AbstractContextManager
+from typing import cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pyqmix import ops
 from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError
+from pyqmix.base.ranks import ALONE, Ranks
 from pyqmix.base.seeding import Stream, generator
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.config.networks import network_spec
 from pyqmix.learn.autograd_step import AutogradStep
 from pyqmix.learn.cuda_graph import CudaGraphs
+from pyqmix.learn.gradient_sum import GradientSum
 from pyqmix.learn.graph_step import GraphStep
 from pyqmix.learn.native_step import NativeStep
 from pyqmix.learn.networks import Networks
@@ -36,6 +40,7 @@ class Learner:
         config: the run's options.
         device: where the networks live.
         dtype: of their parameters.
+        ranks: the learners of the run, each of which gets a part of every batch.
     """
 
     def __init__(
@@ -44,15 +49,18 @@ class Learner:
         config: Config,
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float32,
+        ranks: Ranks = ALONE,
     ) -> None:
-        self.spec, self.config, self.device = spec, config, device or torch.device("cpu")
+        self.ranks, self.spec, self.config, self.device = ranks, spec, config, device or torch.device("cpu")
         self.networks = networks = Networks.initial(network_spec(spec, config), config.seed, self.device, dtype)
         self.agent, self.mixer = networks.agent, networks.mixer
-        _require_fitting(config, networks)
+        _require_fitting(config, networks, ranks)
         self.target_agent, self.target_mixer = networks.target_agent, networks.target_mixer
         self.flat, self.target_flat = networks.flat, networks.target_flat
         self.parameters = self.flat.parameters
         self.step = choose_step(networks, config, spec)
+        several, by_steps = ranks.count > 1, config.loss == "transitions"
+        self._gradient_sum = GradientSum(ranks, self.flat, by_steps) if several else None
         self.optimizer, self._lr = make_optimizer(config, self.flat, isinstance(self.step, GraphStep)), config.lr
         scale = spec.state_scale
         self._state_scale = None if scale is None else torch.tensor(scale, dtype=dtype, device=self.device)
@@ -69,9 +77,15 @@ class Learner:
 
         Raises:
             NoAvailableActionError: names episode (its place in the batch), step and agent.
+            RankError: another learner has ended.
         """
         program_end.rest()
-        stats = self.step.take(self._change_weights, self._inputs(batch, importance))
+        inputs = self._inputs(batch, importance)
+        if self._gradient_sum is None:
+            stats = self.step.take(self._change_weights, inputs)
+        else:  # a CUDA graph has the gradient alone: the collective and the optimizer's step come behind it
+            self.step.take(self._offer_gradient, inputs)
+            stats = self._follow_gradient(*self._gradient_sum.total())
         self.updates += 1
         if self.updates % self.config.target_update == 0:
             self.networks.update_targets(self.config.target_tau)
@@ -79,14 +93,29 @@ class Learner:
 
     def _change_weights(self, inputs: StepInputs) -> UpdateStats:
         """Change the weights by one training step; the same operations whatever the inputs hold."""
-        with self._backend(), self.networks.learning(self.config.seed, self.updates):
-            rows, rewards, weights = self._prepare(inputs, self.step)
-            loss, values, targets = self.step.gradients(rows, rewards, weights)
-        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
+        rows, loss, values, targets = self._compute_gradient(inputs)
         errors = None
         if inputs.importance is not None:
             errors = episode_errors(rows, values, targets, inputs.batch.actions.shape[:2])
-        return UpdateStats(torch.stack([loss, rows.mean(values), rows.mean(targets), grad_norm]), errors)
+        return self._follow_gradient(loss, rows.mean(values), rows.mean(targets), errors)
+
+    def _offer_gradient(self, inputs: StepInputs) -> UpdateStats:
+        """Compute the gradient of this learner's part of a batch, for the other learners too."""
+        assert self._gradient_sum is not None
+        return UpdateStats(self._gradient_sum.offer(*self._compute_gradient(inputs)))
+
+    def _compute_gradient(self, inputs: StepInputs) -> tuple[StepRows, Tensor, Tensor, Tensor]:
+        """Write the gradient into the block; return the steps, loss (), values (N, *M) and targets (N, *M)."""
+        with self._backend(), self.networks.learning(self.config.seed, self.updates, self.ranks.rank):
+            rows, rewards, weights = self._prepare(inputs, self.step)
+            return rows, *self.step.gradients(rows, rewards, weights)
+
+    def _follow_gradient(
+        self, loss: Tensor, q_mean: Tensor, target_mean: Tensor, errors: Tensor | None = None
+    ) -> UpdateStats:
+        """Take the optimizer's step."""
+        grad_norm = clipped_step(self.optimizer, self.flat, self.config.grad_clip)
+        return UpdateStats(torch.stack([loss, q_mean, target_mean, grad_norm]), errors)
 
     def loss(self, batch: EpisodeBatch, importance: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Compute, by autograd, the loss, and the values and targets (N, *M) of the batch's steps by length."""
@@ -154,12 +183,19 @@ class Learner:
         self.step.forget()
 
 
-def _require_fitting(config: Config, networks: Networks) -> None:
+def _require_fitting(config: Config, networks: Networks, ranks: Ranks) -> None:
     if config.batch_transitions is not None and networks.agent.recurrent:
         raise ConfigError(
             f"batch_transitions: expected an agent without a hidden state, as one needs whole episodes, got "
             f"{config.agent}"
         )
+    for option, network in (("agent", networks.agent), ("mixer", networks.mixer)):
+        normalises = any(isinstance(module, _BatchNorm) for module in cast(nn.Module, network).modules())
+        if normalises and ranks.count > 1:
+            raise ConfigError(
+                f"{option}: expected no batch normalisation with {ranks.count} learners, each of which sees a "
+                f"part of the batch, got {getattr(config, option)}"
+            )
 
 
 def choose_step(networks: Networks, config: Config, spec: EpisodeSpec) -> TrainingStep:

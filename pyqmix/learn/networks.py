@@ -76,7 +76,7 @@ class Networks:
                     of_target.copy_(buffer)
 
     @contextmanager
-    def learning(self, seed: int, update: int) -> Iterator[None]:
+    def learning(self, seed: int, update: int, rank: int = 0) -> Iterator[None]:
         """Let a user's online networks compute a training step: in training mode, with random numbers of its own.
 
         So their dropout neither depends on other draws of torch's generator nor changes them, as
@@ -85,12 +85,13 @@ class Networks:
         Args:
             seed: the run's.
             update: the training steps before this one.
+            rank: of the learner, as each has a dropout of its own.
         """
         online = [network for network, _ in self._of_users]
         if not online:
             yield
             return
-        own = derive_seed(seed, Stream.PARAMETERS, 1 + update)
+        own = derive_seed(seed, Stream.PARAMETERS, 1 + update, rank)
         with seeded(own, self.device) if any(map(may_draw, online)) else nullcontext():
             for network in online:
                 network.train()

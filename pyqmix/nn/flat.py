@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+TAIL = 5  # numbers that learners sum together with their gradients
+
 
 class FlatParameters:
     """Moves the parameters of some modules into one block, of which each becomes a view.
@@ -22,6 +24,7 @@ class FlatParameters:
     Attributes:
         parameters: the modules' own, in their order.
         block: (N,) nn.Parameter, all of them; its gradient is written by :meth:`set_grads`.
+        grad_and_tail: (N + TAIL,), memory that begins with the block's gradient.
     """
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
@@ -40,7 +43,8 @@ class FlatParameters:
     def _bind(self) -> None:
         for parameter, view in zip(self.parameters, self.views(self.block.detach()), strict=True):
             parameter.data = view
-        self.block.grad = torch.zeros_like(self.block)
+        self.grad_and_tail = self.block.detach().new_zeros(len(self.block) + TAIL)
+        self.block.grad = self.grad_and_tail[: len(self.block)]
 
     def views(self, block: Tensor) -> Iterator[Tensor]:
         """Cut a block (N,) into views of the parameters' shapes."""

@@ -6,6 +6,7 @@ import weakref
 
 import pytest
 import torch
+from graphs_stand_in import Graphs
 from random_episodes import SPEC, make_batch, make_learner
 from ring_episodes import SPEC as RING_SPEC
 from ring_episodes import make_episode, write
@@ -15,7 +16,7 @@ from pyqmix import Config, EpisodeRing, ops
 from pyqmix.learn.graph_step import GraphStep, padded_steps
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.rows import _by_length_anywhere
-from pyqmix.learn.step import StepInputs, UpdateStats
+from pyqmix.learn.step import StepInputs
 from pyqmix.nn import agents, qmixer
 from pyqmix.ops import late_errors, target
 from pyqmix.replay.batch import EpisodeBatch
@@ -51,40 +52,6 @@ def padded_with(batch, value, steps=6):
             width = length + (tensor.shape[1] == steps + 1)
             tensor[episode, :width] = held[episode, :width]
     return longer
-
-
-class Graphs:
-    """Graphs on the CPU: a replay calls what was captured, on the memory that it was captured on."""
-
-    def __init__(self):
-        self.captured, self.replayed, self.plain = 0, 0, 0
-
-    def upload(self, copies):
-        for source, to in copies:
-            to.copy_(source)
-
-    def wait_for_uploads(self):
-        pass
-
-    def fork(self, function):
-        result = function()
-        return lambda: result
-
-    def aside(self, function):
-        self.plain += 1
-        return function()
-
-    def capture(self, function):
-        self.captured += 1
-        result = UpdateStats(torch.full((4,), torch.nan, dtype=torch.float64))
-
-        def replay():
-            self.replayed += 1
-            stats = function()
-            result.scalars.copy_(stats.scalars)
-            object.__setattr__(result, "episode_errors", stats.episode_errors)
-
-        return replay, result
 
 
 class Uncaptured(GraphStep):
