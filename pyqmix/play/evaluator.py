@@ -13,7 +13,7 @@ from pyqmix.base.wilson import wilson_interval
 from pyqmix.config import Config
 from pyqmix.nn import Agent
 from pyqmix.play.create import create_rollout
-from pyqmix.play.episodes import AnyRollout
+from pyqmix.play.episodes import AnyRollout, Played
 
 
 class Playing(Protocol):
@@ -36,6 +36,11 @@ class Evaluation:
     returns: NDArray[np.float64]
     won: NDArray[np.bool_] | None = None
     lengths: NDArray[np.int64] | None = None
+
+    @classmethod
+    def of(cls, played: Played) -> Evaluation:
+        """Return the evaluation that these episodes are."""
+        return cls(played.returns, played.won, played.lengths)
 
     @property
     def mean(self) -> float:
@@ -102,12 +107,20 @@ class Evaluator:
         Raises:
             EnvError: an environment raised or gave something unusable.
         """
-        played = self._player().play(self._played, episodes, epsilon=0.0)
-        self._played += episodes
-        return Evaluation(played.returns, played.won, played.lengths)
+        played = self.play(range(episodes))
+        self.skip(episodes)
+        return Evaluation.of(played)
+
+    def play(self, mine: range) -> Played:
+        """Play those of the next episodes of the stream that have these places among them, and do not skip them.
+
+        Raises:
+            EnvError: an environment raised or gave something unusable.
+        """
+        return self._player().play(self._played + mine.start, len(mine), epsilon=0.0)
 
     def skip(self, episodes: int) -> None:
-        """Leave out episodes that were played before a run was resumed."""
+        """Leave out episodes of the stream, because they have been played."""
         self._played += episodes
 
     def close(self) -> None:

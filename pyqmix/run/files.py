@@ -14,7 +14,7 @@ from pyqmix.loggers import Status
 from pyqmix.run import checkpoint, state
 from pyqmix.run.external import ExternalLogs
 from pyqmix.run.folder import RunFolder
-from pyqmix.run.log import MetricsLog
+from pyqmix.run.log import MetricsLog, UnwrittenLog
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.ring_parts import RingParts
@@ -57,7 +57,8 @@ class RunFiles:
         external: ExternalLogs,
     ) -> None:
         self._config, self._folder, self._parts, self._schedule = config, folder, parts, schedule
-        self._ring_parts = ring_parts
+        self._ring_parts, self._several = ring_parts, parts.learner.ranks.count
+        self.log: UnwrittenLog
         self._external = external
         self.status: Status = "failed"
         self._saved = -1 if found is None else parts.progress.steps
@@ -66,7 +67,7 @@ class RunFiles:
             folder.write_config(config)
             if folder.resumed:
                 checkpoint.remove_later(folder.path, self._saved)
-            self._open(history, {} if found is None else found.value("metrics", "events"))
+            self._open(history, {} if found is None or folder.follows else found.value("metrics", "events"))
             on_failure.pop_all()
 
     def write_metrics(self, metrics: Metrics) -> None:
@@ -83,12 +84,16 @@ class RunFiles:
             return
         self._require_finite()
         more: dict[str, Any] = {"metrics": self.log.state(), "pending": self._schedule.pending(steps)}
+        if self._several > 1:
+            more["learners"] = self._several
         with self.saver.writing("step", steps) as draft:
             state.write(draft, self._parts, self._ring_parts, more)
         self._saved = steps
 
     def write_best(self) -> None:
-        """Write the networks as those of the best evaluation."""
+        """Write the networks as those of the best evaluation; another learner than the first writes nothing."""
+        if self._folder.follows:
+            return
         self._require_finite()
         with self.saver.writing("best", self._parts.progress.steps) as draft:
             state.write_networks(draft, self._parts.progress, self._parts.learner, {})
@@ -123,8 +128,12 @@ class RunFiles:
 
     def _open(self, history: Sequence[Metrics], events: Any) -> None:
         path = self._folder.path
-        self.log = MetricsLog(path, asdict(self._config), history, events)
-        self.saver = Saver(path, self._config.keep_checkpoints, self.log.flush)
+        if self._folder.follows:
+            self.log = UnwrittenLog(history)
+        else:
+            self.log = MetricsLog(path, asdict(self._config), history, events)
+        # Of several learners, each keeps one more, because another's newest one may not be whole yet.
+        self.saver = Saver(path, self._config.keep_checkpoints + (self._several > 1), self.log.flush)
 
     def _move_to_a_new_folder(self) -> None:
         history = self.log.history()

@@ -18,6 +18,7 @@ from pyqmix.config import Config
 from pyqmix.run import checkpoint, events, external, report
 from pyqmix.run.lock import RunLock
 
+LEARNERS = "learners"  # where the folders of all learners but the first lie
 FILES = (
     "config.json",
     "metrics.csv",
@@ -26,6 +27,7 @@ FILES = (
     report.NAME,
     external.NAME,
     checkpoint.FOLDER,
+    LEARNERS,
 )
 
 
@@ -40,6 +42,7 @@ class RunFolder:
         lock: keeps other programs from writing it.
         resumed: whether a run lies in it already, which goes on.
         keep: whether it has what cannot be had again by another start.
+        follows: whether it is of another learner than the first, and has checkpoints alone.
     """
 
     path: Path
@@ -48,6 +51,7 @@ class RunFolder:
     lock: RunLock
     resumed: bool = False
     keep: bool = False
+    follows: bool = False
 
     @property
     def is_in_place(self) -> bool:
@@ -101,8 +105,9 @@ class RunFolder:
         """Remove the files of a run that never took a step; other files stay."""
         for name in ("metrics.csv", events.NAME, external.NAME, "config.json"):
             (self.path / name).unlink(missing_ok=True)
-        with suppress(OSError):
-            (self.path / checkpoint.FOLDER).rmdir()
+        for name in (checkpoint.FOLDER, LEARNERS):
+            with suppress(OSError):
+                (self.path / name).rmdir()
         self.release()
         _remove_empty(self.made)
 
@@ -126,6 +131,28 @@ def create(config: Config) -> RunFolder:
             name, path = config.run_dir, given
             made = _make(path, exist_ok=True)
     return RunFolder(path, name, made, _claim(path, name, made))
+
+
+def follow(config: Config, first: str, made: tuple[Path, ...], rank: int) -> RunFolder:
+    """Make or open the folder of another learner than the first.
+
+    Args:
+        config: the run's options.
+        first: the first learner's folder, in which it lies.
+        made: the folders that did not exist before the first learner's, which :meth:`RunFolder.discard` removes.
+        rank: the learner's.
+
+    Raises:
+        ConfigError: another program is writing it, or it cannot be written.
+    """
+    name = str(Path(first) / LEARNERS / str(rank))
+    if (Path(name) / "config.json").is_file():
+        opened = reopen(name)
+    else:
+        opened = create(config.replace(run_dir=name))
+        opened.made = (*opened.made, *made)
+    opened.follows = True
+    return opened
 
 
 def _absolute(run_dir: str) -> Path:

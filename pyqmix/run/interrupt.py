@@ -60,6 +60,11 @@ class Interrupt:
         if self._caught is not None:
             self._caught.release()
 
+    def hear(self, exit_code: int) -> None:
+        """Take note of a signal that another learner of the run has had."""
+        if not self.seen:
+            self.seen, self.exit_code = True, exit_code
+
     @contextmanager
     def may_raise(self, earlier: bool = True) -> Iterator[None]:
         """Let a second signal raise Interrupted inside of the block.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pyqmix.base.errors import ConfigError
@@ -60,6 +60,25 @@ def choose(config: Config, run_dir: Path, which: str = checkpoint.NEWEST) -> Man
         found = Manifest.read(folder)
     _require_steps_left(config, found, run_dir)
     return found
+
+
+def require_learners(run_dir: Path, learners: int) -> None:
+    """Require that a run goes on with the number of learners that it began with.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for _, newest in checkpoint.folders(run_dir)[:1]:
+        with suppress(ConfigError):  # of a damaged checkpoint, which is told where it is read
+            began = Manifest.read(newest).state.get("learners", 1)
+            break
+    else:
+        return
+    if began != learners:
+        raise ConfigError(
+            f"{run_dir}: a resumed run keeps its number of learners, which torchrun --nproc-per-node sets: "
+            f"expected {began}, got {learners}"
+        )
 
 
 @contextmanager

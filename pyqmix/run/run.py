@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from pyqmix.run.files import RunFiles
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.init_from import init_from
 from pyqmix.run.interrupt import Interrupt
+from pyqmix.run.learners import Learners
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.report import write_report
@@ -51,6 +53,7 @@ class Run:
         display: shows progress.
         run_folder: the run's folder, which this program alone writes.
         interrupt: tells that the run is to end; cuts off what may be cut off.
+        learners: of the run, of which this program has one.
         found: of a run that goes on, the checkpoint from which; None for a run from its first step.
 
     Raises:
@@ -66,9 +69,11 @@ class Run:
         display: Display,
         run_folder: RunFolder,
         interrupt: Interrupt,
+        learners: Learners,
         found: Manifest | None = None,
     ) -> None:
         self.config, self.display, self.folder, self.interrupt = config, display, run_folder, interrupt
+        self.learners = learners
         with ExitStack() as opened:
             self._build(spec, device, found, opened)
             self._closing = opened.pop_all()
@@ -79,19 +84,20 @@ class Run:
 
     def _build(self, spec: EpisodeSpec, device: torch.device, found: Manifest | None, opened: ExitStack) -> None:
         """Make all parts; ``opened`` closes those that must be closed."""
-        config, self.learner = self.config, Learner(spec, self.config, device)
+        config, share, ranks = self.config, self.learners.share, self.learners.ranks
+        self.learner = Learner(spec, share, device, ranks=ranks)
         with resume.offering_an_older_one(found):
             progress = Progress() if found is None else state.read_learner(found, self.learner)
         if config.init_from is not None and found is None:
             self.display.message(init_from(self.learner, Path(config.init_from)))
         self.ring = EpisodeRing(
-            spec, config.buffer_size, shared=config.num_workers > 0 and config.rollout == "local"
+            spec, share.buffer_size, shared=share.num_workers > 0 and config.rollout == "local"
         )
-        self._memory = BatchMemory(spec, config.batch_size, device)
+        self._memory = BatchMemory(spec, share.batch_size, device)
         with self.interrupt.may_raise():
-            self.rollout = training_rollout(config, spec, self.learner.agent, self.ring, self.display.message)
+            self.rollout = training_rollout(share, spec, self.learner.agent, self.ring, self.display.message)
         opened.callback(self.rollout.close)
-        self.sampler = make_sampler(config, spec, device, self.ring, progress.updates)
+        self.sampler = make_sampler(share, spec, device, self.ring, progress.updates, ranks.rank)
         window = Window(progress.steps)
         self.parts = Parts(progress, self.learner, self.ring, self.sampler, self.rollout, window)
         ring_parts = RingParts(self.ring) if config.checkpoint_replay else None
@@ -99,18 +105,20 @@ class Run:
         pending: list[str] = []
         with resume.offering_an_older_one(found):
             if found is not None:
-                history, pending = resume.history(found), resume.pending(found)
+                history, pending = ranks.of_first(partial(resume.history, found)), resume.pending(found)
                 self.display.message(resume.restore(found, self.parts, ring_parts))
                 self.display.go_on(history)
         self.schedule = Schedule(config, progress.steps, pending)
-        self.evaluator = Evaluator(config, self.learner.agent, config.seed, self.rollout)
+        self.evaluator = Evaluator(share, self.learner.agent, config.seed, self.rollout)
         opened.callback(self.evaluator.close)
         self.evaluator.skip(progress.evaluated_episodes)
         say, path, resumed = self.display.message, self.folder.path, self.folder.resumed
         with self.interrupt.may_raise():  # a tool may wait for its server
-            external = ExternalLogs(path, config, resumed, history, say)
+            logged = config.replace(loggers=()) if self.folder.follows else config
+            external = ExternalLogs(path, logged, resumed, history, say)
         self.files = RunFiles(config, self.folder, self.parts, self.schedule, ring_parts, history, found, external)
         opened.callback(self.files.close)
+        self.learners.meet(self.learner, progress.steps)
 
     @property
     def progress(self) -> Progress:
@@ -132,13 +140,14 @@ class Run:
         """Do all that is due at this step; return whether there is a further round to :meth:`play`."""
         self._learn()
         self._report()
-        return not (self.is_complete or self.interrupt.seen)
+        return not (self.is_complete or self.learners.stop)
 
     def play(self) -> None:
         """Play ``num_envs`` episodes into the ring, all with the exploration of their first step."""
         start = time.monotonic()
-        with self.interrupt.may_raise():
-            played = self.rollout.play(*self._next_episodes())
+        played = self.learners.play(
+            lambda mine: self.rollout.play(*self._next_episodes(mine)), self.config.num_envs
+        )
         self.parts.window.working_seconds += time.monotonic() - start
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
@@ -150,20 +159,19 @@ class Run:
     def _learn(self) -> None:
         """Take the training steps that are due, once the ring holds a batch; with --overlap, play ahead."""
         start = time.monotonic()
-        if len(self.ring) < self.config.batch_size:
+        if len(self.ring) < self.learners.share.batch_size:
             self.progress.due_updates = 0.0
             return
         if not self._is_update_due():
             return
         self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
         if not self.is_complete:
-            self.rollout.start(*self._next_episodes())
+            self.rollout.start(*self._next_episodes(self.learners.ranks.share(self.config.num_envs)))
         while self._is_update_due():
             self.parts.window.updates.append(self._update())
             self.progress.updates = self.learner.updates
             self.progress.due_updates -= 1.0
-        with self.interrupt.may_raise():
-            self.rollout.wait()
+        self.learners.wait(self.rollout.wait)
         self.parts.window.working_seconds += time.monotonic() - start
 
     def _report(self) -> None:
@@ -172,8 +180,9 @@ class Run:
         self.display.steps(steps)
         evaluate = (self.is_complete and not self.is_done) or schedule.is_due("eval", steps)
         if evaluate:
-            with self.interrupt.may_raise():
-                self.evaluation = self.evaluator.evaluate(self.config.eval_episodes)
+            self.learners.meet(self.learner, steps)
+            self.evaluation = Evaluation.of(self.learners.play(self.evaluator.play, self.config.eval_episodes))
+            self.evaluator.skip(self.config.eval_episodes)
         if evaluate or schedule.is_due("log", steps):
             self._write_metrics(self.evaluation if evaluate else None)
         if schedule.is_due("best", steps):
@@ -181,19 +190,27 @@ class Run:
             schedule.done("best", steps)
         if schedule.is_due("checkpoint", steps):
             schedule.done("checkpoint", steps)
-            self._settle()
-            self.files.write_checkpoint()
+            self._write_checkpoint()
+
+    def _write_checkpoint(self) -> None:
+        self._settle()
+        # All learners have the one before whole, so that each may remove older ones.
+        self.learners.meet(self.learner, self.progress.steps, first=self.files.wait)
+        self.files.write_checkpoint()
 
     def finish(self, interrupted: bool) -> dict[str, Any]:
-        """Write a run's last checkpoint, its summary and its curve."""
-        self._settle()
-        self.files.write_checkpoint()
+        """Write a run's last checkpoint, and, of several learners the first alone, its summary and its curve."""
+        self._write_checkpoint()
         self.folder.keep = True
         self.files.wait()
         self.files.status = "stopped" if interrupted else "finished"
         log, path, wall = self.files.log, self.folder.path, time.monotonic() - self._began
         summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
         summary |= {"rollout": played} if (played := self.rollout.report()) else {}
+        if (learners := self.learners.ranks.count) > 1:
+            summary["learners"] = learners
+        if self.folder.follows:
+            return summary
         write_json(path / "summary.json", summary)
         title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
         history = log.history()
@@ -226,8 +243,11 @@ class Run:
             return  # after a divergence no later checkpoint than the last would be worth keeping
         if program_end.has_come():
             return  # there is no time for one
+        if not self.learners.agree_on(error):
+            return  # no learner can go on from a checkpoint that the others do not have
         moved, was = not self.folder.is_in_place, self.folder.name
         try:
+            self.learners.meet(self.learner, self.progress.steps)
             self.files.save_after_failure()
         except Exception as another:  # of the same full disk, for example; the first error is the one that counts
             self.display.message(f"no checkpoint of this step could be written: {another}")
@@ -245,17 +265,16 @@ class Run:
 
     def _update(self) -> UpdateStats:
         config, room = self.config, self.learner.step.batch_room
-        batch = self.sampler.sample(config.batch_size, self._memory, room)
+        batch = self.sampler.sample(self.learners.share.batch_size, self._memory, room)
         beta = config.importance_exponent(self.progress.steps)
         stats = self.learner.update(batch, self.sampler.importance(beta))
         if stats.episode_errors is not None:
             self.sampler.learn(stats.episode_errors)
         return stats
 
-    def _next_episodes(self) -> tuple[int, int, float]:
-        """Tell which episodes are next, how many, and their exploration."""
-        epsilon = self.config.epsilon(self.progress.steps)
-        return self.progress.episodes, self.config.num_envs, epsilon
+    def _next_episodes(self, mine: range) -> tuple[int, int, float]:
+        """Tell which of the next episodes are this learner's: the first, how many, and their exploration."""
+        return self.progress.episodes + mine.start, len(mine), self.config.epsilon(self.progress.steps)
 
     def _is_update_due(self) -> bool:
         return self.progress.due_updates >= 1.0 - 1e-9

@@ -190,7 +190,9 @@ def _require_next(ahead: Ahead, place: int, places: int, parts: Parts) -> None:
     """Require that a round that was played ahead is the run's next one, or the next but some."""
     config, progress, rollout = parts.learner.config, parts.progress, parts.rollout
     count = config.num_envs
-    first, ticket = progress.episodes + place * count, rollout.staged.tickets - (places - place) * count
+    ranks = parts.learner.ranks
+    first = progress.episodes + (place * ranks.count + ranks.rank) * count
+    ticket = rollout.staged.tickets - (places - place) * count
     epsilon = config.epsilon(progress.steps) if config.overlap else ahead.epsilon  # others were ordered earlier
     behind = 1 if config.overlap else ahead.behind
     if ahead != Ahead(first, count, epsilon, ticket, behind, ahead.played):

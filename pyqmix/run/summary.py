@@ -107,4 +107,6 @@ def say_goodbye(display: Display, folder: str, summary: dict[str, Any], rows: di
         {**rows, "files": f"{folder}/  (report.html, summary.json, metrics.csv, curve.png, checkpoints)"}
     )
     if summary["interrupted"]:
-        display.message(f"continue with: pyqmix-train --resume {folder}", whole=True)
+        learners = summary.get("learners", 1)
+        start = f"torchrun --nproc-per-node {learners} $(which pyqmix-train)" if learners > 1 else "pyqmix-train"
+        display.message(f"continue with: {start} --resume {folder}", whole=True)

@@ -15,27 +15,28 @@ from torch import nn
 from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.exhaustion import naming_exhaustion, require_threads
+from pyqmix.base.ranks import joined_ranks
 from pyqmix.base.torch_modes import usual_modes
 from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
 from pyqmix.config.origin import origin
 from pyqmix.envs import Env, env_family
 from pyqmix.envs.importing import close
-from pyqmix.learn.device import resolve_device
 from pyqmix.learn.learner import Learner
 from pyqmix.learn.network_memory import require_network_memory
 from pyqmix.play.alarm import Alarm
 from pyqmix.play.create import require_workers_are_of_use
 from pyqmix.replay import describe_memory
 from pyqmix.replay.batch_memory import batch_notes
-from pyqmix.run import folder
 from pyqmix.run.display import Display
 from pyqmix.run.folder import RunFolder
 from pyqmix.run.idle_notes import idle_notes
 from pyqmix.run.interrupt import Interrupt
+from pyqmix.run.learners import Learners
 from pyqmix.run.network_notes import doubts, price_notes
-from pyqmix.run.resume import choose, start_notes
+from pyqmix.run.resume import start_notes
 from pyqmix.run.run import Run
+from pyqmix.run.several import make_learners
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,9 @@ def train(
 
     A resumed run goes on as if it had never been stopped, to the same bits; only the columns of time differ.
 
+    In each of several processes that ``torchrun`` has started, or that are in torch's default process group, this
+    trains one run together with the others, as docs/cluster.md says.
+
     Args:
         config: the run's options.
         env: makes an environment that :func:`pyqmix.envs.adapt` takes, in place of ``config.env`` and
@@ -102,6 +106,7 @@ def train(
         ResourceError: no thread or process could be started.
         DivergenceError: the loss became NaN or infinite.
         OSError: a file cannot be written.
+        RankError: another learner of the run has failed or ended.
     """
     config = config.with_own(env=env, agent=agent, mixer=mixer)
     if config.task_name is None and env_family(config.env).default_task is not None:
@@ -109,10 +114,11 @@ def train(
     if resume and config.run_dir is None:
         raise ConfigError("resume: expected the folder of a run in run_dir, got None")
     require_threads(2 * (config.threads - 1))  # torch's and the kernels', which are apart
-    with torch_threads(config.threads), Interrupt(quiet) as interrupt:
-        opened = folder.reopen(str(config.run_dir)) if resume else folder.create(config)
+    with torch_threads(config.threads), joined_ranks() as ranks, Interrupt(quiet or ranks.rank > 0) as interrupt:
+        learners = make_learners(config, ranks, interrupt)
+        opened = learners.open_folder(config, resume)
         try:
-            return _train(config, opened, str(checkpoint), quiet, interrupt)
+            return _train(config, opened, str(checkpoint) if resume else None, quiet, interrupt, learners)
         except BaseException:
             if not opened.keep:
                 opened.discard()
@@ -121,26 +127,29 @@ def train(
             opened.release()
 
 
-def _train(config: Config, opened: RunFolder, which: str, quiet: bool, interrupt: Interrupt) -> Result:
-    with Display(config.total_steps, quiet=quiet) as display:
+def _train(
+    config: Config, opened: RunFolder, which: str | None, quiet: bool, interrupt: Interrupt, learners: Learners
+) -> Result:
+    with Display(config.total_steps, quiet=quiet or opened.follows) as display:
         interrupt.show = display.notice
-        found = choose(config, opened.path, which) if opened.resumed else None
+        found = learners.choose(config, opened, which) if which is not None else None
         with interrupt.may_raise(), closing(Alarm(config)) as alarm:
             with alarm:
                 world = config.create_env()
             close(world, partial(_tell, display, quiet))
         require_workers_are_of_use(config, world)
         require_network_memory(config, world.spec)
-        device, reason = resolve_device(config, world.spec)
+        device, reason = learners.resolve_device(world.spec)
         display.message(origin(config))
         display.message(reason)
-        display.message(describe_memory(world.spec, config.buffer_size))
-        for line in start_notes(config, opened, found):
+        display.message(describe_memory(world.spec, learners.share.buffer_size))
+        for line in (*learners.notes(), *start_notes(config, opened, found)):
             display.message(line)
-        run = Run(config, world.spec, device, display, opened, interrupt, found)
+        run = Run(config, world.spec, device, display, opened, interrupt, learners, found)
         try:
             idle = [] if opened.resumed else idle_notes(config, world.spec.episode_limit)
-            _say(config, world, run.learner, display, quiet, idle)
+            if not opened.follows:
+                _say(config, world, run.learner, display, quiet, idle)
             with interrupt.ending():
                 while run.goes_on():
                     run.play()

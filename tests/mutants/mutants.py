@@ -1756,4 +1756,26 @@ MUTANTS = (
         "host: a daemon thread works on while the program ends", "pyqmix/base/program_end.py",
         "        raise SystemExit ", "        pass ", f"{T}run/test_host.py -k calls_on_other_threads",
     ),
+    # Several learners of one run.
+    Mutant(
+        "learners: gradients are not summed", "pyqmix/learn/gradient_sum.py", "self._ranks.sum(self._all)", "pass",
+        f"{T}learn/test_gradient_sum.py -k weights_and_numbers",
+    ),
+    Mutant(
+        "learners: transitions count as if all had as many", "pyqmix/learn/gradient_sum.py",
+        "steps if self._by_steps else torch.ones_like(steps)", "torch.ones_like(steps)",
+        f"{T}learn/test_gradient_sum.py -k weights_and_numbers",
+    ),
+    Mutant(
+        "learners: all play the first one's episodes", RUN, "self.progress.episodes + mine.start",
+        "self.progress.episodes", f"{T}run/test_several.py -k episodes_are_those",
+    ),
+    Mutant(
+        "learners: a signal stops only its own", "pyqmix/run/several.py", "int(rows[:, 1].max())",
+        "self._interrupt.exit_code", f"{T}run/test_several.py -k signal_to_one",
+    ),
+    Mutant(
+        "learners: a run goes on from a checkpoint that one has", "pyqmix/run/several.py",
+        "set(steps[0]).intersection(*steps)", "set(steps[0])", f"{T}run/test_several.py -k 'resumed and overlap'",
+    ),
 )  # fmt: skip

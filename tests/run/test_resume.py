@@ -139,7 +139,7 @@ def test_a_round_in_which_the_environment_failed_is_played_again(tiny_config, tm
     assert results(tmp_path / "failing") == results(tmp_path / "whole")
 
 
-@pytest.mark.parametrize(("kind", "method", "call"), [(NativeRollout, "play", 40), (Evaluator, "evaluate", 2)])
+@pytest.mark.parametrize(("kind", "method", "call"), [(NativeRollout, "play", 40), (Evaluator, "play", 2)])
 def test_a_round_that_a_second_signal_cut_off_is_done_again(
     tiny_config, tmp_path, monkeypatch, kind, method, call
 ):
