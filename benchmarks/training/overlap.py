@@ -18,7 +18,7 @@ from training.train_parts import EPISODES, TASKS
 
 from pyqmix import Config, EpisodeRing
 from pyqmix.learn.learner import Learner
-from pyqmix.play.ahead import training_rollout
+from pyqmix.play.training import training_rollout
 from pyqmix.replay import EpisodeBatch
 
 SECONDS, EPSILON = 2.5, 0.5  # of each side
@@ -66,8 +66,9 @@ class Side:
         self._place()
         start = time.perf_counter()
         following = (self.episodes, 1, EPSILON)
-        with self.rollout.meanwhile(*following):
-            loss = self.learner.update(self.sampler.sample(EPISODES, out=self.batch)).loss
+        self.rollout.start(*following)
+        loss = self.learner.update(self.sampler.sample(EPISODES, out=self.batch)).loss
+        self.rollout.wait()
         played = self.rollout.play(*following)
         self.seconds.append(time.perf_counter() - start)
         self.steps.append(played.steps)
