@@ -1,4 +1,4 @@
-"""Runs benchmarks by name: ``python benchmarks [NAME...]``; all of them without a name, those on a GPU aside."""
+"""Runs benchmarks by name: ``python benchmarks [NAME...]``; without a name all but those on a GPU or a cluster."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from types import ModuleType
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 ON_GPU = {"cuda": "gpu.cuda_ops", "cuda_update": "gpu.cuda_update", "cuda_acting": "gpu.cuda_acting"}
+ON_CLUSTER = {"cluster": "cluster.report"}
 BENCHMARKS = {
     "gru": "kernels.gru",
     "mixing": "kernels.mixing",
@@ -29,7 +30,7 @@ BENCHMARKS = {
     "train": "training.train",
     "two_step": "training.two_step",
 }
-ALL = {**BENCHMARKS, **ON_GPU}
+ALL = {**BENCHMARKS, **ON_GPU, **ON_CLUSTER}
 
 
 def load(name: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""A Ray cluster of two nodes of one CPU each on the loopback, in a process that ends with its stdin."""
+"""A Ray cluster of two nodes on the loopback, in a process that ends with its stdin."""
 
 import subprocess
 import sys
@@ -7,13 +7,22 @@ import sys
 class RayNodes:
     """A context manager.
 
+    Args:
+        cpus: of each node.
+
     Attributes:
         address: of the cluster.
     """
 
+    def __init__(self, cpus=1):
+        self._cpus = str(cpus)
+
     def __enter__(self):
         self._process = subprocess.Popen(
-            [sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            [sys.executable, __file__, self._cpus],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
         )
         self.address = self._process.stdout.readline().decode().strip()
         assert self.address
@@ -42,7 +51,7 @@ def main():
     from ray.cluster_utils import Cluster
 
     ray_constants.ENABLE_RAY_CLUSTER = False  # Ray replaces 127.0.0.1 by the network's address otherwise
-    node = {"num_cpus": 1, "node_ip_address": "127.0.0.1"}
+    node = {"num_cpus": int(sys.argv[1]), "node_ip_address": "127.0.0.1"}
     cluster = Cluster(initialize_head=True, head_node_args={**node, "include_dashboard": False})
     second = cluster.add_node(**node)
     print(cluster.address, flush=True)
