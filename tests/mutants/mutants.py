@@ -1427,6 +1427,14 @@ MUTANTS = (
         "pass", f"{T}envs/test_check_env.py -k planted",
     ),
     Mutant(
+        "cluster: a player gets two orders while another has none", "pyqmix/play/cluster/pool.py",
+        "if len(seat.open) == fewest:", "if len(seat.open) < AHEAD:", f"{T}play/test_cluster_pool.py -k fewest",
+    ),
+    Mutant(
+        "cluster: looking for replies is no transport", "pyqmix/play/cluster/pool.py",
+        "self.transport_seconds += time.thread_time() - worked", "pass", f"{T}play/test_cluster_pool.py -k transport",
+    ),
+    Mutant(
         "adapters: an agent that has died still earns", "pyqmix/envs/pettingzoo_env.py",
         "_reward(agent, rewards) if agent in before else 0.0", "_reward(agent, rewards)",
         f"{T}envs/test_pettingzoo_env.py -k dies",

@@ -49,7 +49,8 @@ class PlayerPool:
         order_size: the most episodes of an order.
         retried: episodes that were given out again, because their player had died.
         deaths: of players.
-        transport_seconds: spent on sending orders and weights and on receiving replies.
+        transport_seconds: of the caller's thread, spent on sending orders and weights, on receiving replies, and
+            on looking for them; the CPU time of the last, so that waiting for players does not count.
 
     Raises:
         ConfigError: there is no such cluster, or a player cannot be built there.
@@ -134,16 +135,18 @@ class PlayerPool:
     def _hand_out(self) -> None:
         """Give orders to the players that have the fewest."""
         ready = [seat for seat in self._seats if seat.is_ready]
-        while self._waiting and ready:
-            seat = min(ready, key=lambda seat: len(seat.open))
-            if len(seat.open) >= AHEAD:
-                return
-            with self._transporting():
-                seat.give(self._waiting.popleft())
+        for fewest in range(AHEAD):
+            for seat in ready:
+                if not self._waiting:
+                    return
+                if len(seat.open) == fewest:
+                    with self._transporting():
+                        seat.give(self._waiting.popleft())
 
     def _listen(self) -> None:
         """Wait a moment for replies, and take those that have come."""
         program_end.rest()
+        worked = time.thread_time()  # which stands still while it waits
         for seat in self._seats:
             seat.begin()
         seats = {reference: seat for seat in self._seats for reference in seat.expected}
@@ -153,6 +156,7 @@ class PlayerPool:
         arrived, _ = self._ray.wait(list(seats), num_returns=1, timeout=_REST)
         if arrived:
             arrived, _ = self._ray.wait(list(seats), num_returns=len(seats), timeout=0)
+        self.transport_seconds += time.thread_time() - worked
         for reference in arrived:
             self._take(seats[reference], reference)
         self._tell_of_an_empty_cluster()
