@@ -21,6 +21,7 @@ case $1 in
     check full_disk
     check starts 10
     check damage 10000 300
+    check cluster 1
     ;;
   soak)
     check kills 200
@@ -29,6 +30,7 @@ case $1 in
     check full_disk
     check starts 100
     check damage 100000 0
+    check cluster 20
     check long_run 60
     ;;
   *) check "$@" ;;
