@@ -25,7 +25,7 @@ from pyqmix.run.metrics import read_metrics
 
 COLUMNS = [
     *("steps", "episodes", "updates", "epsilon", "loss", "q_mean", "target_mean", "grad_norm"),
-    *("train_return", "train_length", "train_win_rate"),
+    *("train_return", "train_length", "train_win_rate", "staleness"),
     *("eval_return_mean", "eval_return_std", "eval_win_rate", "eval_win_rate_low", "eval_win_rate_high"),
     *("env_steps_per_second", "updates_per_env_step", "wall_seconds"),
 ]
