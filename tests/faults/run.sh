@@ -21,7 +21,6 @@ case $1 in
     check full_disk
     check starts 10
     check damage 10000 300
-    check cluster 1
     ;;
   soak)
     check kills 200
