@@ -42,7 +42,7 @@ std::uint64_t checksum_of_episode(const PackedHead& head, const std::byte* slot,
 }  // namespace
 
 std::vector<std::byte> pack_slots(EpisodeRing& ring, int sampler, std::uint64_t ticket,
-                                     std::int64_t episode, std::int64_t count) {
+                                  std::int64_t episode, std::int64_t count) {
     SlotControl& control = ring.control();
     const std::uint64_t sizes = checksum_of_sizes(ring.layout().spec);
     std::vector<std::byte> packed;

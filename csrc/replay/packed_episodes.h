@@ -31,7 +31,7 @@ static_assert(std::is_trivially_copyable_v<PackedHead> && sizeof(PackedHead) == 
 // `sampler` is an id of the ring that holds no batch. Throws std::runtime_error if a ticket's slot
 // holds no published episode.
 std::vector<std::byte> pack_slots(EpisodeRing& ring, int sampler, std::uint64_t ticket,
-                                     std::int64_t episode, std::int64_t count);
+                                  std::int64_t episode, std::int64_t count);
 
 // Publishes packed episodes in a ring, each exactly once and where its ticket says. One thread at a
 // time.

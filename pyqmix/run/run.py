@@ -7,14 +7,12 @@ import time
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from pyqmix import ops
 from pyqmix.base import program_end
 from pyqmix.base.errors import DivergenceError
-from pyqmix.base.files import write_json
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.config import Config
 from pyqmix.learn.learner import Learner
@@ -23,8 +21,7 @@ from pyqmix.play.evaluator import Evaluation, Evaluator
 from pyqmix.play.training import training_rollout
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.batch_memory import BatchMemory
-from pyqmix.run import report, resume, state
-from pyqmix.run.curve import plot_curve
+from pyqmix.run import resume, state
 from pyqmix.run.display import Display
 from pyqmix.run.external import ExternalLogs
 from pyqmix.run.files import RunFiles
@@ -34,12 +31,10 @@ from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.learners import Learners
 from pyqmix.run.manifest import Manifest
 from pyqmix.run.metrics import Metrics
-from pyqmix.run.report import write_report
 from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
 from pyqmix.run.state import Parts, Progress
-from pyqmix.run.summary import closing_rows, say_goodbye, summarise
 from pyqmix.run.window import Window
 
 
@@ -78,7 +73,7 @@ class Run:
             self._build(spec, device, found, opened)
             self._closing = opened.pop_all()
         self.evaluation: Evaluation | None = None
-        self._first_steps, self._limit = self.progress.steps, spec.episode_limit
+        self._first_steps, self.episode_limit = self.progress.steps, spec.episode_limit
         self._began = time.monotonic() - self.files.log.wall_seconds
         display.message(f"run directory: {run_folder.name}")
 
@@ -124,6 +119,11 @@ class Run:
     def progress(self) -> Progress:
         """How far the run has come."""
         return self.parts.progress
+
+    @property
+    def wall_seconds(self) -> float:
+        """Time since the run began, earlier parts of a resumed run counted in."""
+        return time.monotonic() - self._began
 
     @property
     def is_complete(self) -> bool:
@@ -198,40 +198,17 @@ class Run:
         self.learners.meet(self.learner, self.progress.steps, first=self.files.wait)
         self.files.write_checkpoint()
 
-    def finish(self, interrupted: bool) -> dict[str, Any]:
-        """Write a run's last checkpoint, and, of several learners the first alone, its summary and its curve."""
+    def finish(self, interrupted: bool) -> None:
+        """Write a run's last checkpoint."""
         self._write_checkpoint()
         self.folder.keep = True
         self.files.wait()
         self.files.status = "stopped" if interrupted else "finished"
-        log, path, wall = self.files.log, self.folder.path, time.monotonic() - self._began
-        summary = summarise(self.config, self.learner.device, self.progress, log.evaluated, wall, interrupted)
-        summary |= {"rollout": played} if (played := self.rollout.report()) else {}
-        if (learners := self.learners.ranks.count) > 1:
-            summary["learners"] = learners
-        if self.folder.follows:
-            return summary
-        write_json(path / "summary.json", summary)
-        title = " ".join(filter(None, [self.config.mixer, "on", self.config.env, self.config.task_name]))
-        history = log.history()
-        plot_curve(history, path / "curve.png", title)
-        self._write_report(summary, history)
-        rows = closing_rows(summary, self.evaluation, history)
-        rows["checkpoints"] = self.files.saver.describe(wall)
-        say_goodbye(self.display, self.folder.name, summary, rows)
-        return summary
 
     def _settle(self) -> None:
         """Wait for the episodes that are being played ahead, which a checkpoint keeps; not after two signals."""
         with self.interrupt.ending(), self.interrupt.may_raise():
             self.rollout.settle()
-
-    def _write_report(self, summary: dict[str, Any], history: list[Metrics]) -> None:
-        folder = self.folder
-        try:
-            write_report(folder.path, folder.name, self.config, history, summary, self._limit)
-        except Exception as error:  # the run is complete without it
-            self.display.message(f"no {report.NAME} could be written: {error}")
 
     def rescue(self, error: BaseException) -> None:
         """Write a checkpoint when something fails; a run without a new step has nothing to save.
@@ -289,7 +266,7 @@ class Run:
             epsilon=self.config.epsilon(progress.steps),
             **self.parts.window.values(progress.steps),
             **({} if evaluation is None else evaluation.values()),
-            wall_seconds=time.monotonic() - self._began,
+            wall_seconds=self.wall_seconds,
         )
         best = self.files.log.best
         self.files.write_metrics(metrics)

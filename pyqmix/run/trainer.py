@@ -34,6 +34,7 @@ from pyqmix.run.idle_notes import idle_notes
 from pyqmix.run.interrupt import Interrupt
 from pyqmix.run.learners import Learners
 from pyqmix.run.network_notes import doubts, price_notes
+from pyqmix.run.results import write_results
 from pyqmix.run.resume import start_notes
 from pyqmix.run.run import Run
 from pyqmix.run.several import make_learners
@@ -153,7 +154,9 @@ def _train(
             with interrupt.ending():
                 while run.goes_on():
                     run.play()
-            summary = run.finish(interrupted=interrupt.seen and not run.is_done)
+            interrupted = interrupt.seen and not run.is_done
+            run.finish(interrupted)
+            summary = write_results(run, interrupted)
         except BaseException as error:
             try:
                 run.rescue(error)

@@ -28,7 +28,7 @@ import torch
 import pyqmix.cli.evaluate
 import pyqmix.cli.train
 import pyqmix.play.evaluator
-import pyqmix.run.run
+import pyqmix.run.results
 from pyqmix.run.curve import plot_curve
 from pyqmix.run.metrics import Metrics
 
@@ -160,7 +160,7 @@ def start(
 
 def light() -> None:
     """Leave out the curve and the interval of the last line, which take most of a tiny run's time."""
-    pyqmix.run.run.plot_curve = lambda history, path, title: path.write_bytes(b"curve")
+    pyqmix.run.results.plot_curve = lambda history, path, title: path.write_bytes(b"curve")
     pyqmix.play.evaluator.Evaluation.interval = lambda self: (0.0, 0.0)
 
 

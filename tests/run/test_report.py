@@ -15,7 +15,7 @@ import pyqmix
 from pyqmix.cli import train as command_line
 from pyqmix.config import PRESETS, from_preset
 from pyqmix.config.origin import nearest_preset
-from pyqmix.run import report, run
+from pyqmix.run import report, results
 from pyqmix.run.metrics import Metrics
 from pyqmix.run.report import picture
 from pyqmix.run.report.chart import Line, chart
@@ -103,7 +103,7 @@ def test_a_failing_report_harms_no_run(tmp_path, monkeypatch, capsys):
     assert not result.interrupted
     assert "no report.html could be written: [Errno 28]" in capsys.readouterr().out
     assert (tmp_path / "run" / "curve.png").exists()
-    assert run.report is report
+    assert results.report is report
 
 
 @pytest.mark.parametrize("preset", ["none", "lbf-fast", "smax-jaxmarl", "climb"])
