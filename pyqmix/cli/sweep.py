@@ -88,6 +88,8 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
     if options.slurm is not None and options.ray_address is not None:
         raise ConfigError("ray_address: expected it without --slurm, got both")
     plan, runs = _planned(options, of_runs)
+    if options.ray_address is not None:
+        _require_own_clusters(runs)
     cores = len(os.sched_getaffinity(0))
     on_cluster = options.slurm is not None or options.ray_address is not None
     default, most = (len(runs) or cores, None) if on_cluster else (min(len(runs) or cores, cores), cores)
@@ -101,6 +103,16 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
     with _starter(options, out, threads) as starter:
         catch(stop)
         return run_sweep(plan, runs, out, starter, jobs, threads, stop), stop
+
+
+def _require_own_clusters(runs: Sequence[PlannedRun]) -> None:
+    """Refuse runs on a cluster that play there too, because they would wait for CPUs that the others hold."""
+    for run in runs:
+        if run.config.rollout == "ray" and run.config.ray_address != "local":
+            raise ConfigError(
+                f"ray_address: expected local for the players of a run that is itself on a Ray cluster, got "
+                f"{run.config.ray_address} for {run.name}"
+            )
 
 
 def _starter(options: Options, out: Path, threads: int) -> AbstractContextManager[Starter]:

@@ -61,7 +61,7 @@ def require_same(path: Path, given: Mapping[str, str]) -> None:
 def modernised(values: Mapping[str, Any], family: EnvFamily) -> dict[str, Any]:
     """Return the saved options of an environment's run as this version has them."""
     values = dict(values)
-    if family.native and "num_workers" in values:
+    if family.native and "num_workers" in values and values.get("rollout", "local") == "local":
         values["num_workers"] = 0  # workers played these games in older versions; the results are the same
     if values.get("episodes_per_update") is not None and values.get("updates_per_episode") == 1.0:
         values["updates_per_episode"] = None  # older versions saved this default of it

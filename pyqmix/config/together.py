@@ -53,10 +53,11 @@ def _require_place(config: Any) -> None:
         raise ConfigError("num_workers: expected 1 or more with rollout ray, one for each CPU that plays, got 0")
     if on_ray and config.overlap:
         raise ConfigError("overlap: expected False with rollout ray, where max_staleness 1 plays ahead, got True")
-    for name in ("ray_address", "max_staleness"):
-        value = getattr(config, name)
-        if not on_ray and value != getattr(type(config), name):
-            raise ConfigError(f"{name}: expected rollout ray with it, got rollout {config.rollout} and {value!r}")
+    if not on_ray and config.max_staleness > 0:
+        raise ConfigError(
+            f"max_staleness: expected 0 without rollout ray, got {config.max_staleness} and rollout "
+            f"{config.rollout}"
+        )
 
 
 def _require_single_transitions(config: Any) -> None:

@@ -15,7 +15,7 @@ LONGEST_LABEL = 60
 
 # Options that do not change what is learned; a budget changes for how long.
 _NO_DIFFERENCE = {
-    *("env", "task", "seed", "run_dir", "total_steps", "num_workers", "step_timeout"),
+    *("env", "task", "seed", "run_dir", "total_steps", "num_workers", "step_timeout", "rollout", "ray_address"),
     *("eval_every", "eval_episodes", "log_every", "checkpoint_every", "checkpoint_replay", "keep_checkpoints"),
     *("device", "replay_device", "backend", "threads", "loggers", "project"),
 }

@@ -1,4 +1,4 @@
-"""What plays the training episodes of a run: at its turn, ahead of the training steps, or on a cluster."""
+"""Plays the training episodes of a run: in turn with the training steps, ahead of them, or on a cluster."""
 
 from __future__ import annotations
 
@@ -99,9 +99,14 @@ class PlayInTurn:
 
 
 def training_rollout(
-    config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing, say: Callable[[str], None] = print
+    config: Config,
+    spec: EpisodeSpec,
+    agent: Agent,
+    ring: EpisodeRing,
+    say: Callable[[str], None] = print,
+    may_wait: Callable[[], None] = lambda: None,
 ) -> TrainingRollout:
-    """Build what plays a run's training episodes.
+    """Build the rollout of a run's training episodes.
 
     Args:
         config: the run's options.
@@ -109,10 +114,11 @@ def training_rollout(
         agent: the policy.
         ring: where the episodes go.
         say: writes a line for the user.
+        may_wait: is called while there is nobody who plays, and raises where the program is to end.
 
     Raises:
         ConfigError: the environment cannot be built or sent, or there is no cluster where the options say.
     """
     if config.rollout == "ray":
-        return PlayOnCluster(config, spec, agent, ring, say)
+        return PlayOnCluster(config, spec, agent, ring, say, may_wait)
     return (PlayAhead if config.overlap else PlayInTurn)(config, agent, ring)

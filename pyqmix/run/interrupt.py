@@ -80,6 +80,11 @@ class Interrupt:
         finally:
             self._raises = before
 
+    def give_up(self) -> None:
+        """Raise Interrupted in such a block after one signal, where waiting may have no end."""
+        if self.seen and self._raises:
+            raise Interrupted(self.exit_code)
+
     @contextmanager
     def ending(self) -> Iterator[None]:
         """Swallow Interrupted, and after a signal an EnvError: an environment's processes had the signal too."""

@@ -90,7 +90,8 @@ class Run:
         )
         self._memory = BatchMemory(spec, share.batch_size, device)
         with self.interrupt.may_raise():
-            self.rollout = training_rollout(share, spec, self.learner.agent, self.ring, self.display.message)
+            says = self.display.message, self.interrupt.give_up
+            self.rollout = training_rollout(share, spec, self.learner.agent, self.ring, *says)
         opened.callback(self.rollout.close)
         self.sampler = make_sampler(share, spec, device, self.ring, progress.updates, ranks.rank)
         window = Window(progress.steps)

@@ -150,7 +150,7 @@ class SeveralLearners(Learners):
 
         Args:
             call: may raise.
-            results: what it leaves behind, for all learners, of the same shape for each.
+            results: filled by the call, of the same shape for each learner.
 
         Returns:
             (count, *results.shape).

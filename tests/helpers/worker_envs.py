@@ -1,5 +1,6 @@
 """Environments that worker processes can import, and that fail as they are told."""
 
+import ctypes
 import os
 import signal
 import sys
@@ -16,7 +17,8 @@ class Walk(gymnasium.Env):
     """Two agents on a random walk of random length; in the second step of one episode something goes wrong.
 
     Args:
-        fault: "raise", "exit", "kill", which ends the process, or "hang"; "build" hangs in the constructor.
+        fault: "raise", "exit", "kill", which ends the process, "hang", or "hold the GIL", which hangs while no
+            thread of Python can run; "build" hangs in the constructor.
         seed: of the reset that starts that episode.
         marker: a file that the fault leaves behind, and that keeps it from happening again; None: it always does.
         builder: the process that may build a faulty one.
@@ -62,6 +64,8 @@ class Walk(gymnasium.Env):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.fault == "hang":
             time.sleep(60)
+        if self.fault == "hold the GIL":
+            ctypes.PyDLL(None).sleep(60)
 
     def _observe(self):
         return tuple(self.random.integers(-9, 10, (2, 3)).astype(np.float32))

@@ -10,6 +10,7 @@ from cluster.stand_ins import Clock, SimulatedRay, used
 from pyqmix import EpisodeRing, from_preset
 from pyqmix.base.seeding import Stream
 from pyqmix.learn.learner import Learner
+from pyqmix.play.cluster import pool as pool_module
 from pyqmix.play.cluster.orders import Order, Span
 from pyqmix.play.cluster.pool import AHEAD, PlayerPool
 from pyqmix.play.cluster.seat import Task
@@ -84,3 +85,28 @@ def test_transport_does_not_count_the_wait_for_players_but_looking_for_their_rep
 
     assert transport(0.0) < 0.2
     assert transport(0.1) >= 0.1
+
+
+def test_players_that_do_not_start_are_missed_once(pool_of, ring, monkeypatch):
+    said = []
+    monkeypatch.setattr(pool_module, "_ALONE", 0.0)
+    pool = pool_of(SimulatedRay(FREE, lambda order: 60.0, ring, Clock()), 4)
+    pool._say = said.append
+    for seat in pool._seats[:3]:
+        seat.is_ready = False
+    for _ in range(3):
+        pool._tell_of_missing_players()
+    assert said == ["1 of 4 players have started; each needs a free CPU of the Ray cluster"]
+    assert pool.report()["players"] == 4  # the most at a time
+
+
+def test_a_program_that_ends_waits_for_no_player(pool_of, ring):
+    pool = pool_of(SimulatedRay(FREE, lambda order: 60.0, ring, Clock()), 1)
+    pool._seats[0].is_ready = False
+
+    def end():
+        raise KeyboardInterrupt
+
+    pool._may_wait = end
+    with pytest.raises(KeyboardInterrupt):
+        pool._tell_of_missing_players()

@@ -54,6 +54,11 @@ def call(monkeypatch, capsys, tmp_path):
         (["sweep.yaml", "--out", "x", "--jobs", "4000"], OPTIONS, "--jobs: expected 1 to "),
         (["sweep.yaml", "--out", "x", "--jobs", "0"], OPTIONS, "got 0"),
         (["sweep.yaml", "--out", "x", "--slurm", "a=b", "--ray-address", "auto"], OPTIONS, "expected it without"),
+        (
+            ["sweep.yaml", "--out", "x", "--ray-address", "auto"],
+            "env: lbf\nrollout: ray\nnum_workers: 2\nray_address: auto\n",
+            "--ray-address: expected local for the players of a run that is itself on a Ray cluster, got auto for",
+        ),
         (["sweep.yaml", "--out", "sweep.yaml"], OPTIONS, "--out: cannot make sweep.yaml"),
         (["sweep.yaml", "--out", "."], OPTIONS, "--out: expected a new folder, or one of a sweep"),
     ],

@@ -1,4 +1,4 @@
-"""What a trainer and the players of a cluster tell each other."""
+"""The messages between a trainer and the players of a cluster."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Greeting:
-    """What a player tells when it is ready.
+    """A player's message when it is ready.
 
     Attributes:
         version: of pyqmix there.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -33,6 +34,7 @@ from pyqmix.play.parcel import unpack
 from pyqmix.replay import EpisodeRing
 from pyqmix.replay.packed import pack
 
+_GRACE = 2.0  # seconds that the process has to leave a note and end by itself
 T = TypeVar("T")
 
 
@@ -42,7 +44,7 @@ class Player:
     Args:
         name: of this player, by which it leaves a note when it must end.
         packed: of a :class:`pyqmix.play.parcel.Parcel`.
-        path: where the trainer looks for modules; folders that exist here are looked at last.
+        path: the folders where the trainer looks for modules, which are searched last here.
         num_envs: how many episodes it plays side by side, and the most that an order may ask for.
         spec: the sizes of an episode.
     """
@@ -87,7 +89,7 @@ class Player:
         return Reply(played, pack(self._ring, ticket, first, count) if order.sends else None)
 
     def _guarded(self, call: str, work: Callable[[], T]) -> T | Failure:
-        """Return what a piece of work returns, or the exception that it raises."""
+        """Return the result of a piece of work, or the exception that it raises."""
         try:
             return work()
         except BaseException as error:  # signals raise nothing here, so that it is the environment's
@@ -100,6 +102,17 @@ class _FatalAlarm(Alarm):
     def __init__(self, note: Note, config: Config, trains: bool) -> None:
         self._note = note
         super().__init__(config, trains=trains)
+
+    def enter(self, episode: int, step: int) -> None:
+        """Take note that an environment works; let the kernel end the process where no thread of Python can."""
+        super().enter(episode, step)
+        if self._limit:
+            signal.setitimer(signal.ITIMER_REAL, self._limit + _GRACE)  # SIGALRM, whose own action needs no GIL
+
+    def leave(self) -> None:
+        """Take note that no environment works."""
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        super().leave()
 
     def is_late(self, said: str) -> None:
         """Leave a note, and end the process."""

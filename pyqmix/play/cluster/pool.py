@@ -34,7 +34,7 @@ from pyqmix.play.parcel import Parcel
 DEATHS = 3  # of players' processes over one order, before its environment is blamed
 AHEAD = 2  # orders that a player has at a time, so that it need not wait for the next one
 _REST = 0.25  # seconds after which a program that ends is noticed
-_ALONE = 30.0  # seconds without a player, after which the user is told
+_ALONE = 30.0  # seconds without a further player, after which the user is told
 
 
 class PlayerPool:
@@ -44,10 +44,11 @@ class PlayerPool:
         config: names the environment, the cluster and the number of players.
         spec: the sizes of an episode.
         say: writes a line for the user.
+        may_wait: is called while there is no player, and raises where the program is to end.
 
     Attributes:
         order_size: the most episodes of an order.
-        retried: episodes that were given out again, because their player had died.
+        retried: episodes that went to other players, because theirs had died.
         deaths: of players.
         transport_seconds: of the caller's thread, spent on sending orders and weights, on receiving replies, and
             on looking for them; the CPU time of the last, so that waiting for players does not count.
@@ -56,15 +57,22 @@ class PlayerPool:
         ConfigError: there is no such cluster, or a player cannot be built there.
     """
 
-    def __init__(self, config: Config, spec: EpisodeSpec, say: Callable[[str], None]) -> None:
-        self._name, self._say = config.task_name or config.env, say
+    def __init__(
+        self,
+        config: Config,
+        spec: EpisodeSpec,
+        say: Callable[[str], None],
+        may_wait: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._name, self._say, self._may_wait = config.task_name or config.env, say, may_wait
         self.order_size = _order_size(config)
+        say(f"starts {config.num_workers} players on Ray, --ray-address {config.ray_address}")
         self._ray = connect(config.ray_address, cpus=config.num_workers)
         self.retried = self.deaths = 0
         self.transport_seconds = 0.0
         self._waiting: deque[Task] = deque()
         self._seats: list[Seat] = []
-        self._last_alive, self._told = time.monotonic(), False
+        self._most_ready, self._changed, self._told = 0, time.monotonic(), False
         actor = self._ray.remote(Player).options(
             num_cpus=1, max_restarts=-1, max_task_retries=0, scheduling_strategy="SPREAD"
         )
@@ -76,13 +84,17 @@ class PlayerPool:
             while self.ready == 0:
                 self._listen()
         except BaseException:
-            disconnect()
+            self.close()
             raise
 
     @property
     def ready(self) -> int:
         """How many players can be given orders."""
         return sum(seat.is_ready for seat in self._seats)
+
+    def size_for(self, count: int) -> int:
+        """Return the episodes of an order where ``count`` are to be played at once, and no others are."""
+        return min(self.order_size, math.ceil(count / len(self._seats)))
 
     def put(self, thing: object) -> Any:
         """Make something available to all players; return Ray's reference to it."""
@@ -118,9 +130,9 @@ class PlayerPool:
     def report(self) -> dict[str, float]:
         """Return figures for the end of a run."""
         return {
-            "players": len(self._seats),
+            "players": self._most_ready,
             "player_deaths": self.deaths,
-            "episodes_played_again": self.retried,
+            "episodes_reassigned": self.retried,
             "transport_seconds": self.transport_seconds,
         }
 
@@ -151,6 +163,7 @@ class PlayerPool:
             seat.begin()
         seats = {reference: seat for seat in self._seats for reference in seat.expected}
         if not seats:
+            self._tell_of_missing_players()
             time.sleep(_REST)
             return
         arrived, _ = self._ray.wait(list(seats), num_returns=1, timeout=_REST)
@@ -159,7 +172,7 @@ class PlayerPool:
         self.transport_seconds += time.thread_time() - worked
         for reference in arrived:
             self._take(seats[reference], reference)
-        self._tell_of_an_empty_cluster()
+        self._tell_of_missing_players()
 
     def _take(self, seat: Seat, reference: Any) -> None:
         if reference not in seat.expected:
@@ -193,9 +206,9 @@ class PlayerPool:
             self._require_innocence(task, reason)
         self._waiting.extendleft(reversed(tasks))
         if was_ready:
-            again = sum(task.order.span.count for task in tasks)
-            self.deaths, self.retried = self.deaths + 1, self.retried + again
-            self._say(f"a player on {seat.host} died: {again} episodes are played again")
+            episodes = sum(task.order.span.count for task in tasks)
+            self.deaths, self.retried = self.deaths + 1, self.retried + episodes
+            self._say(f"a player on {seat.host} died: its {episodes} episodes go to others")
 
     def _blame(self, where: str, deaths: int, reason: str) -> NoReturn:
         raise EnvError(
@@ -212,15 +225,16 @@ class PlayerPool:
         if deaths >= DEATHS:
             self._blame(str(task.order.span), deaths, reason)
 
-    def _tell_of_an_empty_cluster(self) -> None:
-        if self.ready > 0:
-            self._last_alive, self._told = time.monotonic(), False
-        elif not self._told and time.monotonic() - self._last_alive > _ALONE:
+    def _tell_of_missing_players(self) -> None:
+        """Say once, after a time without a change, that not all players have started."""
+        ready, wanted = self.ready, len(self._seats)
+        if ready == 0:
+            self._may_wait()
+        if ready == wanted or ready > self._most_ready:
+            self._most_ready, self._changed, self._told = max(ready, self._most_ready), time.monotonic(), False
+        elif not self._told and time.monotonic() - self._changed > _ALONE:
             self._told = True
-            self._say(
-                f"no player has started for {_ALONE:.0f} s: each of the {len(self._seats)} needs a free CPU of "
-                "the Ray cluster; waiting"
-            )
+            self._say(f"{ready} of {wanted} players have started; each needs a free CPU of the Ray cluster")
 
     @contextmanager
     def _transporting(self) -> Iterator[None]:

@@ -16,8 +16,11 @@ from pyqmix.play.episodes import Played, joined
 
 def tasks_of(pool: PlayerPool, agent: Agent, order: Order) -> list[Task]:
     """Split an order into tasks for the players, all with the weights that an agent has now."""
-    weights = pool.put(ActorWeights.of(agent))
-    return [Task(replace(order, span=span), weights) for span in order.span.parts(pool.order_size)]
+    weights, size = (
+        pool.put(ActorWeights.of(agent)),
+        pool.order_size if order.sends else pool.size_for(order.span.count),
+    )
+    return [Task(replace(order, span=span), weights) for span in order.span.parts(size)]
 
 
 def played(tasks: Sequence[Task]) -> Played:

@@ -11,7 +11,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.play.cluster.note import Note
 from pyqmix.play.cluster.orders import Greeting, Order, Reply
 
-STARTS = 3  # of a player that end its process, before its environment is blamed
+STARTS = 3  # that end a player's process, before its environment is blamed
 _AGAIN = 0.25  # seconds before a player is called again; Ray needs a moment to notice that an actor has died
 
 
@@ -20,7 +20,7 @@ class Task:
     """An order on its way to a reply.
 
     Attributes:
-        order: what is to be played.
+        order: the episodes.
         weights: Ray's reference to the policy's weights.
         reply: the result, once it has come.
         deaths: the nodes on which players have died over it.

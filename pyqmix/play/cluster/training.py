@@ -53,13 +53,20 @@ class PlayOnCluster:
         agent: whose weights play, as they are when a round is ordered.
         ring: where the episodes go.
         say: writes a line for the user.
+        may_wait: is called while there is no player, and raises where the program is to end.
     """
 
     def __init__(
-        self, config: Config, spec: EpisodeSpec, agent: Agent, ring: EpisodeRing, say: Callable[[str], None]
+        self,
+        config: Config,
+        spec: EpisodeSpec,
+        agent: Agent,
+        ring: EpisodeRing,
+        say: Callable[[str], None],
+        may_wait: Callable[[], None] = lambda: None,
     ) -> None:
         self._config, self._spec, self._agent = config, spec, agent
-        self._receiver, self.pool = Receiver(ring), PlayerPool(config, spec, say)
+        self._receiver, self.pool = Receiver(ring), PlayerPool(config, spec, say, may_wait)
         self._rounds: deque[_Round] = deque()
         self._begun = 0
 
@@ -106,7 +113,7 @@ class PlayOnCluster:
         """Return the rounds that are there, up to the first that is not, after bringing them into ``staged``."""
         self.__dict__.pop("staged", None)
         receiver, kept = Receiver(self.staged), list[Ahead]()
-        for each in self._rounds:
+        for each in list(self._rounds)[: self._config.max_staleness]:
             if any(task.reply is None for task in each.tasks):
                 break
             span, ticket = each.order.span, self.staged.tickets
@@ -128,7 +135,7 @@ class PlayOnCluster:
     @cached_property
     def staged(self) -> EpisodeRing:
         """A ring with room for the episodes that are ordered ahead."""
-        return EpisodeRing(self._spec, 2 * self._config.num_envs * max(1, self._config.max_staleness))
+        return EpisodeRing(self._spec, self._config.num_envs * max(1, self._config.max_staleness))
 
     def apart(self, agent: Agent, seed: int, stream: Stream) -> ClusterRollout:
         """Return a rollout of other episodes by the same players, which keeps none of them."""
