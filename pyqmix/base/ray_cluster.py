@@ -18,9 +18,8 @@ from pyqmix.base.signals import STOPPING
 WAIT = 5.0  # seconds for a TCP connection; Ray itself waits for minutes where nobody answers
 _TRIES = 3  # a second each, where a cluster answers but refuses; Ray makes 20
 _LOOPBACK = ("127.0.0.1", "localhost")
-_joined = (
-    0  # calls of connect() that disconnect() has not ended yet; 0 where the program itself has initialised Ray
-)
+# Calls of connect() that disconnect() has not ended yet; 0 where the program itself has initialised Ray.
+_joined = 0
 
 
 def connect(address: str, cpus: int | None = None, log_to_driver: bool = False) -> ModuleType:
