@@ -364,6 +364,7 @@ class LbfEnv(NativeEnv):
         global_state: bool = ...,
         team_reward: str = ...,
         positions: str = ...,
+        nearest_first: bool = ...,
         last_action: bool = ...,
     ) -> None: ...
     def seed(self, seed: int) -> None: ...

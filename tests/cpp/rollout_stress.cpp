@@ -138,9 +138,11 @@ WorldOptions random_options(std::mt19937_64& random) {
 
 bool check_foraging(std::mt19937_64& random) {
     const LbfRules rules = random_rules(random);
-    const LbfOptions options{random() % 2 == 0, rules.grid_observation
-                                                    ? Positions::absolute
-                                                    : static_cast<Positions>(random() % 3)};
+    LbfOptions options{.action_mask = random() % 2 == 0};
+    if (!rules.grid_observation) {
+        options.positions = static_cast<Positions>(random() % 3);
+        options.nearest_first = random() % 2 == 0;
+    }
     return check(World<LbfGame>(LbfGame(rules, options), random_options(random)), random, 0.0);
 }
 

@@ -1027,8 +1027,22 @@ MUTANTS = (
     ),
     Mutant(
         "features: distances of one agent reach the next one's observation", SEEN,
-        "if (sees_all_ && i > 0 && positions_ != Positions::relative)", "if (sees_all_ && i > 0)",
-        f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
+        "if (sees_all_ && i > 0 && positions_ != Positions::relative && !nearest_first_)",
+        "if (sees_all_ && i > 0 && !nearest_first_)", f"{T}envs/lbf/test_features.py -k relative_to_the_agent",
+    ),
+    Mutant(
+        "features: all agents see food in the order of the first one's distances", SEEN,
+        "positions_ != Positions::relative && !nearest_first_)", "positions_ != Positions::relative)",
+        f"{T}envs/lbf/test_features.py -k nearest_stand_first",
+    ),
+    Mutant(
+        "features: unseen food counts as near", SEEN,
+        "if (item[0] < 0) return std::numeric_limits<int>::max();", "",
+        f"{T}envs/lbf/test_features.py -k nearest_stand_first",
+    ),
+    Mutant(
+        "features: equally near items change their order", SEEN, "steps(item) < steps(item - width)",
+        "steps(item) <= steps(item - width)", f"{T}envs/lbf/test_features.py -k nearest_stand_first",
     ),
     Mutant(
         "features: an episode starts with the last action of the one before", WORLD,

@@ -87,15 +87,15 @@ void bind_env(py::module_& module) {
     py::class_<LbfEnv, NativeEnv>(module, "LbfEnv")
         .def(py::init([](const LbfRules& rules, bool truncate_at_limit, bool action_mask,
                          bool global_state, const std::string& team_reward,
-                         const std::string& positions, bool last_action) {
+                         const std::string& positions, bool nearest_first, bool last_action) {
                  return std::make_unique<LbfEnv>(
-                     LbfGame(rules, {action_mask, positions_named(positions)}),
+                     LbfGame(rules, {action_mask, positions_named(positions), nearest_first}),
                      world_options(truncate_at_limit, global_state, last_action, team_reward));
              }),
              py::arg("rules"), py::kw_only(), py::arg("truncate_at_limit") = false,
              py::arg("action_mask") = true, py::arg("global_state") = false,
              py::arg("team_reward") = "sum", py::arg("positions") = "absolute",
-             py::arg("last_action") = false)
+             py::arg("nearest_first") = false, py::arg("last_action") = false)
         // As the original's reset: the random stream goes on, and players avoid their old cells.
         .def(
             "seed", [](LbfEnv& env, std::uint64_t seed) { env.world().game().world().seed(seed); },

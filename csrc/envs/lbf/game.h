@@ -15,6 +15,7 @@ namespace pyqmix {
 struct LbfOptions {
     bool action_mask = true;  // only valid actions are available; otherwise all
     Positions positions = Positions::absolute;
+    bool nearest_first = false;  // food and others are seen in the order of their distance
 };
 
 class LbfGame {
@@ -23,7 +24,9 @@ class LbfGame {
 
     // Throws std::invalid_argument where the options do not go with the rules.
     LbfGame(const LbfRules& rules, const LbfOptions& options)
-        : world_(rules), observation_(rules, options.positions), options_(options) {}
+        : world_(rules),
+          observation_(rules, options.positions, options.nearest_first),
+          options_(options) {}
 
     const LbfWorld& world() const { return world_; }
     LbfWorld& world() { return world_; }

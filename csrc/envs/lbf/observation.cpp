@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdlib>
+#include <limits>
 #include <stdexcept>
 
 namespace pyqmix {
@@ -100,6 +102,28 @@ void write_grid(const LbfWorld& world, const LbfWorld::Player& self, T* out) {
     }
 }
 
+// Puts those nearest to (row, col) first among `count` food items or players of `width` numbers
+// each. Steps to walk count; equally near ones keep their order, and unseen ones stay behind.
+template <typename T>
+void sort_by_distance(T* items, int count, int width, T row, T col) {
+    const auto steps = [&](const T* item) {
+        if (item[0] < 0) return std::numeric_limits<int>::max();
+        return static_cast<int>(std::abs(item[0] - row) + std::abs(item[1] - col));
+    };
+    for (int k = 1; k < count; ++k)
+        for (T* item = items + k * width; item > items && steps(item) < steps(item - width);
+             item -= width)
+            std::swap_ranges(item, item + width, item - width);
+}
+
+template <typename T>
+void put_nearest_first(const LbfRules& rules, T* at) {
+    T* const self = at + kFoodWidth * rules.max_num_food;
+    const int width = player_width(rules);
+    sort_by_distance(at, rules.max_num_food, kFoodWidth, self[0], self[1]);
+    sort_by_distance(self + width, rules.players() - 1, width, self[0], self[1]);
+}
+
 // Replaces the positions in an observation by distances, or writes the distances behind it.
 template <typename T>
 void write_distances(const LbfRules& rules, bool replace, T* at) {
@@ -161,13 +185,16 @@ std::vector<float> vector_scale(const LbfRules& rules, Positions positions) {
 
 }  // namespace
 
-LbfObservation::LbfObservation(const LbfRules& rules, Positions positions)
+LbfObservation::LbfObservation(const LbfRules& rules, Positions positions, bool nearest_first)
     : positions_(positions),
+      nearest_first_(nearest_first),
       sees_all_(rules.sight >= std::max(rules.rows, rules.cols) - 1),
       width_(plain_width(rules)) {
     if (rules.grid_observation && positions != Positions::absolute)
         throw std::invalid_argument(
             "positions: expected absolute, because grids show no coordinates");
+    if (rules.grid_observation && nearest_first)
+        throw std::invalid_argument("nearest_first: expected false, because grids have no order");
     if (positions == Positions::both) width_ += 2 * (rules.max_num_food + rules.players() - 1);
 }
 
@@ -185,11 +212,12 @@ void LbfObservation::write(const LbfWorld& world, T* out, std::int64_t stride) c
     const int food_width = kFoodWidth * rules.max_num_food;
     const T* const first = out;
     for (int i = 0; i < static_cast<int>(players.size()); ++i, out += stride) {
-        if (sees_all_ && i > 0 && positions_ != Positions::relative)
+        if (sees_all_ && i > 0 && positions_ != Positions::relative && !nearest_first_)
             std::copy_n(first, food_width, out);
         else
             write_food(world, players[i], out);
         write_players(world, i, out + food_width);
+        if (nearest_first_) put_nearest_first(rules, out);
         if (positions_ != Positions::absolute)
             write_distances(rules, positions_ == Positions::relative, out);
     }

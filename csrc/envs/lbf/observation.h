@@ -16,8 +16,8 @@ enum class Positions : std::uint8_t { absolute, relative, both };
 class LbfObservation {
    public:
     // Throws std::invalid_argument where the rules want grids, which show no positions, and
-    // positions are not absolute.
-    LbfObservation(const LbfRules& rules, Positions positions);
+    // positions are not absolute or the nearest are first.
+    LbfObservation(const LbfRules& rules, Positions positions, bool nearest_first);
 
     // Numbers that a player sees, O.
     int width() const { return width_; }
@@ -26,7 +26,8 @@ class LbfObservation {
     }
 
     // Writes what each player sees, (n, O), `stride` elements from one to the next. Three numbers
-    // for each food item, by rows, then each player, oneself first; -1, -1, 0 for what is unseen.
+    // for each food item, by rows or the nearest first, then each player, oneself first, the others
+    // likewise; -1, -1, 0 for what is unseen.
     // With grid_observation (3, 2 sight + 1, 2 sight + 1): levels of players, levels of food, and
     // which cells are free.
     template <typename T>
@@ -44,6 +45,7 @@ class LbfObservation {
 
    private:
     Positions positions_;
+    bool nearest_first_;
     bool sees_all_;  // the whole board, from every cell of it
     int width_;
 };

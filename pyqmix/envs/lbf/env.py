@@ -35,6 +35,9 @@ class LbfOptions(EnvOptions, AgentInputs, TeamReward, StepLimit, Task):
     """The mixer reads positions and levels of all players and food, not the agents' observations."""
     positions: Annotated[str, one_of("absolute", "relative", "both")] = "absolute"
     """Agents see food and each other by row and column, relative to themselves, or both ways."""
+    nearest_first: bool = False
+    """Agents see food, and each other, in the order of the distance: the nearest first. Otherwise food stands by
+    rows and columns, as in the original."""
 
 
 ACTION_NAMES = ("none", "north", "south", "west", "east", "load")
@@ -68,6 +71,7 @@ class LbfEnv(NativeEnv):
                 global_state=chosen.global_state,
                 team_reward=chosen.team_reward,
                 positions=chosen.positions,
+                nearest_first=chosen.nearest_first,
                 last_action=chosen.last_action,
             )
         except ValueError as error:

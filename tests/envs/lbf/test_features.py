@@ -63,6 +63,35 @@ def test_positions_are_relative_to_the_agent(task, levels):
     np.testing.assert_array_equal(points(task, env_args=levels, positions="both"), both)
 
 
+def nearest_first(obs, rules):
+    """The same in plain Python: food and the other players in the order of the steps to walk; unseen ones last."""
+    width = 3 if rules.observe_agent_levels else 2
+    self_at, sorted_obs = 3 * rules.max_num_food, obs.copy()
+    for index in np.ndindex(obs.shape[:-1]):
+        seen = obs[index]
+        row, col = seen[self_at : self_at + 2]
+
+        def steps(item):
+            return np.inf if item[0] == -1 else abs(item[0] - row) + abs(item[1] - col)  # noqa: B023
+
+        food = sorted(seen[:self_at].reshape(-1, 3), key=steps)
+        others = sorted(seen[self_at + width :].reshape(-1, width), key=steps)
+        sorted_obs[index] = np.concatenate([*food, seen[self_at : self_at + width], *others])
+    return sorted_obs
+
+
+@pytest.mark.parametrize("levels", LEVELS, ids=["levels", "no levels"])
+@pytest.mark.parametrize("task", [*TASKS, "Foraging-7x7-3p-4f-v3"])
+def test_the_nearest_stand_first(task, levels):
+    plain, rules = points(task, env_args=levels), LbfEnv(task, env_args=levels).rules
+    expected = nearest_first(plain, rules)
+    assert np.array_equal(expected, plain) == (rules.players == rules.max_num_food == 1)
+    np.testing.assert_array_equal(points(task, env_args=levels, nearest_first=True), expected)
+    for positions, view in zip(("relative", "both"), relative(expected, rules), strict=True):
+        shown = points(task, env_args=levels, positions=positions, nearest_first=True)
+        np.testing.assert_array_equal(shown, view)
+
+
 def assert_a_batch_shows_the_same(task, steps, **view):
     native = NativeVectorEnv(LbfEnv(task, **view), num_envs=3, seed=7)
     python = SyncVectorEnv([LbfEnv(task, **view) for _ in range(3)], seed=7)
@@ -79,6 +108,10 @@ def assert_a_batch_shows_the_same(task, steps, **view):
 @pytest.mark.parametrize("task", TASKS)
 def test_a_batch_shows_the_same_positions(task, positions):
     assert_a_batch_shows_the_same(task, steps=60, positions=positions, global_state=True)
+
+
+def test_a_batch_shows_the_same_order():
+    assert_a_batch_shows_the_same(TASKS[0], steps=60, positions="both", nearest_first=True, global_state=True)
 
 
 @pytest.mark.parametrize("positions", ["absolute", "relative", "both"])
@@ -111,6 +144,11 @@ def test_the_concatenated_state_shows_what_agents_see():
     assert env.spec.state_scale == env.spec.obs_scale * 3
     with pytest.raises(ConfigError, match="last_action: expected true or false, got 1"):
         LbfEnv(last_action=1)
+
+
+def test_grids_have_no_order():
+    with pytest.raises(ConfigError, match="nearest_first: expected false, because grids have no order"):
+        LbfEnv("Foraging-grid-2s-6x5-2p-2f-v3", nearest_first=True)
 
 
 def test_grids_show_no_positions():
