@@ -11,7 +11,7 @@ from gymnasium.spaces import Box, Discrete, Tuple
 
 import pyqmix
 
-SHORT = pyqmix.Config(total_steps=20_000, eps_steps=10_000, target_update=30, lr=2e-3, gamma=0.9)
+SHORT = pyqmix.Config(total_steps=20_000, eps_steps="50%", target_update=30, lr=2e-3, gamma=0.9)
 
 
 class Corridor(gymnasium.Env):

@@ -51,7 +51,7 @@ class Yard(ParallelEnv):
 
 
 def main():
-    config = pyqmix.Config(total_steps=6_000, eps_steps=3_000, target_update=30, lr=2e-3, gamma=0.8)
+    config = pyqmix.Config(total_steps=6_000, eps_steps="50%", target_update=30, lr=2e-3, gamma=0.8)
     print(pyqmix.train(config, env=Yard, quiet=True).summary["eval_return_mean"])
 
 

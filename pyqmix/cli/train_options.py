@@ -69,7 +69,7 @@ class OwnOptions(Source, Continuation, Help):
 
 
 # A preset's values of other options depend on these.
-RELATED = ("total_steps", "updates_per_episode", "episodes_per_update")
+RELATED = ("updates_per_episode", "episodes_per_update")
 _OWN = describe(OwnOptions)
 OWN_NAMES = tuple(each.name for each in _OWN)
 _FLAGS = frozenset(each.name for each in _OWN if each.metavar is None)

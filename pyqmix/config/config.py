@@ -17,6 +17,7 @@ from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import AnyPath
 from pyqmix.base.options import check_each, option_names
 from pyqmix.base.sealed import sealed
+from pyqmix.base.steps import Steps, in_steps
 from pyqmix.config.options import RunOptions
 from pyqmix.config.parts import brought, refer, restore
 from pyqmix.config.saved import modernised, of_environment, read_options
@@ -139,15 +140,19 @@ class Config(RunOptions, _Memory):
         """Return the options, without an eps_end that is the environment's default."""
         return {**vars(self), **({} if self._chose_eps_end else {"eps_end": None})}
 
+    def in_steps(self, value: Steps) -> int:
+        """Return the environment steps that the value of an option means, such as ``40%`` of ``total_steps``."""
+        return in_steps(value, self.total_steps)
+
     def epsilon(self, step: int) -> float:
         """Return the exploration after ``step`` environment steps."""
         assert self.eps_end is not None
-        done = min(1.0, step / self.eps_steps)
+        done = min(1.0, step / self.in_steps(self.eps_steps))
         return self.eps_start + done * (self.eps_end - self.eps_start)
 
     def importance_exponent(self, step: int) -> float:
         """Return the β of prioritised sampling after ``step`` environment steps."""
-        done = min(1.0, step / (self.per_beta_steps or self.total_steps))
+        done = min(1.0, step / self.in_steps(self.per_beta_steps or "100%"))
         return self.per_beta + done * (1.0 - self.per_beta)
 
     def updates_due(self, episodes: int) -> float:

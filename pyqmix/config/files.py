@@ -11,6 +11,7 @@ from typing import Any
 from pyqmix.base.errors import ConfigError, near
 from pyqmix.base.options import Kind, kinds_of, option_names
 from pyqmix.base.sealed import read_object
+from pyqmix.base.steps import STEPS_METAVAR
 from pyqmix.base.yaml_files import read_options
 from pyqmix.config.config import Config, config_class
 from pyqmix.config.parts import REGISTRIES
@@ -80,8 +81,8 @@ def _read_text(options: type[Any], name: str, value: object) -> object:
         if not isinstance(value, bool):
             raise ConfigError(f"{name}: expected true or false, got {value!r}")
         return value
-    if isinstance(kind, Kind) and kind.metavar in ("INT", "FLOAT"):
-        written = isinstance(value, str) or (isinstance(value, float) and kind.metavar == "INT")
+    if isinstance(kind, Kind) and kind.metavar in ("INT", "FLOAT", STEPS_METAVAR):
+        written = isinstance(value, str) or (isinstance(value, float) and kind.metavar != "FLOAT")
         value = kind.instance_from_str([str(value)]) if written else value
     kind.check(name, value)
     return value

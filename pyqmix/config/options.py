@@ -17,6 +17,7 @@ from pyqmix.base.options import (
     number,
     one_of,
 )
+from pyqmix.base.steps import Steps, steps_or_share
 from pyqmix.envs import FAMILIES
 from pyqmix.loggers import LOGGERS
 from pyqmix.nn import AGENTS, MIXERS
@@ -24,6 +25,7 @@ from pyqmix.nn import AGENTS, MIXERS
 MOST_EPISODES = 1_000_000_000  # of one evaluation
 
 _POSITIVE, _OPTIONAL = integer(1), integer(1, optional=True)
+_STEPS = steps_or_share()
 _WIDTH = integer(1, 16_384)
 _FRACTION = number(0.0, 1.0)
 
@@ -145,8 +147,8 @@ class Exploration:
     """Exploration at the start: the probability that an agent acts at random."""
     eps_end: Annotated[float | None, _FRACTION] = None
     """Exploration at the end. Default: 0.05; 1 where an environment explores fully, as two_step and matrix do."""
-    eps_steps: Annotated[int, _POSITIVE] = 50_000
-    """Environment steps over which exploration falls linearly."""
+    eps_steps: Annotated[Steps, _STEPS] = 50_000
+    """Environment steps over which exploration falls linearly, or a share of --total-steps, as 40%."""
 
 
 @dataclass(frozen=True)
@@ -163,8 +165,9 @@ class Replay:
     """--prioritised: exponent of the priorities; 0 draws uniformly, 1 in proportion to the errors."""
     per_beta: Annotated[float, _FRACTION] = 0.4
     """--prioritised: exponent of the importance weights at the start; it rises linearly to 1."""
-    per_beta_steps: Annotated[int | None, _OPTIONAL] = None
-    """--prioritised: environment steps over which --per-beta rises to 1. Default: --total-steps."""
+    per_beta_steps: Annotated[Steps | None, steps_or_share(optional=True)] = None
+    """--prioritised: environment steps over which --per-beta rises to 1, or a share of --total-steps. Default:
+    100%."""
 
 
 @dataclass(frozen=True)
@@ -203,12 +206,12 @@ class Evaluation:
 
     TOPIC: ClassVar = "Evaluation and log"
 
-    eval_every: Annotated[int, _POSITIVE] = 25_000
-    """Environment steps between greedy evaluations."""
+    eval_every: Annotated[Steps, _STEPS] = 25_000
+    """Environment steps between greedy evaluations, or a share of --total-steps, as 5%."""
     eval_episodes: Annotated[int, integer(1, MOST_EPISODES)] = 100
     """Episodes of each evaluation."""
-    log_every: Annotated[int, _POSITIVE] = 5_000
-    """Environment steps between lines of metrics.csv."""
+    log_every: Annotated[Steps, _STEPS] = 5_000
+    """Environment steps between lines of metrics.csv, or a share of --total-steps."""
     loggers: Annotated[tuple[str, ...], names_in(LOGGERS)] = ()
     """Tools that get the lines of metrics.csv too, besides TensorBoard. Their own environment variables, such as
     WANDB_MODE=offline and MLFLOW_TRACKING_URI, set them up. Each is an extra: pip install 'pyqmix-marl[wandb]'."""
@@ -223,8 +226,8 @@ class Checkpoints:
 
     TOPIC: ClassVar = "Checkpoints"
 
-    checkpoint_every: Annotated[int, _POSITIVE] = 100_000
-    """Environment steps between checkpoints; the last one is always written."""
+    checkpoint_every: Annotated[Steps, _STEPS] = 100_000
+    """Environment steps between checkpoints, or a share of --total-steps; the last one is always written."""
     checkpoint_replay: bool = True
     """Keep the replay buffer in checkpoints, so that a resumed run goes on to the same bits."""
     keep_checkpoints: Annotated[int, _POSITIVE] = 3

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from pyqmix.base.errors import unknown
 from pyqmix.config.config import Config
 from pyqmix.envs import FAMILIES, env_family
-
-
-@dataclass(frozen=True)
-class PercentOfRun:
-    """A number of environment steps that a preset gives as a share of ``total_steps``, whatever that is."""
-
-    percent: int
-
-    def steps(self, total_steps: object) -> int:
-        """Return the share of a number of steps; 1 of what is no such number, which Config refuses."""
-        return max(1, total_steps * self.percent // 100) if isinstance(total_steps, int) else 1
-
 
 # A preset's value of one of them is left out where the other is given, because each is 1 / the other.
 _ALTERNATIVES = {"updates_per_episode": "episodes_per_update", "episodes_per_update": "updates_per_episode"}
@@ -43,7 +30,7 @@ _FORAGING = {
     "batch_size": 16,
     "buffer_size": 1_000,
     "target_update": 100,
-    "eps_steps": PercentOfRun(40),
+    "eps_steps": "40%",
     "eps_end": 0.02,
 }
 
@@ -149,7 +136,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "updates_per_episode": 0.25,
         "target_update": 1,
         "target_tau": 0.01,
-        "eps_steps": PercentOfRun(20),
+        "eps_steps": "20%",
         "eps_end": 0.05,
     },
     # JaxMARL's options for QMIX on SMAX (arXiv:2311.10090 and ql_rnn_smax of its code), whose eight training steps
@@ -181,7 +168,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "target_tau": 1.0,
         "eps_start": 1.0,
         "eps_end": 0.05,
-        "eps_steps": PercentOfRun(10),
+        "eps_steps": "10%",
     },
     # Claus and Boutilier, AAAI 1998: two agents must meet on the best joint action although a failed
     # attempt is punished.
@@ -200,8 +187,7 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
     Args:
         preset: a name in PRESETS; None takes the environment's own preset where it has one. Where ``env`` is
             another environment than the preset's, the preset's options of the environment do not apply; nor does
-            its exploration where ``env`` explores fully by default. What a preset states as a share of the run
-            is the share of the ``total_steps`` that are given.
+            its exploration where ``env`` explores fully by default.
         **options: options of Config.
 
     Raises:
@@ -217,9 +203,7 @@ def from_preset(preset: str | None = None, **options: Any) -> Config:
         dropped |= {"eps_start", "eps_end", "eps_steps"}
     for name in dropped - options.keys():
         values.pop(name, None)
-    total_steps = values.get("total_steps", Config.total_steps)
-    shares = {n: value.steps(total_steps) for n, value in values.items() if isinstance(value, PercentOfRun)}
-    return Config(**{**values, **shares})
+    return Config(**values)
 
 
 def preset_of(preset: str | None, options: Mapping[str, Any]) -> str:

@@ -29,7 +29,8 @@ from pyqmix.envs.family import PLAIN
 Trust = bool | Collection[str]
 """True: every name in the folder; a collection of names, which the user has given; False: none."""
 
-_ARGUMENTS = {"agent_args", "mixer_args"}  # a run's other options are numbers and choices, but for its folders
+# The other options of a run are numbers, shares of it and choices, but for its folders.
+_ARGUMENTS = {"agent_args", "mixer_args"}
 
 
 def require_trusted_name(run: Path, option: str, name: str, trust: Trust) -> None:

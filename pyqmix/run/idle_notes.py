@@ -58,10 +58,10 @@ def _about_learning(config: Config, counts: _Counts, condition: str) -> str | No
 
 
 def _about_exploration(config: Config) -> str | None:
-    fallen = min(1.0, config.total_steps / config.eps_steps)
-    if config.eps_start == config.eps_end or fallen >= _FALLEN:
+    steps = config.in_steps(config.eps_steps)
+    if config.eps_start == config.eps_end or config.total_steps / steps >= _FALLEN:
         return None
     return (
-        f"eps_steps {config.eps_steps:,}: exploration is still {config.epsilon(config.total_steps):.2f} at the "
+        f"eps_steps {steps:,}: exploration is still {config.epsilon(config.total_steps):.2f} at the "
         f"end of the run, as total_steps is {config.total_steps:,}; lower eps_steps"
     )

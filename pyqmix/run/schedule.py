@@ -22,7 +22,8 @@ class Schedule:
     """
 
     def __init__(self, config: Config, steps: int, pending: Iterable[str] = ()) -> None:
-        self._every = {"eval": config.eval_every, "log": config.log_every, "checkpoint": config.checkpoint_every}
+        intervals = {"eval": config.eval_every, "log": config.log_every, "checkpoint": config.checkpoint_every}
+        self._every = {name: config.in_steps(value) for name, value in intervals.items()}
         next_multiples = {name: _multiple_behind(steps, every) for name, every in self._every.items()}
         self._next: dict[str, float] = {"best": math.inf, **next_multiples, **dict.fromkeys(pending, steps)}
 

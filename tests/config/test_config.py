@@ -20,6 +20,7 @@ POSITIVE_INTS = [
     *("target_update", "eps_steps", "eval_every", "eval_episodes", "checkpoint_every", "log_every"),
     *("episode_limit", "threads", "n_step", "batch_transitions", "episodes_per_update", "per_beta_steps"),
 ]
+OF_STEPS = ["eps_steps", "per_beta_steps", "eval_every", "log_every", "checkpoint_every"]
 OPTIONAL = ["episode_limit", "batch_transitions"]
 POSITIVE_NUMBERS = ["lr", "grad_clip", "updates_per_episode", "reward_scale"]
 FRACTIONS = ["gamma", "eps_start", "eps_end", "target_tau", "td_lambda", "per_alpha", "per_beta"]
@@ -28,6 +29,11 @@ CHOICES = [name for name, kind in kinds_of(type(Config())).items() if isinstance
 NAMES = ["task", "run_dir"]
 REFUSED = [
     *((name, value, "integer of at least 1") for name in POSITIVE_INTS for value in (0, -3, 2.0, "7", True)),
+    *(
+        (name, value, "share of the run")
+        for name in OF_STEPS
+        for value in ("0%", "-5%", "101%", "nan%", "40 %", "%", "40%%", "inf%", "abc", 0, True, 1.5)
+    ),
     *(("seed", value, "integer of at least 0") for value in (-1, 0.5, "x", None)),
     *((name, 10**30, "integer of at most") for name in (*POSITIVE_INTS, "seed")),
     *((name, value, "number above 0") for name in POSITIVE_NUMBERS for value in (0, -1.5)),
@@ -125,6 +131,14 @@ def test_an_older_run_that_has_the_default_of_updates_per_episode_can_be_read(tm
     assert Config.from_json(tmp_path / "config.json") == Config(episodes_per_update=8)
 
 
+def test_an_older_run_that_has_its_shares_in_steps_can_be_read(tmp_path):
+    older = from_preset("lbf", eps_steps=800_000, per_beta_steps=None)
+    (tmp_path / "config.json").write_text(older.to_json())
+    read = Config.from_json(tmp_path / "config.json")
+    assert read == older
+    assert read.epsilon(300_000) == from_preset("lbf").epsilon(300_000)
+
+
 def test_training_steps_have_a_largest_rate():
     assert Config(updates_per_episode=10_000).updates_due(1) == 10_000
     with pytest.raises(ConfigError, match=r"^updates_per_episode: .* above 0 and at most 10,000, got 1e\+17"):
@@ -138,7 +152,8 @@ def test_an_exploration_that_was_given_stays_also_where_it_is_the_default(copied
 
 
 anything = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.lists(st.integers(), max_size=2)
+    *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),
+    *(st.lists(st.integers(), max_size=2), st.from_regex(r"-?[0-9]{0,4}\.?[0-9]{0,2}%", fullmatch=True)),
 )
 
 
@@ -152,7 +167,11 @@ def test_numbers_are_taken_or_refused_by_name(name, value):
         kept = getattr(config, name)
         assert kept == value or (value is None and name == "eps_end")
         assert not isinstance(kept, bool)
-        assert kept is None or math.isfinite(kept)
+        if isinstance(kept, str):
+            assert name in OF_STEPS
+            assert 1 <= config.in_steps(kept) <= config.total_steps
+        else:
+            assert kept is None or math.isfinite(kept)
 
 
 @pytest.mark.parametrize(
@@ -161,6 +180,7 @@ def test_numbers_are_taken_or_refused_by_name(name, value):
         Config(),
         Config(env="matrix", payoff=[[1, 2.5], [0, -3]], eps_end=0.25, threads=3, run_dir="somewhere"),
         from_preset("lbf", seed=2**63 - 1, double_q=True),
+        Config(eps_steps="2.5%", per_beta_steps="90%", eval_every="5%", log_every="1%", checkpoint_every="100%"),
     ],
 )
 def test_json_round_trip(config, tmp_path):
@@ -205,10 +225,20 @@ def test_epsilon_falls_linearly_and_stays():
     assert [config.epsilon(step) for step in (0, 50, 100, 200, 10**9)] == pytest.approx([0.9, 0.7, 0.5, 0.1, 0.1])
 
 
+def test_exploration_for_a_share_of_the_run():
+    config = Config(eps_start=0.9, eps_end=0.1, eps_steps="20%", total_steps=1_000)
+    assert [config.epsilon(step) for step in (0, 50, 200, 999)] == pytest.approx([0.9, 0.7, 0.1, 0.1])
+    longer = config.replace(total_steps=2_000)
+    assert longer.eps_steps == "20%"
+    assert [longer.epsilon(step) for step in (0, 100, 400)] == pytest.approx([0.9, 0.7, 0.1])
+
+
 def test_the_exponent_of_the_importance_weights_rises_linearly_to_1():
     config = Config(per_beta=0.4, total_steps=1_000, per_beta_steps=200)
     steps = (0, 50, 200, 1_000)
     assert [config.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.55, 1.0, 1.0])
+    share = config.replace(per_beta_steps="20%")
+    assert [share.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.55, 1.0, 1.0])
     whole = config.replace(per_beta_steps=None)
     assert [whole.importance_exponent(step) for step in steps] == pytest.approx([0.4, 0.43, 0.52, 1.0])
 
@@ -229,7 +259,7 @@ def test_single_transitions_are_enough_for_one_step_of_a_feed_forward_agent_alon
 
 
 def test_lbf_has_a_preset_of_its_own():
-    assert from_preset() == from_preset("lbf") == Config(**{**PRESETS["lbf"], "eps_steps": 800_000})
+    assert from_preset() == from_preset("lbf") == Config(**PRESETS["lbf"])
     config = from_preset()
     faithful = (
         config.loss,
@@ -279,10 +309,11 @@ def test_games_explore_less_when_told(preset):
 @pytest.mark.parametrize("preset", ["lbf", "lbf-fast"])
 def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
     whole = from_preset(preset)
-    assert whole.eps_steps == 0.4 * whole.total_steps
-    assert from_preset(preset, total_steps=100_000).eps_steps == 40_000
+    assert whole.eps_steps == "40%"
+    for config in (from_preset(preset, total_steps=100_000), whole.replace(total_steps=100_000)):
+        assert config.in_steps(config.eps_steps) == 40_000
+        assert config.epsilon(39_000) > config.epsilon(40_000) == pytest.approx(config.eps_end)
     assert from_preset(preset, total_steps=100_000, eps_steps=7).eps_steps == 7
-    assert from_preset(preset, total_steps=1).eps_steps == 1
     for number in (0, 2.5, "many", None, 10**30):
         with pytest.raises(ConfigError, match=r"^total_steps: expected an integer"):
             from_preset(preset, total_steps=number)
@@ -291,8 +322,9 @@ def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
 def test_a_preset_of_battles_is_the_default_of_smax():
     default = from_preset(env="smax", task="2s3z")
     assert default == from_preset("smax", task="2s3z")
-    assert default.eps_steps == 0.2 * default.total_steps
-    assert from_preset("smax-jaxmarl").eps_steps == 1_000_000
+    assert default.in_steps(default.eps_steps) == 400_000
+    published = from_preset("smax-jaxmarl")
+    assert published.in_steps(published.eps_steps) == 1_000_000
 
 
 def test_published_presets_keep_their_steps_of_exploration():

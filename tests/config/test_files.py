@@ -51,8 +51,18 @@ def test_command_line_over_file_over_preset(effective, tmp_path):
     config = effective("--config", "mine.yaml", "--lr", "0.001")
     given = {"total_steps": 20_000, "seed": 10, "loss": "episodes", "lr": 0.001}
     assert config == from_preset("lbf-fast", **given)
-    assert config.eps_steps == 8_000
+    assert config.in_steps(config.eps_steps) == 8_000
     assert effective("--config", "mine.yaml", "--preset", "lbf", "--lr", "0.001") == from_preset("lbf", **given)
+
+
+def test_shares_of_the_run(effective, tmp_path):
+    (tmp_path / "mine.yaml").write_text("total-steps: 2e4\neval_every: 2e3\nlog_every: 2.5%\neps-steps: '40%'\n")
+    config = effective("--config", "mine.yaml", "--eps-steps", "5%", "--per-beta-steps=None")
+    assert (config.eval_every, config.log_every) == (2_000, "2.5%")
+    assert (config.eps_steps, config.per_beta_steps) == ("5%", None)
+    assert effective("--config", "mine.yaml").eps_steps == "40%"
+    assert effective("--config", "printed.yaml").eps_steps == "40%"
+    assert effective("--config", "mine.yaml", "--eps-steps", "40 %").endswith("as 40%, got '40 %'")
 
 
 def test_an_alternative_on_the_command_line_replaces_the_files(effective, tmp_path):
@@ -87,6 +97,8 @@ def test_a_link_and_a_home_folder_are_followed(effective, tmp_path, monkeypatch)
         ("lr: fast", "mine.yaml: lr: expected a finite number, got 'fast'"),
         ("seed: 1.5", "mine.yaml: seed: expected an integer of at least 0, got '1.5'"),
         ("seed: true", "mine.yaml: seed: expected an integer"),
+        ("eps_steps: 1.5", "mine.yaml: eps_steps: expected an integer of at least 1, or a share of the run"),
+        ("eval_every: 140%", "at most 100%, as 40%, got '140%'"),
         ("overlap: 3", "mine.yaml: overlap: expected true or false, got 3"),
         ("mixer: [qmix]", "mine.yaml: mixer: expected one of qmix"),
         ("env: lfb", "mine.yaml: env: expected one of lbf"),

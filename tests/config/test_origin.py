@@ -14,6 +14,8 @@ HINT = "; the command line and from_preset(env='lbf') start from preset lbf"
         (Config(env="lbf", seed=4), f"options: the algorithm's defaults{HINT}"),
         (Config(env="lbf", lr=0.1), f"options: the algorithm's defaults, but lr=0.1{HINT}"),
         (from_preset(env="lbf", total_steps=1_000), "options: preset lbf"),
+        (from_preset(env="lbf").replace(total_steps=1_000), "options: preset lbf"),
+        (from_preset("lbf", eps_steps="20%"), "options: preset lbf, but eps_steps=20%"),
         (from_preset("lbf-fast", num_envs=8), "options: preset lbf-fast, but num_envs=8"),
         (Config(env="two_step"), "options: the algorithm's defaults"),
         (

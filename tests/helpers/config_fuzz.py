@@ -51,6 +51,11 @@ NUMBERS = [
     *(0, 1, -1, 2, 3, 64, 0.5, -0.5, 1e-300, 1e308, -1e308),
     *(2**31, 2**63 - 1, 2**63, 2**64, -(2**63), 10**30, 10**399),
 ]
+OF_STEPS = ["eps_steps", "per_beta_steps", "eval_every", "log_every", "checkpoint_every"]
+SHARES = [
+    *("40%", "2.5%", "100%", "0.000000001%", "007%", "99.999999999%", "0%", "0.0%", "-5%", "101%", "1e1%", "nan%"),
+    *("inf%", "%", "40%%", "40 %", "40%\n", ".5%", "5.%", "٤٠%", f"{'9' * 5_000}%", f"0.{'0' * 5_000}1%", 7, 0),
+]
 OTHERS = [None, True, False, [], {}, [[]], [None], {"a": None}, [1, "a"], [[1, 2], [3]], {"": ""}]
 TOKENS = [
     *(
@@ -94,7 +99,7 @@ def value(draw, depth=0):
 def change(draw, options):
     """Change one of the options."""
     name = draw.choice(list(options) or ["env"])
-    match draw.randrange(6):
+    match draw.randrange(7):
         case 0:
             options[name] = value(draw)
         case 1:
@@ -106,6 +111,8 @@ def change(draw, options):
         case 5:
             key = draw.choice(["env_args", "agent_args", "mixer_args"])
             options[key] = {draw.choice(["map", "env_id", "entry_point", "task"]): value(draw)}
+        case 6:
+            options[draw.choice(OF_STEPS)] = draw.choice(SHARES)
 
 
 def damaged(draw, text):
@@ -158,6 +165,8 @@ def check(path):
     if config is None:
         return outcome
     assert config.run_dir in (None, str(path.parent))
+    steps = [(given, config.in_steps(given)) for given in (getattr(config, name) or "100%" for name in OF_STEPS)]
+    assert all(1 <= found <= config.total_steps or found == given for given, found in steps), steps
     if config.env not in BUILT or not is_small(config):
         return outcome
     with watching() as seen:

@@ -495,7 +495,7 @@ MUTANTS = (
         "VDN averages", MIXERS, "return agent_qs.sum(-1)", "return agent_qs.mean(-1)", f"{T}nn/test_nn.py -k vdn",
     ),
     Mutant(
-        "epsilon does not fall", "pyqmix/config/config.py", "done = min(1.0, step / self.eps_steps)", "done = 0.0",
+        "epsilon does not fall", "pyqmix/config/config.py", "done = min(1.0, step / self.in_steps(self.eps_steps))", "done = 0.0",
         f"{T}config/test_config.py",
     ),
     Mutant(
@@ -1548,8 +1548,20 @@ MUTANTS = (
         "self.y * _CELL", f"{T}envs/test_smax_drawing.py -k up_being_up",
     ),
     Mutant(
-        "a preset's exploration does not follow the length of the run", "pyqmix/config/presets.py",
-        "total_steps * self.percent", "2_000_000 * self.percent", f"{T}config/test_config.py -k share",
+        "a share does not follow the length of the run", "pyqmix/config/config.py", "in_steps(value, self.total_steps)",
+        "in_steps(value, 2_000_000)", f"{T}config/test_config.py -k share",
+    ),
+    Mutant(
+        "a share of the run is what floating point makes of it", "pyqmix/base/steps.py", "return Fraction(found[1])",
+        "return float(found[1])", f"{T}base/test_steps.py -k of_a_share",
+    ),
+    Mutant(
+        "a share may be more than the run", "pyqmix/base/steps.py", "0 < _percent(value) <= 100", "0 < _percent(value)",
+        f"{T}base/test_steps.py -k neither",
+    ),
+    Mutant(
+        "an interval does not follow the length of the run", "pyqmix/run/schedule.py", "config.in_steps(value) for",
+        "Config().in_steps(value) for", f"{T}run/test_schedule.py",
     ),
     Mutant(
         "a rate of updates does not count as given where it is the default", "pyqmix/config/together.py",

@@ -56,6 +56,7 @@ def test_what_will_do_nothing_is_said(options, note):
         {"total_steps": 41 * LIMIT, "target_update": 10},
         {"total_steps": 100, "batch_size": 1, "updates_per_episode": 0.5},
         {"total_steps": 2_000, "eps_steps": 4_000},
+        {"total_steps": 2_000, "eps_steps": "100%"},
         {"total_steps": 2_000, "eps_steps": 10**9, "eps_start": 0.3, "eps_end": 0.3},
     ],
 )

@@ -138,6 +138,19 @@ def test_names_are_distinct_and_short():
     assert max(len(run.name) for run in runs) < 120
 
 
+def test_shares_of_the_run_in_a_grid_and_in_a_search():
+    grid = read_grid(["eps-steps=20%,40%,20", "total-steps=1e3,2e3"])
+    runs = checked({"total_steps": 300, "grid": {"eps_steps": grid["eps_steps"]}})
+    assert [run.config.eps_steps for run in runs] == grid["eps_steps"] == ["20%", "40%", 20]
+    assert len({run.name for run in runs}) == 3
+    plan = Plan({"env": "lbf"}, "lbf-fast", grid={name: tuple(values) for name, values in grid.items()})
+    configs = [run.config for run in plan_runs(plan, plan.settings())]
+    assert [config.in_steps(config.eps_steps) for config in configs] == [200, 400, 400, 800, 20, 20]
+    checked(searched("optuna", eps_steps=["20%", "40%"]))
+    with pytest.raises(ConfigError, match=r"got '400%' \(where eps_steps=400%\)"):
+        checked({"grid": {"eps_steps": ["400%"]}})
+
+
 def test_drawn_numbers_are_those_of_the_name():
     log = read_distribution("lr", {"log_uniform": [1e-4, 1e-2]})
     assert log.from_optuna(0.00123456789) == 0.001235
@@ -153,6 +166,8 @@ def test_options_from_the_command_line():
         "mlflow",
         "--lr",
         "1e-3",
+        "--eps-steps",
+        "2.5%",
         "--no-double-q",
         "--agent-id",
         "--mixer_args",
@@ -162,6 +177,7 @@ def test_options_from_the_command_line():
         "env": "lbf",
         "loggers": ("wandb", "mlflow"),
         "lr": 1e-3,
+        "eps_steps": "2.5%",
         "double_q": False,
         "agent_id": True,
         "mixer_args": {"a": [1]},
