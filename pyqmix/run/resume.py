@@ -164,19 +164,22 @@ def start_notes(config: Config, folder: RunFolder, found: Manifest | None) -> It
 
 
 def _extension(config: Config, before: object, steps: int) -> Iterator[str]:
-    """Say what another ``total_steps`` does to the schedules that end with the run."""
+    """Say what another ``total_steps`` does to the schedules that are a share of the run."""
     if before == config.total_steps or not isinstance(before, int):
         return
     earlier = config.replace(total_steps=before)
-    schedules = [("learning rate", Config.learning_rate, "--lr-end")]
+    schedules = [
+        ("learning rate", Config.learning_rate, "--lr-end"),
+        ("exploration", Config.epsilon, "--eps-steps"),
+    ]
     if config.prioritised:
         schedules.append(("exponent of the importance weights", Config.importance_exponent, "--per-beta-steps"))
     for name, schedule, option in schedules:
         old, new = schedule(earlier, steps), schedule(config, steps)
         if old != new:
             yield (
-                f"--total-steps {before:,} became {config.total_steps:,}: the {name}, whose schedule ends with "
-                f"the run ({option}), goes from {old:.4g} to {new:.4g} at this step"
+                f"--total-steps {before:,} became {config.total_steps:,}: the {name}, whose schedule is a share "
+                f"of the run ({option}), goes from {old:.4g} to {new:.4g} at this step"
             )
 
 

@@ -1564,6 +1564,10 @@ MUTANTS = (
         "Config().in_steps(value) for", f"{T}run/test_schedule.py",
     ),
     Mutant(
+        "an extended run says nothing of its exploration", "pyqmix/run/resume.py",
+        '("exploration", Config.epsilon, "--eps-steps"),', "", f"{T}run/test_resume.py -k extended_run_says",
+    ),
+    Mutant(
         "a rate of updates does not count as given where it is the default", "pyqmix/config/together.py",
         "config.updates_per_episode is not None:", "config.updates_per_episode not in (None, 1.0):",
         f"{T}config/test_config.py -k exclude_each_other",

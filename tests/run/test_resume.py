@@ -185,7 +185,11 @@ def test_the_replay_buffer_may_be_left_out(stopped, capsys):
 
 
 @pytest.mark.parametrize(
-    "changed", [{"optimizer": "rmsprop"}, {"gamma": 0.5}, {"seed": 3}, {"mixer": "vdn"}, {"prioritised": True}]
+    "changed",
+    [
+        *({"optimizer": "rmsprop"}, {"gamma": 0.5}, {"seed": 3}, {"mixer": "vdn"}, {"prioritised": True}),
+        {"eps_steps": "9%"},
+    ],
 )
 def test_a_changed_option_is_refused_before_anything_is_written(tiny_run, tmp_path, changed):
     copy = shutil.copytree(tiny_run, tmp_path / "copy")
@@ -203,12 +207,24 @@ def test_fewer_steps_than_have_been_taken_are_refused(tiny_run, tmp_path):
 
 
 def test_an_extended_run_says_what_its_schedules_do(tiny_config, tmp_path, capsys):
-    config = tiny_config(run_dir=str(tmp_path / "run"), lr=1e-2, lr_end=1e-3, prioritised=True)
+    schedules = {"lr": 1e-2, "lr_end": 1e-3, "prioritised": True, "eps_end": 0.1, "eps_steps": "80%"}
+    config = tiny_config(run_dir=str(tmp_path / "run"), **schedules)
     train(config, quiet=True)
+    assert Config.from_json(tmp_path / "run" / "config.json").eps_steps == "80%"
     train(config.replace(total_steps=600), resume=True)
-    said = capsys.readouterr().out
-    assert "the learning rate, whose schedule ends with the run (--lr-end), goes from 0.001 to 0.0055" in said
+    said = " ".join(capsys.readouterr().out.split())
+    assert "the learning rate, whose schedule is a share of the run (--lr-end), goes from 0.001 to 0.0055" in said
+    assert "the exploration, whose schedule is a share of the run (--eps-steps), goes from 0.1 to 0.4375" in said
     assert "(--per-beta-steps), goes from 1 to 0.7 at this step" in said
+
+
+def test_a_schedule_of_steps_stays_in_an_extended_run(tiny_config, tmp_path, capsys):
+    config = tiny_config(run_dir=str(tmp_path / "run"), eps_end=0.1, eps_steps=400, eval_every="50%")
+    train(config, quiet=True)
+    train(config.replace(total_steps=400), resume=True)
+    assert "a share of the run" not in capsys.readouterr().out
+    evaluated = [line["steps"] for line in metrics(tmp_path / "run") if line["eval_return_mean"]]
+    assert evaluated == ["150", "300", "400"]
 
 
 def test_a_damaged_checkpoint_is_told_and_an_older_one_offered(stopped, capsys):
