@@ -104,8 +104,8 @@ def _label(run: Run, kind: tuple[str, str], differing: Sequence[str], several_so
     parts = [f"{option}={_text(run.options[option])}" for option in told]
     if source != "pyqmix":
         return ", ".join([f"{source} {name}" if several_sources else name, *parts])
-    if len(differing) == 1 and told and isinstance(value := run.options[told[0]], str):
-        parts = [value]  # a number or a flag alone would not say what it is
+    if len(differing) == 1 and told and isinstance(value := run.options[told[0]], str) and not value.endswith("%"):
+        parts = [value]  # a number, a share of the run or a flag alone would not say what it is
     if name:
         parts = [name, *parts]
     return ", ".join(parts) or str(run.options.get("mixer", "all runs"))

@@ -30,6 +30,7 @@ def test_what_does_not_change_the_algorithm_makes_no_group():
         ([{"mixer": "vdn"}, {"mixer": "qmix"}, {"mixer": "vdn"}], ["vdn", "qmix"]),
         ([{"lr": 0.1}, {"lr": 0.01}], ["lr=0.1", "lr=0.01"]),
         ([{"double_q": True}, {"double_q": False}], ["double_q=true", "double_q=false"]),
+        ([{"eps_steps": "20%"}, {"eps_steps": 7}], ["eps_steps=20%", "eps_steps=7"]),
         ([{"mixer": "vdn", "lr": 1}, {"lr": 2}], ["mixer=vdn, lr=1", "mixer=qmix, lr=2"]),
         ([{"lr": 1}, {}], ["qmix"]),
         ([{"lr": 1}, {}, {"lr": 2}], ["lr=1", "qmix", "lr=2"]),
