@@ -60,6 +60,7 @@ if not TYPE_CHECKING:  # where any name would count as one of the package's
             "base.network_spec": ("NetworkSpec",),
             "config": ("Config", "from_preset"),
             "envs": ("make_env", "register_env"),
+            "export": (),
             "figures": (),
             "learn": (),
             "loggers": ("register_logger",),

@@ -39,7 +39,7 @@ def print_help(
     width = min(max(console.width, NARROWEST), WIDEST)
     positional = [each.usage for each in options if each.positional]
     for line in chain(
-        [Text(" ".join(["usage:", program, "[OPTIONS]", *positional]))],
+        _wrapped(" ".join(["usage:", program, "[OPTIONS]", *positional]), width),
         *([Text(), *_wrapped(" ".join(each.split()), width)] for each in about.split("\n\n") if each),
         _groups(options, width, values or {}, origins or {}),
         [Text(), *_wrapped(more, width)] if more else [],

@@ -41,6 +41,16 @@ def runs() -> None:
     _run("pyqmix-runs", "pyqmix.cli.runs", unwinds=True)
 
 
+def export() -> None:
+    """``pyqmix-export``."""
+    _run("pyqmix-export", "pyqmix.cli.export", unwinds=True)
+
+
+def import_model() -> None:
+    """``pyqmix-import``."""
+    _run("pyqmix-import", "pyqmix.cli.import_model", unwinds=True)
+
+
 class _Stopped(KeyboardInterrupt):
     """A signal, as an exception, so that temporary files are removed.
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType, SimpleNamespace
-from typing import Any, cast
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,23 +13,16 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from pyqmix.base import program_end
-from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import AnyPath
-from pyqmix.base.options import check_values, require_number
-from pyqmix.base.sealed import read_object
+from pyqmix.base.options import require_number
 from pyqmix.base.spec import EpisodeSpec
 from pyqmix.base.torch_modes import usual_modes
-from pyqmix.config import Config
-from pyqmix.config.networks import network_spec
-from pyqmix.config.options import RunOptions
-from pyqmix.config.parts import refer, require_known
-from pyqmix.config.trust import Trust, require_plain, require_trusted_name
-from pyqmix.nn import AGENTS, Agent, make_agent
-from pyqmix.nn.drawing import drawing
+from pyqmix.config.trust import Trust
+from pyqmix.nn import Agent
 from pyqmix.play.rollout import epsilon_greedy
-from pyqmix.run.checkpoint import NEWEST, load_network, read_spec
+from pyqmix.run.checkpoint import NEWEST
 from pyqmix.run.policy_inputs import read_avail, read_obs, read_worlds
-from pyqmix.run.stored import read_stored
+from pyqmix.run.stored_agent import read_agent
 
 Observations = NDArray[Any] | Sequence[Any]
 
@@ -60,13 +51,8 @@ def load_policy(
         ConfigError: the folder is no run, its checkpoint is absent or damaged, an option of its network is
             unusable, or its agent network is unknown here or not trusted.
     """
-    found = read_stored(run_dir, str(checkpoint))
-    spec, options = read_spec(found), _options(Path(run_dir), agent, trust)
-    with drawing(0, AGENTS[options["agent"]]):
-        network = make_agent(network_spec(spec, cast(Config, SimpleNamespace(**options)))).requires_grad_(False)
-    network.float()  # its scale of observations, too, whatever torch's default is
-    load_network(found, "agent", network)
-    return Policy(network, spec, options)
+    found = read_agent(run_dir, agent, checkpoint, trust=trust)
+    return Policy(found.network, found.spec, found.options)
 
 
 @dataclass
@@ -198,21 +184,3 @@ class Policy:
         hidden = self._agent.initial_hidden(len(inputs)) if self._memory is None else self._memory.hidden
         qs, following = self._agent.act(torch.from_numpy(inputs), hidden)
         return qs.numpy(), following
-
-
-def _options(run: Path, agent: Callable[..., nn.Module] | None, trust: Trust) -> dict[str, Any]:
-    """Read the options of a run, and check those of its agent network.
-
-    An option that the file does not name has its default.
-    """
-    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
-    options = {**defaults, **read_object(run / "config.json"), **refer({"agent": agent})}
-    if isinstance(options["agent"], str):
-        require_trusted_name(run, "agent", options["agent"], trust)
-        require_known(run, "agent", options["agent"])
-    if trust is not True:
-        require_plain(run, "agent_args", options["agent_args"])
-    check_values(RunOptions, options, but=("env", "mixer"))
-    if not isinstance(options.setdefault("last_action", False), bool):
-        raise ConfigError(f"last_action: expected true or false, got {options['last_action']!r}")
-    return options

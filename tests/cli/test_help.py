@@ -6,7 +6,7 @@ from contextlib import suppress
 import pytest
 
 from pyqmix.base.describe import describe, shown
-from pyqmix.cli import evaluate, plot, train
+from pyqmix.cli import evaluate, export, import_model, plot, train
 from pyqmix.cli.help import NARROWEST, WIDEST, print_help
 from pyqmix.cli.train_options import OWN_NAMES, all_options
 from pyqmix.config import from_preset
@@ -35,7 +35,11 @@ def one_line(text):
 
 @pytest.mark.parametrize("width", [20, 40, 80, 140])
 @pytest.mark.parametrize(
-    ("main", "which"), [(train.main, "--help-all"), (evaluate.main, "-h"), (plot.main, "--help")]
+    ("main", "which"),
+    [
+        *((train.main, "--help-all"), (evaluate.main, "-h"), (plot.main, "--help")),
+        *((export.main, "-h"), (import_model.main, "--help")),
+    ],
 )
 def test_no_line_is_wider_than_the_terminal(shows, main, which, width):
     lines = shows(main, which, width=width).splitlines()

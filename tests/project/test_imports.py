@@ -20,7 +20,7 @@ LEVELS = (
     {"play", "learn"},
     {"methods"},
     {"run"},
-    {"figures"},
+    {"export", "figures"},
     {"sweep"},
     {"cli", "presets"},
 )

@@ -14,7 +14,8 @@ from run_files import options_of
 from watch import watching
 
 from pyqmix import Config, ConfigError, load_policy
-from pyqmix.cli import evaluate, plot, train
+from pyqmix.cli import evaluate, export, plot, train
+from pyqmix.export import export_policy
 from pyqmix.run import checkpoint, manifest
 from pyqmix.run.evaluate import evaluate_run
 from pyqmix.run.recording import Frame, record_run, save_gif
@@ -67,6 +68,8 @@ def refused(sent, call):
         "evaluate_run": lambda: evaluate_run(sent.run, 1, 0),
         "record_run": lambda: record_run(sent.run, sent.run.parent / "run.gif", 0),
         "load_policy": lambda: load_policy(sent.run),
+        "export": lambda: call(export.main, sent.run, "--format", "pymarl", "--out", sent.run.parent / "out"),
+        "export_policy": lambda: export_policy(sent.run, sent.run.parent / "policy.pt2"),
     }
 
     def require(words, names):
@@ -74,7 +77,7 @@ def refused(sent, call):
         for name in names:
             warm_up()
             with watching() as seen:
-                if name in ("eval", "resume", "plot"):
+                if name in ("eval", "resume", "plot", "export"):
                     code, text = ways[name]()
                     assert (code, text.count("\n")) == (2, 1), text
                 else:
@@ -107,7 +110,7 @@ def newest(run):
 READS_CONFIG = ("eval", "resume", "evaluate_run", "record_run")
 
 
-ALL = (*READS_CONFIG, "load_policy")
+ALL = (*READS_CONFIG, "load_policy", "export", "export_policy")
 
 
 @pytest.mark.parametrize(

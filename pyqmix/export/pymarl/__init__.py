@@ -1,0 +1,1 @@
+"""Models of PyMARL and EPyMARL: folders with ``agent.th``, ``mixer.th`` and ``opt.th``."""
