@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import tyro
 
-from pyqmix.base.errors import unknown
+from pyqmix.base.errors import ConfigError, unknown
 from pyqmix.base.options import one_of
 from pyqmix.base.printable import printable
 from pyqmix.cli.parsing import USER_ERRORS, fail, import_from_here, option_style, parse
@@ -49,6 +49,10 @@ class Options:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise unknown("format", self.format, FORMATS)
+        if self.format == "pymarl" and not self.mask:
+            raise ConfigError(
+                "mask: expected it with format torch or onnx, as a model of PyMARL has no such input"
+            )
 
 
 def main() -> None:

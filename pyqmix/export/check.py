@@ -28,17 +28,20 @@ class Difference:
         values: the largest absolute difference of a value.
         largest: the largest absolute value.
         actions: how many greedy actions differ.
+        regret: by how much the worst of these is worth less than the native actor's action; infinite if it is not
+            available.
     """
 
     observations: int
     values: float
     largest: float
     actions: int
+    regret: float
 
     @property
     def is_rounding(self) -> bool:
-        """Whether the values differ by what float32 rounds."""
-        return self.values <= 1e-4 * max(1.0, self.largest)
+        """Whether the results differ by what float32 rounds; actions of nearly equal values may differ then."""
+        return max(self.values, self.regret) <= 1e-4 * max(1.0, self.largest)
 
     def __str__(self) -> str:
         actions = "all greedy actions equal" if self.actions == 0 else f"{self.actions} greedy actions differ"
@@ -69,7 +72,7 @@ def compare(
     hidden = agent.initial_hidden(episodes)
     scale = torch.ones(spec.obs_dim) if agent.obs_scale is None else agent.obs_scale
     size = (episodes, spec.n_agents)
-    differences, largest, others = torch.zeros(steps), torch.zeros(steps), 0
+    differences, largest, regrets, others = *torch.zeros(3, steps), 0
     for step in range(steps):
         obs = torch.randn(*size, spec.obs_dim, generator=random) / scale
         avail = torch.rand(*size, spec.n_actions, generator=random) < 0.5
@@ -80,6 +83,9 @@ def compare(
         differences[step] = (outputs[Q_VALUES] - values).abs().max()
         largest[step] = values.abs().max()
         allowed = torch.where(avail, values, -torch.inf) if mask else values
+        chosen = allowed.gather(-1, outputs[ACTIONS].unsqueeze(-1)).squeeze(-1)
+        regrets[step] = (allowed.amax(-1) - chosen).max()
         others += int((outputs[ACTIONS] != allowed.argmax(-1)).sum())
         hidden = outputs.get(NEXT_HIDDEN)
-    return Difference(steps * episodes * spec.n_agents, float(differences.max()), float(largest.max()), others)
+    worst, large, regret = (float(each.max()) for each in (differences, largest, regrets))
+    return Difference(steps * episodes * spec.n_agents, worst, large, others, regret)

@@ -97,6 +97,7 @@ def test_no_argument_is_one_line(call):
     [
         (["--format", "pickle"], "--format: expected one of torch, onnx, pymarl, got 'pickle'"),
         (["--out", "policy.onnx"], "--out: expected the name of a .pt2 file in a folder that exists"),
+        (["--format", "pymarl", "--no-mask"], "--mask: expected it with format torch or onnx"),
         (["--checkpoint", "7"], "checkpoint: expected one of newest, best, 10"),
         (["--agent", "mine:Agent"], "agent: expected that of the run, 'mlp', got 'mine:Agent'"),
     ],

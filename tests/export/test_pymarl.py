@@ -1,8 +1,10 @@
 """Models of PyMARL: written and read, they compute what a plain-PyTorch twin of its networks computes."""
 
 import io
+import os
 import pickle
 import zipfile
+from contextlib import suppress
 
 import numpy as np
 import plain_pymarl
@@ -387,6 +389,22 @@ def test_a_damaged_file_is_one_clear_line(tmp_path, data, message):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("write", [as_archive, as_older_file])
+def test_a_file_with_any_byte_changed_is_read_or_refused(tmp_path, write):
+    path, random = tmp_path / "agent.th", np.random.default_rng(0)
+    data = np.frombuffer(write(changed()), np.uint8)
+    read = 0
+    for _ in range(int(os.environ.get("PYQMIX_FUZZ", 60))):
+        damaged = data.copy()
+        for place in random.integers(len(data), size=random.integers(1, 4)):
+            damaged[place] = random.integers(256)
+        path.write_bytes(damaged.tobytes())
+        with suppress(ConfigError):
+            read_state_dict(path)
+            read += 1
+    assert read > 0
+
+
 def test_a_file_that_is_too_large_or_a_link_is_not_read(tmp_path, monkeypatch):
     path = tmp_path / "agent.th"
     path.write_bytes(as_archive(changed()))
@@ -402,7 +420,7 @@ def test_folders_that_are_no_model_or_hold_a_run_are_named(tmp_path, stored_run)
     (tmp_path / "model").mkdir()
     with pytest.raises(ConfigError, match=r"model: expected a model's agent.th, or folders named after steps"):
         import_pymarl(tmp_path / "model", tmp_path / "run", **LBF)
-    with pytest.raises(ConfigError, match=r"none: expected a folder"):
+    with pytest.raises(ConfigError, match=r"none: expected a model's folder, but it is none"):
         import_pymarl(tmp_path / "none", tmp_path / "run", **LBF)
     plain_pymarl.save(tmp_path / "model", plain_agent("mlp", True, OBS + N))
     run, _ = stored_run(**LBF)

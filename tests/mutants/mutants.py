@@ -45,6 +45,7 @@ PACKED, CLUSTER = "csrc/replay/packed_episodes.cpp", "pyqmix/play/cluster/traini
 REGISTRY, WORKERS = "csrc/replay/registry.cpp", "pyqmix/play/workers.py"
 ACTOR = "pyqmix/play/actor.py"
 T, METHODS, RECORDING = "tests/", "pyqmix/methods/", "pyqmix/run/recording/"
+EXPORT = "pyqmix/export/"
 SMAX_GAME, FIGHT, SMAX_SIGHT = (
     "csrc/envs/smax/game.cpp",
     "csrc/envs/smax/fight_cpu.cpp",
@@ -1370,6 +1371,31 @@ MUTANTS = (
     Mutant(
         "targets stay behind the weights that a run starts from", "pyqmix/run/init_from.py",
         "cast(nn.Module, target).load_state_dict(", "dict(", f"{T}run/test_init_from.py",
+    ),
+    Mutant(
+        "export: an exported policy chooses actions that are not available", f"{EXPORT}traced.py",
+        "qs if avail is None else torch.where(avail, qs, -torch.inf)", "qs",
+        f"{T}export/test_policy_file.py -k number_of_episodes",
+    ),
+    Mutant(
+        "export: a file with other actions than the run's is written", f"{EXPORT}check.py",
+        "max(self.values, self.regret)", "self.values", f"{T}export/test_policy_file.py -k something_else",
+    ),
+    Mutant(
+        "export: PyMARL gets a mixer for scaled states", f"{EXPORT}pymarl/exporting.py",
+        "weights[key] *= torch.tensor(spec.state_scale)", "pass", f"{T}export/test_pymarl.py -k exported_mixer",
+    ),
+    Mutant(
+        "import: code in a model's file runs", f"{EXPORT}pymarl/state_dict_file.py", "weights_only=True",
+        "weights_only=False", f"{T}export/test_pymarl.py -k code_in_a_file",
+    ),
+    Mutant(
+        "import: separate networks forget their agents' ids", f"{EXPORT}pymarl/importing.py",
+        "of_id.diagonal(dim1=0, dim2=2).T", "0", f"{T}export/test_pymarl.py -k imported_agent",
+    ),
+    Mutant(
+        "import: a mixer reads last actions that PyMARL's state lacks", f"{EXPORT}pymarl/mixers.py",
+        "parts.new_zeros(len(weight)", "parts.new_ones(len(weight)", f"{T}export/test_pymarl.py -k imported_mixer",
     ),
     Mutant(
         "CW-QMIX gives the greedy joint action no full weight", f"{METHODS}wqmix.py",

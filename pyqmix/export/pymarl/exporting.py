@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,7 +68,7 @@ def export_pymarl(
         raise ConfigError(f"agent: expected mlp or gru, which PyMARL has too, got {found.options['agent']}")
     of_agent = _agent(found, kind)
     of_mixer, notes = _mixer(found)
-    folder = Path(out).expanduser() / str(found.checkpoint.steps)
+    folder = Path(os.path.expanduser(out)) / str(found.checkpoint.steps)
     files = {AGENT: of_agent, OPTIMIZER: _new_optimizer(found, [*of_agent.values(), *(of_mixer or {}).values()])}
     if of_mixer is not None:
         files[MIXER] = of_mixer

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from pyqmix.run.saver import Saver
 from pyqmix.run.state import Progress, write_networks
 
 PRESET = "epymarl"  # of the options that no weight tells
-_STEPS = re.compile(r"\d{1,18}")
+_STEPS = re.compile(r"[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def import_pymarl(
         ConfigError: a file is absent, damaged, or of other networks; the environment has other sizes; or the run's
             folder cannot be written.
     """
-    model = find_model(Path(model_dir).expanduser())
+    model = find_model(Path(os.path.expanduser(model_dir)))
     start = _spec(from_preset(PRESET, env=env, **options, last_action=False))
     agent = _read_agent(model / AGENT, start, last_action)
     of_mixer = read_state_dict(model / MIXER) if (model / MIXER).exists() else None
@@ -106,7 +107,8 @@ def find_model(folder: Path) -> Path:
     Raises:
         ConfigError: there is none.
     """
-    require_folder(folder)
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: expected a model's folder, but it is none")
     if (folder / AGENT).exists():
         return folder
     steps = [each for each in folder.iterdir() if _STEPS.fullmatch(each.name) and (each / AGENT).exists()]
