@@ -27,6 +27,7 @@ BENCHMARKS = {
     "environments_speed": "replay.environments",
     "workers": "replay.workers",
     "overlap": "training.overlap",
+    "threads": "training.threads",
     "train": "training.train",
     "two_step": "training.two_step",
 }

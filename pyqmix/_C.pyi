@@ -54,15 +54,24 @@ def qmixer_loss_cpu(
 ) -> float: ...
 def qmixer_td_target_cpu(network: MixingNetwork, target: TargetTensors, threads: int) -> int: ...
 def mlp_forward_cpu(
-    features: Tensor, parameters: list[Tensor], one_hot: int, out: Tensor, keep: bool, threads: int
+    features: Tensor,
+    parameters: list[Tensor],
+    one_hot: int,
+    final_relu: bool,
+    out: Tensor,
+    keep: bool,
+    threads: int,
 ) -> Workspace | None: ...
 def mlp_backward_cpu(
     features: Tensor,
     parameters: list[Tensor],
     one_hot: int,
+    final_relu: bool,
+    out: Tensor | None,
     kept: Workspace,
     grad_out: Tensor,
     grads: list[Tensor],
+    grad_features: Tensor | None,
     threads: int,
 ) -> None: ...
 def gru_forward_cpu(

@@ -7,10 +7,10 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <thread>
-#include <vector>
 
 namespace pyqmix {
 namespace {
@@ -62,7 +62,7 @@ class Pool {
         threads_.store(threads, std::memory_order_relaxed);
         left_.store(
             {left_.load(std::memory_order_relaxed).job + 1, 0, static_cast<std::uint16_t>(units)});
-        if (sleepers_.load() > 0) notify(wake_);
+        wake(threads - 1);
         work_on(left_.load(std::memory_order_relaxed).job, true);
         const auto done = [&] { return pending_.load() == 0; };
         if (comes_soon(done)) return;
@@ -73,6 +73,11 @@ class Pool {
     }
 
    private:
+    struct Worker {
+        std::condition_variable called;
+        std::atomic<bool> sleeps{false};
+    };
+
     // Does units of a job until all are taken.
     void work_on(std::uint32_t job, bool from_front) {
         Units left = left_.load();
@@ -83,50 +88,61 @@ class Pool {
             // The job cannot end before this unit does, so its description stays valid.
             const std::int64_t begin = rows_ * unit / units_, end = rows_ * (unit + 1) / units_;
             if (begin < end) (*body_)(begin, end);
-            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) notify(done_);
+            if (pending_.fetch_sub(1) == 1 && caller_sleeps_.load()) end_of_waiting();
             left = left_.load();
         }
     }
 
     // A thread that has seen the old state and is about to sleep does so before the mutex is free.
-    void notify(std::condition_variable& sleeping) {
+    void end_of_waiting() {
         std::unique_lock(mutex_).unlock();
-        sleeping.notify_all();
+        done_.notify_all();
+    }
+
+    // Wakes the first workers. Those beyond sleep on, so that a job for few threads costs the same
+    // whether there were jobs for many.
+    void wake(int count) {
+        const auto end = workers_.begin() + count;
+        const auto sleeps = [](const Worker& worker) { return worker.sleeps.load(); };
+        if (std::none_of(workers_.begin(), end, sleeps)) return;
+        std::unique_lock(mutex_).unlock();
+        std::for_each(workers_.begin(), end, [](Worker& worker) { worker.called.notify_one(); });
     }
 
     void grow(int workers) {
         while (static_cast<int>(workers_.size()) < workers) {
             const int index = static_cast<int>(workers_.size()) + 1;
             const std::uint32_t seen = left_.load(std::memory_order_relaxed).job;
-            workers_.emplace_back([this, index, seen] { serve(index, seen); });
-            workers_.back().detach();  // workers live as long as the process
+            Worker& worker = workers_.emplace_back();
+            // Workers live as long as the process.
+            std::thread([this, &worker, index, seen] { serve(worker, index, seen); }).detach();
         }
     }
 
-    void serve(int index, std::uint32_t seen) {
+    void serve(Worker& self, int index, std::uint32_t seen) {
         const auto next = [&] { return left_.load().job != seen; };
+        const auto is_wanted = [&] { return index < threads_.load(std::memory_order_relaxed); };
         for (bool wanted = false;;) {
             if (!wanted || !comes_soon(next)) {
                 std::unique_lock lock(mutex_);
-                sleepers_.fetch_add(1);
-                wake_.wait(lock, next);
-                sleepers_.fetch_sub(1);
+                self.sleeps.store(true);
+                self.called.wait(lock, [&] { return next() && is_wanted(); });
+                self.sleeps.store(false);
             }
             seen = left_.load().job;
-            wanted = index < threads_.load(std::memory_order_relaxed);
+            wanted = is_wanted();
             if (wanted) work_on(seen, false);
         }
     }
 
     std::mutex mutex_;
-    std::condition_variable wake_, done_;
-    std::vector<std::thread> workers_;
+    std::condition_variable done_;
+    std::deque<Worker> workers_;  // none moves, as each is read by its thread
     const Body* body_ = nullptr;
     std::int64_t rows_ = 0, units_ = 0;
     alignas(64) std::atomic<Units> left_{Units{}};
     std::atomic<int> threads_{0};
     std::atomic<std::int64_t> pending_{0};
-    std::atomic<int> sleepers_{0};
     std::atomic<bool> caller_sleeps_{false};
 };
 

@@ -64,6 +64,19 @@ def integer(low: int, high: int = LARGEST_INT, optional: bool = False) -> Kind:
     return _number("INT", _read_integer, optional, lambda name, value: require_int(name, value, low, high))
 
 
+def integer_or(name: str, low: int, high: int = LARGEST_INT) -> Kind:
+    """Make the kind of an integer in [low, high], or of one word in its place."""
+
+    def check(option: str, value: object) -> None:
+        if value == name:
+            return
+        if isinstance(value, str):
+            raise ConfigError(f"{option}: expected {name} or an integer of at least {low}, got {value!r}")
+        require_int(option, value, low, high)
+
+    return _number(f"{name}|INT", _read_integer, False, check)
+
+
 def number(
     low: float = -math.inf, high: float = math.inf, above: float = -math.inf, optional: bool = False
 ) -> Kind:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import tyro
 
+from pyqmix.base.cores import AUTO, usable_cores
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.signals import catch, exit_code
 from pyqmix.cli.parsing import NAMES, USER_ERRORS, fail, import_from_here, option_style, parse
@@ -90,7 +91,7 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
     plan, runs = _planned(options, of_runs)
     if options.ray_address is not None:
         _require_own_clusters(runs)
-    cores = len(os.sched_getaffinity(0))
+    cores = usable_cores()
     on_cluster = options.slurm is not None or options.ray_address is not None
     default, most = (len(runs) or cores, None) if on_cluster else (min(len(runs) or cores, cores), cores)
     jobs = default if options.jobs is None else options.jobs
@@ -98,9 +99,12 @@ def _sweep(options: Options, out: Path, of_runs: Sequence[str]) -> tuple[list[Ou
         raise ConfigError(f"jobs: expected an integer of at least 1, got {jobs}")
     if most is not None and jobs > most:
         raise ConfigError(f"jobs: expected 1 to {most}, the cores that this process may use, got {jobs}")
-    threads = int(plan.options.get("threads", 1)) if on_cluster else max(1, cores // jobs)
+    of_plan = plan.options.get("threads", 1)
+    cpus = 1 if of_plan == AUTO else int(of_plan)  # of a run on a cluster
+    alone = AUTO if jobs == 1 else max(1, cores // jobs)
+    threads = cpus if on_cluster else alone
     stop = Stop()
-    with _starter(options, out, threads) as starter:
+    with _starter(options, out, cpus) as starter:
         catch(stop)
         return run_sweep(plan, runs, out, starter, jobs, threads, stop), stop
 
@@ -115,12 +119,12 @@ def _require_own_clusters(runs: Sequence[PlannedRun]) -> None:
             )
 
 
-def _starter(options: Options, out: Path, threads: int) -> AbstractContextManager[Starter]:
+def _starter(options: Options, out: Path, cpus: int) -> AbstractContextManager[Starter]:
     """Choose where the runs are started."""
     if options.slurm is not None:
         from pyqmix.sweep.slurm import slurm
 
-        return nullcontext(slurm(options.slurm, (out / "logs" / "slurm").absolute(), threads))
+        return nullcontext(slurm(options.slurm, (out / "logs" / "slurm").absolute(), cpus))
     if options.ray_address is not None:
         from pyqmix.sweep.ray_starter import ray_starter
 

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 from pyqmix.base.backends import BACKENDS
+from pyqmix.base.cores import AUTO
 from pyqmix.base.options import (
     ESSENTIAL,
     Text,
     check_json_object,
     integer,
+    integer_or,
     json_value,
     name_in,
     names_in,
@@ -246,9 +248,10 @@ class Machine:
     """Where batches are gathered: cuda keeps decoded episodes on the GPU that trains, for tasks that fit there."""
     backend: Annotated[str, one_of(*BACKENDS)] = "fused"
     """Operations of the training steps: pyqmix's compiled ones (fused), or the same in plain PyTorch."""
-    threads: Annotated[int, integer(1, 1_024), ESSENTIAL] = 1
-    """Threads of torch and of pyqmix's kernels. Two bring 1.4 (feed-forward) to 1.6 times (recurrent) the steps/s
-    of one where a second core is free, and nothing where other work keeps it busy."""
+    threads: Annotated[int | str, integer_or(AUTO, 1, 1_024), ESSENTIAL] = AUTO
+    """Threads of pyqmix's kernels and of native episodes, on whose number no result depends. auto measures, while
+    the run trains, how many of the cores that it may use make it faster; torch then has one. A number is torch's
+    too where networks consist of its layers, and their last bits depend on it."""
 
 
 # The last base's options come first.

@@ -141,13 +141,28 @@ class GRUAgent(LayeredAgent):
         """
         if batch_sizes is None:
             raise ValueError("batch_sizes: expected the number of episodes at each step, got None")
-        features = self._apply_first(self.fc1, self.read(obs))
+        obs, sizes = self.read(obs), batch_sizes.tolist()
         if self.share_parameters:  # every agent of every episode is a sequence of the same network
-            hidden = self._states(features.flatten(0, 1), [k * self.n_agents for k in batch_sizes.tolist()])
-            hidden = hidden.unflatten(0, (-1, self.n_agents))
+            sizes = [k * self.n_agents for k in sizes]
+        parameters = self.untouched_parameters() if may_fuse(obs) else None
+        if parameters is not None and can_fuse(obs, parameters):
+            return self._unroll_fused(obs, sizes, parameters)
+        features = self._apply_first(self.fc1, obs)
+        if self.share_parameters:
+            hidden = self._states(features.flatten(0, 1), sizes).unflatten(0, (-1, self.n_agents))
         else:
-            hidden = self._states(features, batch_sizes.tolist())
+            hidden = self._states(features, sizes)
         return cast(Tensor, self.fc2(hidden))
+
+    def _unroll_fused(self, obs: Tensor, sizes: list[int], parameters: list[Tensor]) -> Tensor:
+        first, recurrent, last = parameters[:2], parameters[2:6], parameters[6:]
+        if not self.share_parameters:
+            features = ops.mlp(obs, first, final_relu=True)
+            return ops.mlp(ops.gru(features, sizes, *recurrent), last)
+        one_hot = self.n_agents if self.agent_id else 0
+        features = ops.mlp(obs.flatten(0, 1), first, one_hot, final_relu=True)
+        qs = ops.mlp(ops.gru(features, sizes, *recurrent), last)
+        return qs.view(-1, self.n_agents, qs.shape[-1])
 
     def _states(self, features: Tensor, sizes: list[int]) -> Tensor:
         parameters = self._untouched_recurrent()

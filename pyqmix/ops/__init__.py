@@ -2,9 +2,9 @@
 
 This package is the only place that hands tensors to the extension's kernels, after it has checked their device,
 dtype, shape and strides: the extension trusts them. CPU operations take float32 and float64 and use at most
-``torch.get_num_threads()`` threads; their results do not depend on how many. ``adam``, ``greedy_next_qs``,
-``linear``, ``mix``, ``pad_episodes`` and ``td_target`` run on a GPU too, on torch's current stream, and do
-not wait for it.
+``torch.get_num_threads()`` threads, in a run those of ``--threads``; their results do not depend on how many.
+``adam``, ``greedy_next_qs``, ``linear``, ``mix``, ``pad_episodes`` and ``td_target`` run on a GPU too, on torch's
+current stream, and do not wait for it.
 """
 
 from pyqmix.base.network_spec import NetworkSpec

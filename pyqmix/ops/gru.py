@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, read_integers, readable
 from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
@@ -62,7 +63,7 @@ def gru(
     if wanted:
         return cast(Tensor, _Gru.apply(features, sizes, *parameters))  # type: ignore[no-untyped-call]
     hidden = features.new_empty(*features.shape[:-1], weight_hh.shape[-1])
-    _C.gru_forward_cpu(*_inputs(features, sizes, parameters), hidden, False, torch.get_num_threads())
+    _C.gru_forward_cpu(*_inputs(features, sizes, parameters), hidden, False, kernel_threads())
     return hidden
 
 
@@ -81,7 +82,7 @@ class _Gru(torch.autograd.Function):
     def forward(ctx: Any, features: Tensor, sizes: list[int], *parameters: Tensor) -> Tensor:
         ctx.inputs = inputs = _inputs(features, sizes, parameters)
         hidden = features.new_empty(*features.shape[:-1], parameters[1].shape[-1])
-        ctx.gates = _C.gru_forward_cpu(*inputs, hidden, True, torch.get_num_threads())
+        ctx.gates = _C.gru_forward_cpu(*inputs, hidden, True, kernel_threads())
         ctx.save_for_backward(features, hidden, *parameters)
         return hidden
 
@@ -99,7 +100,7 @@ class _Gru(torch.autograd.Function):
         wanted = any(ctx.needs_input_grad[2:])
         grads = [p.new_empty(p.shape) for p in parameters] if wanted else None
         grad_features = features.new_empty(features.shape) if ctx.needs_input_grad[0] else None
-        threads = torch.get_num_threads()
+        threads = kernel_threads()
         _C.gru_backward_cpu(*inputs, hidden, ctx.gates, grad, grads, grad_features, threads)
         return (grad_features, None, *(grads or (None,) * 4))
 

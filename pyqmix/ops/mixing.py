@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
 from pyqmix.ops.eager import can_launch, can_launch_backward, composed_gradients, in_float32, is_autocast
@@ -94,7 +95,7 @@ def _forward(agent_qs: Tensor, w1: Tensor, b1: Tensor, w_final: Tensor, v: Tenso
         with torch.cuda.device(v.device):
             _C.mix_forward_cuda(flat, q_tot, torch.cuda.current_stream().cuda_stream)
     else:
-        _C.mix_forward_cpu(flat, q_tot, torch.get_num_threads())
+        _C.mix_forward_cpu(flat, q_tot, kernel_threads())
     return q_tot
 
 
@@ -110,7 +111,7 @@ def _backward(grad_q_tot: Tensor, agent_qs: Tensor, w1: Tensor, b1: Tensor, w_fi
         with torch.cuda.device(v.device):
             _C.mix_backward_cuda(flat, grad, grads, torch.cuda.current_stream().cuda_stream)
     else:
-        _C.mix_backward_cpu(flat, grad, grads, torch.get_num_threads())
+        _C.mix_backward_cpu(flat, grad, grads, kernel_threads())
     return grads
 
 

@@ -4,25 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
 from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
 
 Parameters = Sequence[Tensor]
-_Inputs = tuple[Tensor, list[Tensor], int]  # features, parameters, one_hot: as the extension reads them
 
 
-def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
+class _Inputs(NamedTuple):
+    """The arguments as the extension reads them."""
+
+    features: Tensor
+    parameters: list[Tensor]
+    one_hot: int
+    final_relu: bool
+
+
+def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0, final_relu: bool = False) -> Tensor:
     """Compute linear layers with a ReLU between each two of them.
 
-    One kernel on the CPU, outside of torch.compile and without a gradient for the features; everywhere else
-    PyTorch's own layers. G networks may be run at once.
+    One kernel on the CPU, outside of torch.compile; everywhere else PyTorch's own layers. G networks may be run at
+    once.
 
     Args:
         features: (R, I) float32 or float64; or (R, G, I).
@@ -30,6 +39,7 @@ def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
             (outputs,); or (G, outputs, inputs), (G, outputs). The first layer's inputs are I + one_hot.
         one_hot: the width of a one-hot part behind the features, which is never built: row r's one stands at
             r mod one_hot. So the agents of an episode's step, one row each, are told apart.
+        final_relu: whether a ReLU follows the last layer, too.
 
     Returns:
         (R, O), or (R, G, O), the last layer's outputs, under autocast of float32. Gradients flow to all tensors.
@@ -39,59 +49,59 @@ def mlp(features: Tensor, parameters: Parameters, one_hot: int = 0) -> Tensor:
         ValueError: a shape or device does not fit.
     """
     if is_autocast(features):
-        return in_float32(mlp, features, parameters, one_hot)
+        return in_float32(mlp, features, parameters, one_hot, final_relu)
     check_floating("features", features, 1, "(R, I) or (R, G, I)")
     _check(features, parameters, one_hot)
     if not can_fuse(features, parameters):
-        return reference.mlp(features, parameters, one_hot)
-    if torch.is_grad_enabled() and any(p.requires_grad for p in parameters):
-        return cast(Tensor, _Mlp.apply(features, one_hot, *parameters))  # type: ignore[no-untyped-call]
-    return _forward(features, _inputs(features, one_hot, parameters), keep=False)[0]
+        return reference.mlp(features, parameters, one_hot, final_relu)
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (features, *parameters)):
+        return cast(Tensor, _Mlp.apply(features, one_hot, final_relu, *parameters))  # type: ignore[no-untyped-call]
+    return _forward(features, _inputs(features, one_hot, final_relu, parameters), keep=False)[0]
 
 
 def can_fuse(features: Tensor, parameters: Parameters) -> bool:
     """Whether :func:`mlp` is one kernel for these, shapes and dtypes aside."""
-    if features.requires_grad and torch.is_grad_enabled():
-        return False
     return can_launch_on_cpu(features, *parameters)
 
 
-def _inputs(features: Tensor, one_hot: int, parameters: Parameters) -> _Inputs:
+def _inputs(features: Tensor, one_hot: int, final_relu: bool, parameters: Parameters) -> _Inputs:
     width = features.shape[-1] * (features.shape[1] if features.dim() == 3 else 1)
-    return as_rows(features, features.shape[0], width), [readable(p) for p in parameters], one_hot
+    rows = as_rows(features, features.shape[0], width)
+    return _Inputs(rows, [readable(p) for p in parameters], one_hot, final_relu)
 
 
 def _forward(features: Tensor, inputs: _Inputs, keep: bool) -> tuple[Tensor, _C.Workspace | None]:
-    out = features.new_empty(*features.shape[:-1], inputs[1][-1].shape[-1])
-    return out, _C.mlp_forward_cpu(*inputs, out, keep, torch.get_num_threads())
+    out = features.new_empty(*features.shape[:-1], inputs.parameters[-1].shape[-1])
+    return out, _C.mlp_forward_cpu(*inputs, out, keep, kernel_threads())
 
 
 class _Mlp(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, features: Tensor, one_hot: int, *parameters: Tensor) -> Tensor:
-        ctx.inputs = _inputs(features, one_hot, parameters)
-        ctx.save_for_backward(features, *parameters)
+    def forward(ctx: Any, features: Tensor, one_hot: int, final_relu: bool, *parameters: Tensor) -> Tensor:
+        ctx.inputs = _inputs(features, one_hot, final_relu, parameters)
         out, ctx.activations = _forward(features, ctx.inputs, keep=True)
+        ctx.save_for_backward(features, out if final_relu else None, *parameters)
         return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        features, *parameters = ctx.saved_tensors  # raises if one of them was changed
+        features, out, *parameters = ctx.saved_tensors  # raises if one of them was changed
         inputs: _Inputs = ctx.inputs
         if not can_launch_backward(grad_out):
-            twin = partial(_composed, inputs[2])
-            needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[2:]]
-            _, *composed = composed_gradients(twin, [features, *parameters], needed, [grad_out])
-            return (None, None, *composed)
+            twin = partial(_composed, inputs)
+            needed = [ctx.needs_input_grad[0], *ctx.needs_input_grad[3:]]
+            of_features, *composed = composed_gradients(twin, [features, *parameters], needed, [grad_out])
+            return (of_features, None, None, *composed)
         rows = features.shape[0]
         grad = as_rows(grad_out, rows, grad_out[0].numel() if rows else 1)
-        grads = [torch.empty_like(p) for p in inputs[1]]
-        _C.mlp_backward_cpu(*inputs, ctx.activations, grad, grads, torch.get_num_threads())
-        return (None, None, *grads)
+        grads = [torch.empty_like(p) for p in inputs.parameters]
+        grad_features = features.new_empty(features.shape) if ctx.needs_input_grad[0] else None
+        _C.mlp_backward_cpu(*inputs, out, ctx.activations, grad, grads, grad_features, kernel_threads())
+        return (grad_features, None, None, *grads)
 
 
-def _composed(one_hot: int, features: Tensor, *parameters: Tensor) -> Tensor:
-    return reference.mlp(features, parameters, one_hot)
+def _composed(inputs: _Inputs, features: Tensor, *parameters: Tensor) -> Tensor:
+    return reference.mlp(features, parameters, inputs.one_hot, inputs.final_relu)
 
 
 def _check(features: Tensor, parameters: Parameters, one_hot: int) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.checks import check_tensor, read_integers, readable
 from pyqmix.ops.eager import can_copy
@@ -76,6 +77,6 @@ def pack_episodes(
     counts = lengths.new_empty(padded + 1)
     now, place, times = lengths.new_empty(3, n_steps)
     rows = (counts, now, place, times)
-    _C.pack_episodes(of_episode, padded, rows, of_points, of_next, of_steps, torch.get_num_threads())
+    _C.pack_episodes(of_episode, padded, rows, of_points, of_next, of_steps, kernel_threads())
     at_points, at_next, at_steps = ([to for _, to in each] for each in (of_points, of_next, of_steps))
     return PackedRows(at_points, at_next, at_steps, *rows)

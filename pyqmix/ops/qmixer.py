@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
 from pyqmix.ops.eager import can_launch_backward, can_launch_on_cpu, composed_gradients, in_float32, is_autocast
@@ -51,7 +52,7 @@ def qmixer(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> Tensor:
     if _wants_gradients(agent_qs, parameters):
         return cast(Tensor, _QMixer.apply(agent_qs, states, *parameters))  # type: ignore[no-untyped-call]
     q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
-    _C.qmixer_forward_cpu(_network(agent_qs, states, parameters), q_tot, False, torch.get_num_threads())
+    _C.qmixer_forward_cpu(_network(agent_qs, states, parameters), q_tot, False, kernel_threads())
     return q_tot
 
 
@@ -127,9 +128,7 @@ def qmixer_td_target(
         if not can_launch_on_cpu(*inputs.tensors(), next_states, *parameters):
             return td_target(*inputs[:5], *reference.hypernetworks(next_states, parameters), online_next_qs)
         network = _network(next_qs.new_empty(0, n_agents), next_states, parameters)
-        return run_td_target(
-            inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, torch.get_num_threads())
-        )
+        return run_td_target(inputs, lambda tensors: _C.qmixer_td_target_cpu(network, tensors, kernel_threads()))
 
 
 def can_fuse(agent_qs: Tensor, states: Tensor, parameters: Parameters) -> bool:
@@ -156,7 +155,7 @@ class _QMixer(torch.autograd.Function):
         ctx.network = _network(agent_qs, states, parameters)
         ctx.save_for_backward(agent_qs, states, *parameters)
         q_tot = agent_qs.new_empty(agent_qs.shape[:-1])
-        ctx.activations = _C.qmixer_forward_cpu(ctx.network, q_tot, True, torch.get_num_threads())
+        ctx.activations = _C.qmixer_forward_cpu(ctx.network, q_tot, True, kernel_threads())
         return q_tot
 
     @staticmethod
@@ -169,7 +168,7 @@ class _QMixer(torch.autograd.Function):
         grad_agent_qs = agent_qs.new_empty(agent_qs.shape)
         wanted = any(needed[2:])
         grads = [torch.empty_like(p) for p in ctx.network[2]] if wanted else []
-        threads = torch.get_num_threads()
+        threads = kernel_threads()
         _C.qmixer_backward_cpu(ctx.network, ctx.activations, grad, grads, grad_agent_qs, threads)
         return (grad_agent_qs, None, *grads) if wanted else (grad_agent_qs, *[None] * (1 + len(parameters)))
 
@@ -184,7 +183,7 @@ class _QMixerLoss(torch.autograd.Function):
         grad_agent_qs = agent_qs.new_empty(agent_qs.shape)
         grads = [torch.empty_like(p) for p in network[2]]
         error = (readable(targets), readable(weights), q_tot)
-        loss = _C.qmixer_loss_cpu(network, *error, grads, grad_agent_qs, torch.get_num_threads())
+        loss = _C.qmixer_loss_cpu(network, *error, grads, grad_agent_qs, kernel_threads())
         ctx.save_for_backward(agent_qs, states, targets, weights, *parameters)
         ctx.grads = [grad_agent_qs, *grads]
         ctx.mark_non_differentiable(q_tot)

@@ -17,7 +17,7 @@ from pyqmix.ops.eager import has_values
 from pyqmix.ops.errors import NoAvailableActionError
 
 
-def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Tensor:
+def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0, final_relu: bool = False) -> Tensor:
     """Compute linear layers with a ReLU between each two of them; see :func:`pyqmix.ops.mlp`."""
     hidden = features
     if one_hot > 0:
@@ -31,7 +31,7 @@ def mlp(features: Tensor, parameters: Sequence[Tensor], one_hot: int = 0) -> Ten
             hidden = F.linear(hidden, weight, bias)
         else:
             hidden = (hidden.unsqueeze(-2) @ weight.mT).squeeze(-2) + bias
-    return hidden
+    return hidden.relu() if final_relu else hidden
 
 
 def linear(inputs: Tensor, weight: Tensor, bias: Tensor, relu: bool | int = False) -> Tensor:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.ops import reference
 from pyqmix.ops.backend import wants_reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, require_cuda_kernels
@@ -166,7 +167,7 @@ def run_td_target(inputs: TargetInputs, kernel: Callable[[_C.TargetTensors], int
 
 def _td_target_cpu(inputs: TargetInputs, weights: MixerWeights) -> Tensor:
     mixer = _mixer_rows(inputs, weights)
-    return run_td_target(inputs, lambda tensors: _C.td_target_cpu(mixer, tensors, torch.get_num_threads()))
+    return run_td_target(inputs, lambda tensors: _C.td_target_cpu(mixer, tensors, kernel_threads()))
 
 
 def _td_target_cuda(inputs: TargetInputs, weights: MixerWeights) -> Tensor:

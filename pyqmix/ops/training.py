@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from pyqmix import _C
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.base.network_spec import NetworkSpec, native_network_spec
 from pyqmix.ops import reference
 from pyqmix.ops.checks import as_rows, check_floating, check_tensor, readable
@@ -117,7 +118,7 @@ def qmix_gradients(
         gradients=out,
         q_tot=q_tot,
         targets=targets,
-        threads=torch.get_num_threads(),
+        threads=kernel_threads(),
     )
     if unavailable >= 0:
         step, agent = divmod(unavailable, spec.n_agents)

@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 
+import torch
+
 from pyqmix import _C
 from pyqmix.base.call_thread import CallThread
+from pyqmix.base.kernel_threads import kernel_threads_of
 from pyqmix.base.seeding import Stream
 from pyqmix.base.torch_threads import torch_threads
 from pyqmix.config import Config
@@ -30,7 +33,7 @@ _GRACE = 5.0  # seconds that playing has to end by itself when the run is over
 class PlayAhead:
     """Plays episodes into a ring, at once or while the caller does something else.
 
-    The policy acts on the CPU, with one thread.
+    A native policy acts with one thread.
 
     Args:
         config: names the environment.
@@ -48,10 +51,9 @@ class PlayAhead:
         # Twice as many slots, because native episodes claim half of a ring at a time.
         self.staged = EpisodeRing(ring.spec, 2 * config.num_envs, shared=ring.shared)
         self._transfer = _C.EpisodeTransfer(self.staged.native, ring.native)
-        self._threads = config.threads
-        alone = config.replace(threads=1)
+        self._torch_threads = torch.get_num_threads()
         key = config.seed, Stream.ENVIRONMENT
-        self._rollout = create_rollout(alone, self._actor, *key, config.num_envs, self.staged, config.num_workers)
+        self._rollout = create_rollout(config, self._actor, *key, config.num_envs, self.staged, config.num_workers)
         self.ahead: Ahead | None = None
         self._playing = False
         self._thread: CallThread[Ahead | None] = CallThread("pyqmix play ahead")
@@ -137,6 +139,6 @@ class PlayAhead:
 
     def _play(self, first: int, count: int, epsilon: float) -> Ahead:
         ticket = self.staged.tickets
-        with torch_threads(self._threads):
+        with torch_threads(self._torch_threads), kernel_threads_of(1):
             played = self._rollout.play(first, count, epsilon)
         return Ahead(first, count, epsilon, ticket, 1, played)

@@ -53,7 +53,7 @@ def create_rollout(
             env = config.create_env()
             if isinstance(env, NativeEnv) and native_policy(agent, env.spec) is not None:
                 watch.close()
-                return NativeRollout(env, agent, seed, stream, ring, config.threads)
+                return NativeRollout(env, agent, seed, stream, ring)
             worlds = separate_worlds([env, *(config.create_env() for _ in range(num_envs - 1))])
     return Rollout(worlds, agent, seed, stream, ring, watch)
 

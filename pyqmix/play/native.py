@@ -5,6 +5,7 @@ from __future__ import annotations
 from pyqmix import _C
 from pyqmix.base import program_end
 from pyqmix.base.errors import EnvError
+from pyqmix.base.kernel_threads import kernel_threads
 from pyqmix.base.seeding import Stream
 from pyqmix.envs import NativeEnv
 from pyqmix.nn import Agent
@@ -28,7 +29,7 @@ class NativeRollout:
         seed: of the run.
         stream: the stream that the episodes' seeds come from.
         ring: where the episodes go; None plays without keeping them.
-        threads: how many play.
+        threads: how many play; None: as many as kernels take when they begin to.
         lanes: most worlds of a thread that share each forward pass.
     """
 
@@ -39,7 +40,7 @@ class NativeRollout:
         seed: int,
         stream: Stream,
         ring: EpisodeRing | None = None,
-        threads: int = 1,
+        threads: int | None = None,
         lanes: int = LANES,
     ) -> None:
         self._env, self._agent, self._threads, self._lanes = env, agent, threads, lanes
@@ -71,7 +72,7 @@ class NativeRollout:
                 first=first,
                 count=count,
                 epsilon=epsilon,
-                threads=self._threads,
+                threads=kernel_threads() if self._threads is None else self._threads,
                 lanes=self._lanes,
             )
         except _C.EpisodeError as error:

@@ -9,8 +9,10 @@ from typing import Any
 from torch import nn
 
 from pyqmix.base import program_end
+from pyqmix.base.cores import usable_cores
 from pyqmix.base.exhaustion import naming_exhaustion
 from pyqmix.base.files import AnyPath
+from pyqmix.base.kernel_threads import kernel_threads_of
 from pyqmix.base.options import require_int
 from pyqmix.base.torch_modes import usual_modes
 from pyqmix.config import Config
@@ -60,7 +62,8 @@ def evaluate_run(
     require_int("seed", seed, 0)
     config, network = load_agent(run_dir, env, agent, mixer, checkpoint, trust=trust)
     evaluator = Evaluator(config.replace(eval_episodes=episodes), network, seed)
-    with closing(evaluator):
+    threads = config.threads if isinstance(config.threads, int) else usable_cores()
+    with closing(evaluator), kernel_threads_of(threads):
         return evaluator.evaluate(episodes)
 
 

@@ -37,7 +37,8 @@ def write_results(run: Run, interrupted: bool) -> dict[str, Any]:
 
 def _summary(run: Run, interrupted: bool) -> dict[str, Any]:
     last, wall = run.files.log.evaluated, run.wall_seconds
-    summary = summarise(run.config, run.learner.device, run.progress, last, wall, interrupted)
+    device, threads = run.learner.device, run.threads.count
+    summary = summarise(run.config, device, threads, run.progress, last, wall, interrupted)
     if played := run.rollout.report():
         summary["rollout"] = played
     if (learners := run.learners.ranks.count) > 1:

@@ -35,6 +35,7 @@ from pyqmix.run.ring_parts import RingParts
 from pyqmix.run.sampling import make_sampler
 from pyqmix.run.schedule import Schedule
 from pyqmix.run.state import Parts, Progress
+from pyqmix.run.threads import run_threads
 from pyqmix.run.window import Window
 
 
@@ -81,6 +82,7 @@ class Run:
         """Make all parts; ``opened`` closes those that must be closed."""
         config, share, ranks = self.config, self.learners.share, self.learners.ranks
         self.learner = Learner(spec, share, device, ranks=ranks)
+        self.threads = opened.enter_context(run_threads(config, self.learner, ranks, self.display.message))
         with resume.offering_an_older_one(found):
             progress = Progress() if found is None else state.read_learner(found, self.learner)
         if config.init_from is not None and found is None:
@@ -149,7 +151,9 @@ class Run:
         played = self.learners.play(
             lambda mine: self.rollout.play(*self._next_episodes(mine)), self.config.num_envs
         )
-        self.parts.window.working_seconds += time.monotonic() - start
+        seconds = time.monotonic() - start
+        self.parts.window.working_seconds += seconds
+        self.threads.played(seconds, played.steps)
         self.progress.steps += played.steps
         self.progress.episodes += self.config.num_envs
         self.progress.due_updates += self.config.updates_due(self.config.num_envs)
@@ -168,12 +172,15 @@ class Run:
         self.learner.set_learning_rate(self.config.learning_rate(self.progress.steps))
         if not self.is_complete:
             self.rollout.start(*self._next_episodes(self.learners.ranks.share(self.config.num_envs)))
+        before = self.learner.updates
         while self._is_update_due():
             self.parts.window.updates.append(self._update())
             self.progress.updates = self.learner.updates
             self.progress.due_updates -= 1.0
         self.learners.wait(self.rollout.wait)
-        self.parts.window.working_seconds += time.monotonic() - start
+        seconds = time.monotonic() - start
+        self.parts.window.working_seconds += seconds
+        self.threads.learned(seconds, self.learner.updates - before)
 
     def _report(self) -> None:
         """Log, evaluate and write checkpoints where their time has come."""

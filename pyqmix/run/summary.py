@@ -21,6 +21,7 @@ _WINS = ("eval_win_rate", "eval_win_rate_low", "eval_win_rate_high")
 def summarise(
     config: Config,
     device: torch.device,
+    threads: int,
     progress: Progress,
     last: Metrics | None,
     wall_seconds: float,
@@ -48,7 +49,7 @@ def summarise(
         "versions": versions(),
         "build_info": build_info(),
         "device": device.type,
-        "threads": torch.get_num_threads(),
+        "threads": threads,
     }
 
 

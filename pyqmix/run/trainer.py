@@ -15,6 +15,7 @@ from torch import nn
 from pyqmix.base import program_end
 from pyqmix.base.errors import ConfigError, EnvError
 from pyqmix.base.exhaustion import naming_exhaustion, require_threads
+from pyqmix.base.kernel_threads import kernel_threads_of
 from pyqmix.base.ranks import joined_ranks
 from pyqmix.base.torch_modes import usual_modes
 from pyqmix.base.torch_threads import torch_threads
@@ -114,8 +115,14 @@ def train(
         config = config.replace(task=env_family(config.env).default_task)
     if resume and config.run_dir is None:
         raise ConfigError("resume: expected the folder of a run in run_dir, got None")
-    require_threads(2 * (config.threads - 1))  # torch's and the kernels', which are apart
-    with torch_threads(config.threads), joined_ranks() as ranks, Interrupt(quiet or ranks.rank > 0) as interrupt:
+    threads = config.threads if isinstance(config.threads, int) else 1
+    require_threads(2 * (threads - 1))  # torch's and the kernels', which are apart
+    with (
+        torch_threads(1),  # the run's networks may need more: see run_threads
+        kernel_threads_of(threads),
+        joined_ranks() as ranks,
+        Interrupt(quiet or ranks.rank > 0) as interrupt,
+    ):
         learners = make_learners(config, ranks, interrupt)
         opened = learners.open_folder(config, resume)
         try:

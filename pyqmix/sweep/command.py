@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pyqmix.base.command_line import as_arguments
+from pyqmix.base.cores import AUTO
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.files import open_to_append
 from pyqmix.base.sealed import read_object
@@ -94,7 +95,7 @@ class Command:
         return next((" ".join(line.split()) for line in reversed(lines) if line.strip()), "")
 
 
-def command(run: PlannedRun, out: Path, threads: int) -> Command:
+def command(run: PlannedRun, out: Path, threads: int | str) -> Command:
     """Make the command of a run.
 
     Args:
@@ -107,7 +108,8 @@ def command(run: PlannedRun, out: Path, threads: int) -> Command:
     fresh = ([] if run.preset is None else [f"--preset={run.preset}"]) + as_arguments(options, type(run.config))
     folder, log = out / "runs" / run.name, out / "logs" / f"{run.name}.log"
     elsewhere = run.config.rollout == "ray" and run.config.ray_address != "local"
-    cpus = int(options["threads"]) + (0 if elsewhere else run.config.num_workers)
+    cpus = 1 if options["threads"] == AUTO else int(options["threads"])
+    cpus += 0 if elsewhere else run.config.num_workers
     gpus = int("cuda" in (run.config.device, run.config.replay_device))
     return Command(program(), tuple(fresh), folder, log, Path.cwd(), cpus, gpus)
 

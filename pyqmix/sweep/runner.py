@@ -137,7 +137,7 @@ class Runner:
     """
 
     def __init__(
-        self, out: Path, starter: Starter, jobs: int, threads: int, observer: Observer, stop: Stop
+        self, out: Path, starter: Starter, jobs: int, threads: int | str, observer: Observer, stop: Stop
     ) -> None:
         self._out, self._starter, self._jobs, self._threads = out, starter, jobs, threads
         self._observer, self._stop = observer, stop

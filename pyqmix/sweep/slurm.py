@@ -93,13 +93,13 @@ class SlurmStarter:
         return SlurmProcess(self._executor.submit(SlurmRun(command)), command)
 
 
-def slurm(text: str, logs: Path, threads: int) -> SlurmStarter:
+def slurm(text: str, logs: Path, cpus: int) -> SlurmStarter:
     """Make a starter for slurm.
 
     Args:
         text: parameters of submitit's SlurmExecutor, as ``partition=gpu,time=120``; the time is in minutes.
         logs: the folder of the jobs' own logs.
-        threads: of a run: its CPUs, unless ``cpus_per_task`` says otherwise.
+        cpus: of a run, unless ``cpus_per_task`` says otherwise.
 
     Raises:
         ConfigError: submitit is not installed, a parameter is unknown, or there is no slurm here.
@@ -108,7 +108,7 @@ def slurm(text: str, logs: Path, threads: int) -> SlurmStarter:
         import submitit
     except ImportError as error:
         raise ConfigError("slurm: expected submitit: pip install 'pyqmix-marl[slurm]'") from error
-    parameters = {"cpus_per_task": threads, **_parameters(text)}
+    parameters = {"cpus_per_task": cpus, **_parameters(text)}
     known = sorted(submitit.SlurmExecutor._valid_parameters())
     for name in parameters:
         if name not in known:

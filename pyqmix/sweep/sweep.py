@@ -24,7 +24,7 @@ def run_sweep(
     out: Path,
     starter: Starter,
     jobs: int,
-    threads: int = 1,
+    threads: int | str = 1,
     stop: Stop | None = None,
     console: Console | None = None,
 ) -> list[Outcome]:

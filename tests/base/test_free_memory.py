@@ -7,34 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from control_groups import V1, V2, Machine
 
 from pyqmix.base import free_memory as module
 from pyqmix.base.control_groups import free_in_groups
 from pyqmix.base.free_memory import MiB, free_memory
-
-V2, V1 = "0::/a/b\n", "9:cpuset:/x\n4:cpu,memory:/a/b\n0::/\n"
-
-
-class Machine:
-    """A process's folder and its mounted control groups, in a temporary folder."""
-
-    def __init__(self, folder):
-        self.folder, self.mounts = folder, []
-        (folder / "proc").mkdir()
-
-    def mount(self, name, kind, options="rw", root="/"):
-        path = self.folder / name
-        path.mkdir()
-        escaped = str(path).replace("\\", "\\134").replace(" ", "\\040")
-        self.mounts.append(f"35 31 0:32 {root} {escaped} rw,relatime shared:5 - {kind} {kind} {options}\n")
-        return path
-
-    def free(self, own):
-        (self.folder / "proc" / "cgroup").write_text(own)
-        mounts = "".join(["22 27 0:21 / /proc rw - proc proc rw\n", *self.mounts])
-        (self.folder / "proc" / "mountinfo").write_text(mounts)
-        found = free_in_groups(self.folder / "proc")
-        return {str(group.relative_to(self.folder)): size for size, group in found}
 
 
 @pytest.fixture

@@ -976,6 +976,11 @@ MUTANTS = (
         "> kSoon) continue;", f"{T}ops/test_parallel.py -k take_no_core",
     ),
     Mutant(
+        "threads: a job of few threads wakes all", "csrc/base/parallel.cpp", "wake(threads - 1);",
+        "wake(static_cast<int>(workers_.size()));",
+        f"{T}ops/test_parallel.py -k wakes_few",
+    ),
+    Mutant(
         "threads: the last rows are nobody's", "csrc/base/parallel.cpp", "rows_ * (unit + 1) / units_;",
         "rows_ * (unit + 1) / (units_ + 1);", f"{T}ops/test_parallel.py -k get_the_same",
     ),
@@ -1300,8 +1305,8 @@ MUTANTS = (
         f"{T}play/test_guests.py -k overwritten",
     ),
     Mutant(
-        "a result is lost where close() raises", "pyqmix/run/evaluate.py", "with closing(evaluator):",
-        "with contextlib.closing(evaluator):", f"{T}run/test_close_raises.py -k evaluation",
+        "a result is lost where close() raises", "pyqmix/run/evaluate.py", "closing(evaluator),",
+        "contextlib.closing(evaluator),", f"{T}run/test_close_raises.py -k evaluation",
     ),
     Mutant(
         "an observation may hold infinity", "pyqmix/envs/contract.py", "np.isfinite(obs).tobytes()",
@@ -1692,7 +1697,7 @@ MUTANTS = (
     ),
     Mutant(
         "page cache of a control group counts as used", "pyqmix/base/control_groups.py",
-        "used - _droppable(group", "used - 0 * _droppable(group", f"{T}base/test_free_memory.py -k page_cache",
+        "used - _droppable(folder", "used - 0 * _droppable(folder", f"{T}base/test_free_memory.py -k page_cache",
     ),
     Mutant(
         "batches take the memory of the step limit", "pyqmix/replay/batch_memory.py",
@@ -1801,6 +1806,27 @@ MUTANTS = (
         "host: networks draw from the generator of the process", "pyqmix/nn/drawing.py",
         "if all(is_own_factory(factory) for factory in factories):", "if False:",
         f"{T}run/test_host.py -k never_touch",
+    ),
+    Mutant(
+        "threads: torch has those of the kernels", "pyqmix/run/threads.py", "if has_torch_products(learner):", "if True:",
+        f"{T}run/test_threads.py -k number_is_the_kernels",
+    ),
+    Mutant(
+        "threads: a run that chooses never goes back to one", "pyqmix/run/thread_choice.py",
+        "if IN_A_ROW in (slow, fast):", "if False:", f"{T}run/test_thread_choice.py -k becomes_busy",
+    ),
+    Mutant(
+        "threads: blocks of two numbers are compared by their seconds", "pyqmix/run/thread_choice.py",
+        "self.learning / self.updates * work.updates + self.playing / self.steps * work.steps",
+        "self.learning + self.playing", f"{T}run/test_thread_choice.py -k taken_and_told_of",
+    ),
+    Mutant(
+        "threads: the quota of a control group counts as cores", "pyqmix/base/control_groups.py",
+        "return quota / period if", "return float(quota) if", f"{T}base/test_cores.py -k every_group",
+    ),
+    Mutant(
+        "layers: features get no gradient", "csrc/ops/mlp/mlp_cpu.cpp", "if (!to.grad_features.data) return;",
+        "return;", f"{T}ops/test_mlp.py -k values_and_gradients",
     ),
     Mutant(
         "host: new threads of the program get a run's number of threads", "pyqmix/base/torch_threads.py",

@@ -30,30 +30,43 @@ def network(shape, sizes, dtype=torch.float64):
     return features, [p.to(dtype).requires_grad_() for p in parameters], one_hot
 
 
-def gradients(function, features, parameters, one_hot, grad):
-    out = function(features, parameters, one_hot)
-    return [out.detach(), *torch.autograd.grad(out, parameters, grad)]
+def gradients(function, features, parameters, one_hot, grad, final_relu=False):
+    features = features.detach().requires_grad_()
+    out = function(features, parameters, one_hot, final_relu)
+    return [out.detach(), *torch.autograd.grad(out, [features, *parameters], grad)]
 
 
 def grad_like(features, parameters):
     return torch.randn(*features.shape[:-1], parameters[-1].shape[-1], dtype=features.dtype)
 
 
+@pytest.mark.parametrize("final_relu", [False, True])
 @pytest.mark.parametrize(("shape", "sizes"), SHAPES, ids=str)
-def test_values_and_gradients(shape, sizes):
+def test_values_and_gradients(shape, sizes, final_relu):
     features, parameters, one_hot = network(shape, sizes)
     grad = grad_like(features, parameters)
-    ours = gradients(ops.mlp, features, parameters, one_hot, grad)
-    theirs = gradients(reference.mlp, features, parameters, one_hot, grad)
+    ours = gradients(ops.mlp, features, parameters, one_hot, grad, final_relu)
+    theirs = gradients(reference.mlp, features, parameters, one_hot, grad, final_relu)
     for got, expected in zip(ours, theirs, strict=True):
         torch.testing.assert_close(got, expected, rtol=1e-11, atol=1e-11)
     with torch.no_grad():
-        assert torch.equal(ops.mlp(features, parameters, one_hot), ours[0])
+        assert torch.equal(ops.mlp(features, parameters, one_hot, final_relu), ours[0])
 
 
-def test_gradcheck():
+def test_gradients_of_the_parameters_alone_are_the_same():
+    features, parameters, one_hot = network((300, 0, 15, 2), (16, 6))
+    grad = grad_like(features, parameters)
+    alone = torch.autograd.grad(ops.mlp(features, parameters, one_hot), parameters, grad)
+    for got, expected in zip(alone, gradients(ops.mlp, features, parameters, one_hot, grad)[2:], strict=True):
+        assert torch.equal(got, expected)
+
+
+@pytest.mark.parametrize("final_relu", [False, True])
+def test_gradcheck(final_relu):
     features, parameters, _ = network((5, 0, 3, 2), (4, 3, 2))
-    torch.autograd.gradcheck(lambda *p: ops.mlp(features, p, 2), parameters)
+    inputs = [features.requires_grad_(), *parameters]
+    torch.autograd.gradcheck(lambda x, *p: ops.mlp(x, p, 2, final_relu), inputs)
+    torch.autograd.gradgradcheck(lambda x, *p: ops.mlp(x, p, 2, final_relu), inputs)
 
 
 def test_float32_is_as_exact_as_eager():
@@ -159,7 +172,8 @@ def test_the_agent_uses_it_and_equals_its_layers(options, monkeypatch):
     monkeypatch.setattr(ops, "mlp", lambda *x, **y: calls.append(1) or fused)
     agent.unroll(obs)
     assert calls
-    composed = agent.unroll(obs.clone().requires_grad_())  # which the fused layers do not take
+    monkeypatch.setattr("pyqmix.nn.agents.may_fuse", lambda obs: False)
+    composed = agent.unroll(obs)
     assert len(calls) == 1
     torch.testing.assert_close(fused, composed)
 
@@ -167,5 +181,4 @@ def test_the_agent_uses_it_and_equals_its_layers(options, monkeypatch):
 def test_what_can_be_fused():
     features, parameters, _ = network((6, 0, 5, 2), (4, 3))
     assert can_fuse(features, parameters)
-    assert not can_fuse(features.clone().requires_grad_(), parameters)
     assert not can_fuse(features.to("meta"), parameters)

@@ -139,6 +139,8 @@ def test_resources(tmp_path, monkeypatch):
     plan = read_plan({"env": "two_step", "num_workers": 4, "rollout": "ray", "ray_address": "auto", "num_envs": 4})
     (run,) = check_plan(plan, Path("file"), False)
     assert command(run, Path("out"), 2).cpus == 2  # the players have their own
+    alone = command(run, Path("out"), "auto")
+    assert (alone.cpus, "--threads=auto" in alone.fresh) == (1, True)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -173,3 +174,19 @@ def test_a_job_that_fails_says_why(tmp_path, monkeypatch):
     wait_for(lambda: process.poll() is not None)
     assert process.poll() == 1
     assert "no-such-program" in command.last_line()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "arguments", "threads"),
+    [(1, [], "auto"), (2, [], 4), (3, [], 2), (8, [], 1), (4, ["--ray-address", "auto"], 1)],
+)
+def test_runs_that_go_on_at_a_time_share_the_cores(jobs, arguments, threads, monkeypatch, tmp_path):
+    found = []
+    monkeypatch.setattr("pyqmix.cli.sweep.usable_cores", lambda: 8)
+    monkeypatch.setattr("pyqmix.cli.sweep._starter", lambda options, out, cpus: nullcontext())
+    monkeypatch.setattr("pyqmix.sweep.sweep.run_sweep", lambda *given: found.append(given[5]) or [])
+    given = ["--seeds", "0:9", "--jobs", str(jobs), *arguments, "--out", str(tmp_path / "out"), "--"]
+    monkeypatch.setattr("pyqmix.cli.sweep.catch", lambda stop: None)
+    monkeypatch.setattr(sys, "argv", ["pyqmix-sweep", *given, "--env", "two_step"])
+    sweep_command.main()
+    assert found == [threads]

@@ -68,7 +68,7 @@ class Player:
 
     def _begin(self) -> Greeting:
         self._note.leave("its process ended")
-        config = unpack(self._packed).replace(threads=1)
+        config = unpack(self._packed)
         self._name = config.task_name or config.env
         self._agent = make_agent(network_spec(self._spec, config))
         key = config.seed, Stream.ENVIRONMENT
