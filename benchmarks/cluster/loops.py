@@ -23,9 +23,9 @@ EPSILON, BLOCKS, SECONDS = 0.3, 5, 1.2
 AHEAD = (0, 1, 4)
 SPREAD = {"env": "pettingzoo", "task": "mpe2.simple_spread_v3"}
 CASES: dict[str, tuple[Config, int]] = {  # and the worker processes without Ray
-    "lbf, 8": (from_preset("lbf", num_envs=8), 0),
-    "lbf, 64": (from_preset("lbf", num_envs=64), 0),
-    "lbf, 256": (from_preset("lbf", num_envs=256), 0),
+    "lbf, 8": (from_preset("lbf", num_envs=8, updates_per_episode=0.5), 0),
+    "lbf, 64": (from_preset("lbf", num_envs=64, updates_per_episode=0.5), 0),
+    "lbf, 256": (from_preset("lbf", num_envs=256, updates_per_episode=0.5), 0),
     "simple_spread, 8": (Config(**SPREAD, num_envs=8, updates_per_episode=0.5), 2),
     "simple_spread, 64": (Config(**SPREAD, num_envs=64, updates_per_episode=0.5), 2),
     "smax 3m, 8": (from_preset("smax", task="3m", num_envs=8), 0),

@@ -30,21 +30,24 @@ _FORAGING = {
     "batch_size": 16,
     "buffer_size": 1_000,
     "target_update": 100,
-    "eps_steps": "40%",
     "eps_end": 0.02,
 }
 
 PRESETS: dict[str, dict[str, Any]] = {
     # The algorithm's own defaults.
     "none": {},
-    # The algorithm as published: whole episodes, the loss of episodes, hard target copies, the plain maximum.
+    # The algorithm as published: whole episodes, hard target copies, the plain maximum; but for the loss, in which
+    # each transition has the same weight, so that unfinished episodes, which are the longest, count for most.
     # One set of options for small and large boards, full and short sight.
     "lbf": {
         **_FORAGING,
-        "total_steps": 2_000_000,
+        "total_steps": 4_000_000,
+        "nearest_first": True,
         "last_action": True,
         "gamma": 0.95,
-        "updates_per_episode": 0.5,
+        "updates_per_episode": 0.25,
+        "loss": "transitions",
+        "eps_steps": "10%",
     },
     # Small boards sooner: the loss over all transitions, a shorter horizon, fewer steps and updates.
     "lbf-fast": {
@@ -53,6 +56,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "gamma": 0.85,
         "updates_per_episode": 0.1875,
         "loss": "transitions",
+        "eps_steps": "40%",
     },
     # EPyMARL's defaults for QMIX (arXiv:2006.07869): schedule, network and reductions.
     "epymarl": {

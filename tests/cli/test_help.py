@@ -85,7 +85,7 @@ def test_options_of_the_environment_that_is_named(shows):
 
 def test_presets_follow_the_command_line(shows):
     text = one_line(shows(train.main, "--episodes-per-update=4", "--help-all"))
-    assert re.search(r"--eps-steps INT\|N% [^(]*.preset lbf: 40%\)", text)
+    assert re.search(r"--eps-steps INT\|N% [^(]*.preset lbf: 10%\)", text)
     assert "in place of --updates-per-episode: 4 is its 0.25. (given: 4)" in text
     assert "0.25 is one for every four episodes. Default: 1. --" in text
 

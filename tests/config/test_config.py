@@ -132,7 +132,7 @@ def test_an_older_run_that_has_the_default_of_updates_per_episode_can_be_read(tm
 
 
 def test_an_older_run_that_has_its_shares_in_steps_can_be_read(tmp_path):
-    older = from_preset("lbf", eps_steps=800_000, per_beta_steps=None)
+    older = from_preset("lbf", eps_steps=400_000, per_beta_steps=None)
     (tmp_path / "config.json").write_text(older.to_json())
     read = Config.from_json(tmp_path / "config.json")
     assert read == older
@@ -269,7 +269,7 @@ def test_lbf_has_a_preset_of_its_own():
         config.n_step,
         config.td_lambda,
     )
-    assert faithful == ("episodes", None, 1.0, False, 1, 0.0)
+    assert faithful == ("transitions", None, 1.0, False, 1, 0.0)
     assert from_preset("none", env="lbf") == Config()
 
 
@@ -306,13 +306,13 @@ def test_games_explore_less_when_told(preset):
     assert [config.epsilon(step) for step in (0, 10)] == pytest.approx([0.5, 0.1])
 
 
-@pytest.mark.parametrize("preset", ["lbf", "lbf-fast"])
-def test_presets_of_foraging_explore_for_a_share_of_the_run(preset):
+@pytest.mark.parametrize(("preset", "share", "steps"), [("lbf", "10%", 10_000), ("lbf-fast", "40%", 40_000)])
+def test_presets_of_foraging_explore_for_a_share_of_the_run(preset, share, steps):
     whole = from_preset(preset)
-    assert whole.eps_steps == "40%"
+    assert whole.eps_steps == share
     for config in (from_preset(preset, total_steps=100_000), whole.replace(total_steps=100_000)):
-        assert config.in_steps(config.eps_steps) == 40_000
-        assert config.epsilon(39_000) > config.epsilon(40_000) == pytest.approx(config.eps_end)
+        assert config.in_steps(config.eps_steps) == steps
+        assert config.epsilon(steps - 1_000) > config.epsilon(steps) == pytest.approx(config.eps_end)
     assert from_preset(preset, total_steps=100_000, eps_steps=7).eps_steps == 7
     for number in (0, 2.5, "many", None, 10**30):
         with pytest.raises(ConfigError, match=r"^total_steps: expected an integer"):
