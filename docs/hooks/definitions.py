@@ -15,8 +15,8 @@ def line_of(path: Path, symbol: str) -> int | None:
 
     Args:
         path: a source file.
-        symbol: a name; in Python ``Class.name`` too. Elsewhere the first line of code that has the last part of the
-            name counts as its definition.
+        symbol: a name; in Python ``Class.name`` too. Elsewhere the first line of code that has the last part of
+            the name counts as its definition.
     """
     text = path.read_text()
     if path.suffix in (".py", ".pyi"):

@@ -40,8 +40,8 @@ def options_page() -> str:
     lines = [
         "# Every option",
         "",
-        "Read from the code when this page is built. On the command line an option is written as here, in YAML and in"
-        " `pyqmix.Config` with underscores: `--batch-size 16`, `batch_size: 16`, `Config(batch_size=16)`."
+        "Read from the code when this page is built. On the command line an option is written as here, in YAML and"
+        " in `pyqmix.Config` with underscores: `--batch-size 16`, `batch_size: 16`, `Config(batch_size=16)`."
         " *Accepts* is what the check of the option itself says. Defaults are the algorithm's own;"
         " [presets](presets.md) set others.",
         "",
@@ -65,8 +65,8 @@ def presets_page() -> str:
     lines = [
         "# Presets",
         "",
-        "A preset sets named options and nothing else: `--preset NAME`, or"
-        ' `from_preset("NAME")`. Read from the code when this page is built. `none` is the algorithm\'s own defaults.',
+        'A preset sets named options and nothing else: `--preset NAME`, or `from_preset("NAME")`. Read from the'
+        " code when this page is built. `none` is the algorithm's own defaults.",
     ]
     for preset, values in PRESETS.items():
         lines += ["", f"## {preset}", ""]

@@ -1,8 +1,8 @@
 """Files of the repository as pages of the site, where pages link to them.
 
-Pages link as a reader of the repository needs it: ``[`make_targets`](../pyqmix/learn/targets.py)``. In the site the
-file is a page of its own, and the link leads to the line that defines the symbol of its text. A symbol that no line
-defines fails the build.
+Pages link as a reader of the repository needs it: ``[`make_targets`](../pyqmix/learn/targets.py)``. In the site
+the file is a page of its own, and the link leads to the line that defines the symbol of its text. A symbol that no
+line defines fails the build.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
         return markdown
 
     def lead(link: re.Match[str]) -> str:
-        target, hash_, anchor = link["target"].partition("#")
+        target, _, anchor = link["target"].partition("#")
         path = _outside(origin, link["target"]) if origin.startswith("docs/") else _resolved(origin, target)
         if path is None:
             return link[0]

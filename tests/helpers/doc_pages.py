@@ -1,4 +1,4 @@
-"""The blocks of the documentation: shell lines, Python, files that a page writes, and lines quoted from the source."""
+"""The blocks of the documentation: shell lines, Python, files that a page writes, lines quoted from the source."""
 
 import re
 import textwrap

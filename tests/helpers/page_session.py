@@ -1,7 +1,7 @@
 """Runs the blocks of pages, each page in a folder of its own, in forks of one process that has imported torch.
 
-A page's blocks of Python share their names, as in a notebook. A line of the shell that is a command of pyqmix alone is
-the command's ``main`` in a fork; any other is typed into bash.
+A page's blocks of Python share their names, as in a notebook. A line of the shell that is a command of pyqmix
+alone is the command's ``main`` in a fork; any other is typed into bash.
 """
 
 import atexit
@@ -30,7 +30,9 @@ def shortened(command):
     if re.search(r"--(help|print-config|version)", command):
         return command
     if "--resume" in command:
-        return re.sub(r"--checkpoint \d+", "--checkpoint 400", re.sub(r"--total-steps \S+", "--total-steps 600", command))
+        return re.sub(
+            r"--checkpoint \d+", "--checkpoint 400", re.sub(r"--total-steps \S+", "--total-steps 600", command)
+        )
     if "pyqmix-eval" in command:
         return re.sub(r"--gif", "--draw-episodes 1 --gif", re.sub(r"--episodes \S+", "--episodes 3", command))
     if not re.search(r"pyqmix-(train|sweep)", command):
@@ -56,11 +58,16 @@ class PageSession:
 
     def __init__(self):
         command = [sys.executable, __file__]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/")
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd="/"
+        )
 
     def run(self, folder, blocks):
         """Run blocks in a folder, and return an empty text or a report of the first failure."""
-        job = {"folder": str(folder), "blocks": [[each.kind, each.text, each.title, each.where] for each in blocks]}
+        job = {
+            "folder": str(folder),
+            "blocks": [[each.kind, each.text, each.title, each.where] for each in blocks],
+        }
         job["commands"] = [each.commands for each in blocks]
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -84,13 +91,6 @@ def _serve():
 def _import_all():
     """Import what pages and commands import on their way, without starting a thread."""
     import torch
-
-    import pyqmix.cli.evaluate
-    import pyqmix.cli.plot
-    import pyqmix.cli.runs
-    import pyqmix.cli.sweep
-    import pyqmix.cli.train
-    import pyqmix.run.trainer
 
     torch.set_num_threads(1)
     torch.optim.Adam([torch.zeros(1, requires_grad=True)])  # imports torch._dynamo

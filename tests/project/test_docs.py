@@ -46,7 +46,9 @@ def test_blocks_are_counted_and_those_that_do_not_run_say_why(capsys):
     counts = Counter(block.kind for block in blocks)
     with capsys.disabled():
         run = counts["shell"] + counts["python"] + counts["file"]
-        print(f"\n{run} blocks of the documentation are run ({counts['shell']} of the shell, {counts['python']} of")
+        print(
+            f"\n{run} blocks of the documentation are run ({counts['shell']} of the shell, {counts['python']} of"
+        )
         print(f"Python, {counts['file']} files), {counts['quoted']} are compared with the source, and")
         print(f"{counts['not run']} are not run:")
         for block in blocks:
@@ -82,6 +84,8 @@ def test_links_to_symbols_lead_to_their_definitions():
 def test_links_between_files_lead_to_files():
     generated = {"docs/reference/options.md", "docs/reference/presets.md"}
     for page in PAGES:
-        for target in re.findall(r"\]\((?!http|#)([^)#\s]+)", re.sub("```.*?```", "", page.read_text(), flags=re.S)):
+        for target in re.findall(
+            r"\]\((?!http|#)([^)#\s]+)", re.sub("```.*?```", "", page.read_text(), flags=re.S)
+        ):
             path = (page.parent / target).resolve()
             assert path.exists() or name(path) in generated, f"{name(page)}: {target}"
