@@ -39,9 +39,10 @@ class Block(NamedTuple):
 
     @property
     def commands(self) -> list[str]:
-        """The lines of a shell block, each whole."""
+        """The lines of a shell block, each whole; those that install from the source are run by ``.ci/run``."""
         whole = re.sub(r"\s*\\\n\s*", " ", self.text)
-        return [line.strip() for line in whole.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+        lines = [line.strip() for line in whole.splitlines()]
+        return [line for line in lines if line and not line.startswith(("#", "pip install .", "pip install '.["))]
 
 
 def blocks_of(page):

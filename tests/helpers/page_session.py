@@ -31,7 +31,7 @@ def shortened(command):
         return command
     if "--resume" in command:
         return re.sub(
-            r"--checkpoint \d+", "--checkpoint 400", re.sub(r"--total-steps \S+", "--total-steps 600", command)
+            r"--checkpoint \d+", "--checkpoint 3800", re.sub(r"--total-steps \S+", "--total-steps 4000", command)
         )
     if "pyqmix-eval" in command:
         return re.sub(r"--gif", "--draw-episodes 1 --gif", re.sub(r"--episodes \S+", "--episodes 3", command))

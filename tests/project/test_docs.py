@@ -12,8 +12,7 @@ from doc_pages import PAGES, ROOT, blocks_of
 from page_session import PageSession
 
 BLOCKS = {page: blocks_of(page) for page in PAGES}
-# Their blocks have tests of their own, in test_readme.py and test_extend.py.
-ELSEWHERE = {ROOT / name for name in ("README.md", "docs/environments.md", "docs/extend.md")}
+ELSEWHERE = {ROOT / "docs" / "extend.md"}  # whose blocks are one package and one script, in test_extend.py
 EXTRAS = {"docs/howto/loggers.md": ("wandb",), "docs/cluster.md": ("ray",)}  # that a page's blocks import
 SESSION_PAGES = [page for page in PAGES if page not in ELSEWHERE and BLOCKS[page]]
 
@@ -37,6 +36,7 @@ def test_a_page_runs(page, session, tiny_run, tmp_path):
     for folder in ("RUN_DIR", "runs/DIR"):  # which some pages name, for a run that the reader has
         shutil.copytree(tiny_run, tmp_path / folder)
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copy(ROOT / "tests" / "helpers" / "my_module.py", tmp_path)  # which the README's commands name
     runs = [block for block in BLOCKS[page] if block.kind in ("shell", "python", "file")]
     assert session.run(tmp_path, runs) == ""
 
