@@ -64,7 +64,9 @@ def qmixer_loss(
     Each tile's backward follows its forward while the tile lies in cache, and nothing is kept for later.
 
     Args:
-        agent_qs, states, parameters: as :func:`qmixer`.
+        agent_qs: (..., n), as for :func:`qmixer`.
+        states: (..., S), likewise.
+        parameters: likewise.
         targets: (...), what q_tot should be.
         weights: (...), each row's weight in the loss.
 

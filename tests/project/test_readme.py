@@ -1,4 +1,4 @@
-"""Every command and every line of Python in the README and docs/ works as it stands, only shorter."""
+"""The README's lines of Python work, and no command has an idle part; test_docs.py runs the commands."""
 
 import os
 import re
@@ -18,57 +18,12 @@ ENVIRONMENTS = (ROOT / "docs" / "environments.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ")]
 COMMANDS += [line.strip() for line in ENVIRONMENTS.splitlines() if line.startswith("    pyqmix-")]
 SETUP = ["pip install . && pyqmix-train --env lbf", "pip install '.[test]' && pytest"]
-SHORT = "--total-steps 150 --log-every 100 --eval-episodes 2 --batch-size 4 --num-envs 2"
-MODULE = """
-import gymnasium, numpy as np, torch
-from gymnasium import spaces
-
-class MyEnv(gymnasium.Env):
-    observation_space = spaces.Tuple([spaces.Box(-1, 1, (3,), np.float32)] * 2)
-    action_space = spaces.Tuple([spaces.Discrete(2)] * 2)
-    max_steps = 5
-    def reset(self, *, seed=None, options=None):
-        super().reset(seed=seed)
-        return self.observe(), {}
-    def step(self, actions):
-        return self.observe(), 1.0, False, False, {}
-    def observe(self):
-        return tuple(self.np_random.uniform(-1, 1, 3).astype(np.float32) for _ in range(2))
-
-class MyMixer(torch.nn.Module):
-    def forward(self, agent_qs, states):
-        return agent_qs.mean(-1)
-"""
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder in which the README's commands run one after another, with the module that one of them names."""
-    folder = tmp_path_factory.mktemp("readme")
-    (folder / "my_module.py").write_text(MODULE)
-    return folder
 
 
 def shell(command, folder):
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     env = {**os.environ, "PATH": path, "PYTHONPATH": str(folder)}
     return subprocess.run(command, shell=True, cwd=folder, env=env, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line not in SETUP])
-def test_command(command, folder):
-    if command.startswith("pyqmix-sweep"):
-        command = f"{command} {SHORT}".replace("--seeds 0:5", "--seeds 0:1")
-    elif "--resume" in command:  # what it resumes was trained by a line above, for fewer steps
-        command = re.sub(r"--total-steps \d+", "--total-steps 300", command)
-    elif command.startswith("pyqmix-train"):
-        command += f" {SHORT}"
-        command = command.replace("--preset climb", "--preset climb --run-dir climb")
-    if command.startswith("pyqmix-eval"):
-        command = re.sub(r"--episodes \d+", "--episodes 3", command)
-    run = shell(command, folder)
-    assert run.returncode == 0, run.stderr
 
 
 def test_set_up_commands_stand_in_the_readme_and_in_ci():
