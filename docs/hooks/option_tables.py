@@ -70,7 +70,7 @@ def presets_page() -> str:
     ]
     for preset, values in PRESETS.items():
         lines += ["", f"## {preset}", ""]
-        rows = [(f"`{dashed(name)}`", f"`{_value(value)}`") for name, value in values.items()]
+        rows = [(f"`{dashed(name)}`", f"`{shown(value)}`") for name, value in values.items()]
         lines += _rows(("option", "value"), rows) if rows else ["Sets nothing."]
     return "\n".join(lines)
 
@@ -80,7 +80,7 @@ def _table(options: type[Any], described: Sequence[Described]) -> list[str]:
     rows = []
     for each in described:
         name = f"`{each.metavar if each.positional else dashed(each.name)}`"
-        default = f"`{_value(each.default)}`" if shown(each.default) else "–"
+        default = f"`{shown(each.default)}`" if shown(each.default) else "–"
         rows.append((name, _accepted(each, kinds[each.name]), default, _text(each.sentence)))
     return _rows(("option", "accepts", "default", "meaning"), rows)
 
@@ -99,12 +99,7 @@ def _accepted(option: Described, kind: Any) -> str:
             except ConfigError as error:
                 found[str(error).partition("expected ")[2].partition(", got ")[0]] = None
     texts = [text for text in found if text and text != "a finite number" and f"{LARGEST_INT:,}" not in text]
-    return _text("; ".join(texts)) or f"`{option.metavar}`"
-
-
-def _value(value: object) -> str:
-    percent = getattr(value, "percent", None)
-    return shown(value) if percent is None else f"{percent} % of --total-steps"
+    return _text("; ".join(texts).replace("; an integer of at most", ", at most")) or f"`{option.metavar}`"
 
 
 def _rows(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
-PATIENCE = 150.0  # seconds of a page
+PATIENCE = 500.0  # seconds of a page, on a machine that is busy with other work
 SHELL = re.compile(r"[|&;<>$`(*]|^\w+=")
 SHORT = {"--log-every": 100, "--eval-episodes": 2, "--batch-size": 4, "--total-steps": 150}
 

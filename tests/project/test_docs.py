@@ -29,6 +29,7 @@ def session():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("page", SESSION_PAGES, ids=name)
 def test_a_page_runs(page, session, tiny_run, tmp_path):
     for extra in EXTRAS.get(name(page), ()):
