@@ -13,7 +13,7 @@ from pyqmix.base.command_line import dashed
 from pyqmix.base.describe import Described, describe, shown
 from pyqmix.base.errors import ConfigError
 from pyqmix.base.options import LARGEST_INT, Text, kinds_of
-from pyqmix.cli import evaluate, plot, runs, sweep, train_options
+from pyqmix.cli import evaluate, export, import_model, plot, runs, sweep, train_options
 from pyqmix.config import PRESETS
 from pyqmix.config.options import RunOptions
 from pyqmix.envs import FAMILIES
@@ -25,6 +25,8 @@ COMMANDS = {
     "pyqmix-sweep": sweep.Options,
     "pyqmix-plot": plot.Options,
     "pyqmix-runs": runs.Options,
+    "pyqmix-export": export.Options,
+    "pyqmix-import": import_model.Options,
 }
 
 

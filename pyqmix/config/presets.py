@@ -41,7 +41,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     # One set of options for small and large boards, full and short sight.
     "lbf": {
         **_FORAGING,
-        "total_steps": 4_000_000,
+        "total_steps": 2_000_000,
         "nearest_first": True,
         "last_action": True,
         "gamma": 0.95,

@@ -9,7 +9,7 @@ from doc_pages import PAGES, ROOT
 from pyqmix import from_preset
 from pyqmix.base.command_line import dashed
 from pyqmix.base.options import option_names
-from pyqmix.cli import evaluate, plot, runs, sweep, train_options
+from pyqmix.cli import evaluate, export, import_model, plot, runs, sweep, train_options
 from pyqmix.config.options import RunOptions
 from pyqmix.envs import FAMILIES
 
@@ -108,6 +108,7 @@ def known_options():
     """Return every option that a command of pyqmix has, as it is typed."""
     classes = [RunOptions, *(FAMILIES[name].options for name in FAMILIES.names if ":" not in name)]
     classes += [train_options.OwnOptions, evaluate.Options, plot.Options, runs.Options, sweep.Options]
+    classes += [export.Options, import_model.Options]
     names = {name for each in classes for name in option_names(each)}
     return {dashed(name) for name in names} | {dashed(f"no_{name}") for name in names}
 
