@@ -132,11 +132,11 @@ def test_an_older_run_that_has_the_default_of_updates_per_episode_can_be_read(tm
 
 
 def test_an_older_run_that_has_its_shares_in_steps_can_be_read(tmp_path):
-    older = from_preset("lbf", eps_steps=400_000, per_beta_steps=None)
+    older = from_preset("lbf", eps_steps=200_000, per_beta_steps=None)
     (tmp_path / "config.json").write_text(older.to_json())
     read = Config.from_json(tmp_path / "config.json")
     assert read == older
-    assert read.epsilon(300_000) == from_preset("lbf").epsilon(300_000)
+    assert read.epsilon(150_000) == from_preset("lbf").epsilon(150_000)
 
 
 def test_training_steps_have_a_largest_rate():
