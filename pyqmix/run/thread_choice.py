@@ -17,10 +17,8 @@ BLOCK = 0.1  # seconds of work that a block has at least
 PAIRS, WINS = 5, 4  # of blocks in a comparison, and how many of them the greater number must win
 RISE, STAY = 1.08, 1.03  # how many times faster the greater number must be: to be taken, and to be kept
 USUAL = 10  # blocks that tell how much time blocks take
-CHANGED, IN_A_ROW = (
-    1.25,
-    3,
-)  # numbers are compared again after blocks that were all by that factor slower or faster
+CHANGED = 1.25  # a block is unusual that is slower, or faster, than any of those by this factor
+IN_A_ROW, AT_MOST = 3, 24  # unusual blocks until numbers are compared again; doubles where that was in vain
 FIRST, LAST = 400, 3_200  # blocks until they are compared again in any case, which doubles up to the last
 
 
@@ -89,13 +87,14 @@ class ThreadChoice:
 
     def _run(self) -> Blocks:
         yield 1  # the first training steps allocate memory
-        patience, said = FIRST, 0
+        patience, in_a_row, said = FIRST, IN_A_ROW, 0
         while True:
             yield from self._settle()
             if self.taken != said:
-                said = self.taken
+                said, in_a_row = self.taken, IN_A_ROW
                 self._tell()
-            yield from self._work_as_usual(patience)
+            if (yield from self._is_unusual(patience, in_a_row)):
+                in_a_row = min(2 * in_a_row, AT_MOST)
             patience = min(2 * patience, LAST)
 
     def _settle(self) -> Blocks:
@@ -123,8 +122,8 @@ class ThreadChoice:
         self._gains[count] = median(gains)
         return wins == WINS
 
-    def _work_as_usual(self, patience: int) -> Blocks:
-        """Work with the number until blocks in a row are slower, or faster, than any at first; not for ever."""
+    def _is_unusual(self, patience: int, in_a_row: int) -> Generator[int, Work, bool]:
+        """Work on for a time; tell whether blocks in a row were slower, or faster, than any of the first ones."""
         work = yield self.taken
         usual: list[float] = []
         slow = fast = 0
@@ -135,8 +134,9 @@ class ThreadChoice:
                 continue
             slow = slow + 1 if pace > CHANGED * max(usual) else 0
             fast = fast + 1 if pace * CHANGED < min(usual) else 0
-            if IN_A_ROW in (slow, fast):
-                return
+            if in_a_row in (slow, fast):
+                return True
+        return False
 
     def _tell(self) -> None:
         cores = f"({self._most} cores can be used)"

@@ -11,7 +11,7 @@ from pyqmix.learn.torch_products import has_torch_products
 from pyqmix.replay.batch import EpisodeBatch
 
 SMALL = EpisodeSpec(n_agents=3, obs_dim=6, n_actions=5, state_dim=8, episode_limit=30)  # of several chunks of rows
-LARGE = EpisodeSpec(n_agents=8, obs_dim=30, n_actions=9, state_dim=60, episode_limit=120)  # torch would share sums
+LARGE = EpisodeSpec(n_agents=8, obs_dim=30, n_actions=9, state_dim=60, episode_limit=60)  # torch would share sums
 SIZES = {"batch_size": 24, "target_update": 2, "hidden_dim": 16, "embed_dim": 8, "hypernet_dim": 16}
 OPTIONS = {
     "one step": {},
@@ -73,7 +73,7 @@ def test_nor_with_the_mixers_of_other_methods(mixer):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mixer", ["qmix", "vdn", "iql", *METHODS])
+@pytest.mark.parametrize("mixer", ["qmix", "vdn", "iql"])
 @pytest.mark.parametrize(("agent", "name"), CASES)
 def test_nor_of_a_large_batch(agent, mixer, name):
     options = OPTIONS[name] | ({"batch_transitions": 40_000} if name == "drawn" else {})

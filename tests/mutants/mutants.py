@@ -1813,7 +1813,7 @@ MUTANTS = (
     ),
     Mutant(
         "threads: a run that chooses never goes back to one", "pyqmix/run/thread_choice.py",
-        "if IN_A_ROW in (slow, fast):", "if False:", f"{T}run/test_thread_choice.py -k becomes_busy",
+        "if in_a_row in (slow, fast):", "if False:", f"{T}run/test_thread_choice.py -k becomes_busy",
     ),
     Mutant(
         "threads: blocks of two numbers are compared by their seconds", "pyqmix/run/thread_choice.py",

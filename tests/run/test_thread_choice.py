@@ -102,6 +102,13 @@ def test_a_machine_that_becomes_free_unnoticed():
     assert machine.work(500).choice.taken == 2
 
 
+def test_alarms_in_vain_become_rare():
+    """Other work comes and goes, every five seconds, and concerns one thread as it does two."""
+    machine = Machine(lambda count, done: (1.0, 1.4)[count - 1] * (1.0 if done % 100 < 50 else 2.0)).work(2_000)
+    assert machine.choice.taken == 1
+    assert machine.slower < 1.01
+
+
 @pytest.mark.parametrize(("by_2", "most"), [(0.7, 0.75), (1.0, 1.005), (1.1, 1.01), (1.5, 1.01), (3.0, 1.01)])
 def test_noise_seldom_decides(by_2, most):
     """Rounds are interrupted: some moments take half as long again."""
