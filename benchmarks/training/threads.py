@@ -26,9 +26,9 @@ from pyqmix.base.cores import AUTO, usable_cores
 
 ROUNDS = 5  # of each number of threads, in turns
 RUNS: dict[str, dict[str, Any]] = {  # some ten seconds by one thread
-    "lbf": {"preset": "lbf", "total_steps": 100_000},
-    "lbf, td_lambda, gru": {"preset": "lbf", "agent": "gru", "td_lambda": 0.6, "total_steps": 50_000},
-    "smax": {"preset": "smax", "total_steps": 50_000},
+    "lbf": {"preset": "lbf", "total_steps": 400_000},
+    "lbf, td_lambda, gru": {"preset": "lbf", "agent": "gru", "td_lambda": 0.6, "total_steps": 250_000},
+    "smax": {"preset": "smax", "total_steps": 120_000},
 }
 LOADS = {"the cores alone": False, "another program on each core": True}
 BUSY = "import os\nos.sched_setaffinity(0, {%d})\nwhile True:\n    pass\n"
