@@ -45,7 +45,8 @@ class Difference:
 
     def __str__(self) -> str:
         actions = "all greedy actions equal" if self.actions == 0 else f"{self.actions} greedy actions differ"
-        return f"{self.observations:,} observations: values differ by at most {self.values:.1e}, {actions}"
+        values = f"values of up to {self.largest:.3g} differ by at most {self.values:.1e}"
+        return f"{self.observations:,} observations: {values}, {actions}"
 
 
 @torch.no_grad()
