@@ -139,7 +139,7 @@ def _command(name, words):
 
     sys.argv = words
     vars(sys.modules["__main__"]).pop("__file__", None)  # worker processes would import this script
-    {**vars(start), "eval": start.evaluate}[name]()
+    {**vars(start), "eval": start.evaluate, "import": start.import_model}[name]()
 
 
 def _forked(function, log=None):

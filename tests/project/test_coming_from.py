@@ -107,8 +107,8 @@ ROWS = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| (\S+) \|(.*)\|$", PAGE.read_text
 def known_options():
     """Return every option that a command of pyqmix has, as it is typed."""
     classes = [RunOptions, *(FAMILIES[name].options for name in FAMILIES.names if ":" not in name)]
-    classes += [train_options.OwnOptions, evaluate.Options, plot.Options, runs.Options, sweep.Options]
-    classes += [export.Options, import_model.Options]
+    commands = (evaluate, export, import_model, plot, runs, sweep)
+    classes += [train_options.OwnOptions, *(command.Options for command in commands)]
     names = {name for each in classes for name in option_names(each)}
     return {dashed(name) for name in names} | {dashed(f"no_{name}") for name in names}
 

@@ -12,7 +12,8 @@ from doc_pages import PAGES, ROOT, blocks_of
 from page_session import PageSession
 
 BLOCKS = {page: blocks_of(page) for page in PAGES}
-ELSEWHERE = {ROOT / "docs" / "extend.md"}  # whose blocks are one package and one script, in test_extend.py
+# Their blocks have tests of their own: test_extend.py, test_export_page.py.
+ELSEWHERE = {ROOT / "docs" / "extend.md", ROOT / "docs" / "howto" / "export.md"}
 EXTRAS = {"docs/howto/loggers.md": ("wandb",), "docs/cluster.md": ("ray",)}  # that a page's blocks import
 SESSION_PAGES = [page for page in PAGES if page not in ELSEWHERE and BLOCKS[page]]
 
