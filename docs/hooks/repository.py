@@ -14,18 +14,12 @@ from collections import defaultdict
 from pathlib import Path
 
 import definitions
+from links import FENCE, LANGUAGES, LINK, ROOT, outside, resolved, symbol_of
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-ROOT = Path(__file__).resolve().parents[2]
-LINK = re.compile(r"(?P<before>!?\[(?P<text>(?:[^\[\]]|\[[^\]]*\])*)\]\()(?P<target>[^)\s]+)\)")
-FENCE = re.compile(r"^(?P<fence>`{3,}).*?^(?P=fence)$", re.DOTALL | re.MULTILINE)
-LANGUAGES = {
-    **{".py": "python", ".pyi": "python", ".h": "cpp", ".cpp": "cpp", ".cu": "cuda", ".cuh": "cuda"},
-    **{".sh": "bash", ".pml": "c", ".toml": "toml", ".yaml": "yaml", ".md": "markdown"},
-}
 HOME = "repository/"
 
 _origins: dict[str, str] = {}  # of a page in the site: the file of the repository that it shows
@@ -42,11 +36,11 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
         page = files.get_file_from_path(waiting.pop())
         assert page is not None
         for link in LINK.finditer(FENCE.sub("", page.content_string)):
-            path = _outside(_origins[page.src_uri], link["target"])
+            path = outside(_origins[page.src_uri], link["target"])
             if path is None:
                 continue
             uri = _site_uri(path)
-            if (symbol := _symbol(link["text"])) and uri.endswith(".md"):
+            if (symbol := symbol_of(link["text"])) and uri.endswith(".md"):
                 _symbols[uri].add(symbol)
             if files.get_file_from_path(uri) is None:
                 files.append(_page_of(config, path, uri))
@@ -65,11 +59,11 @@ def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: 
 
     def lead(link: re.Match[str]) -> str:
         target, _, anchor = link["target"].partition("#")
-        path = _outside(origin, link["target"]) if origin.startswith("docs/") else _resolved(origin, target)
+        path = outside(origin, link["target"]) if origin.startswith("docs/") else resolved(origin, target)
         if path is None:
             return link[0]
         found = path.removeprefix("docs/") if path.startswith("docs/") else _site_uri(path)
-        symbol = _symbol(link["text"])
+        symbol = symbol_of(link["text"])
         anchor = symbol if symbol in _symbols[found] else anchor
         return f"{link['before']}{posixpath.relpath(found, posixpath.dirname(uri))}{'#' * bool(anchor)}{anchor})"
 
@@ -94,30 +88,6 @@ def on_page_content(html: str, *, page: Page, config: MkDocsConfig, files: Files
         assert page.present_anchor_ids is not None
         page.present_anchor_ids.add(symbol)
     return html
-
-
-def linked_symbols(page: Path) -> list[tuple[Path, str]]:
-    """Return the source files that a page of docs/ links to, each with the symbol of the link's text."""
-    links = LINK.finditer(FENCE.sub("", page.read_text()))
-    found = [(_outside(str(page.relative_to(ROOT)), link["target"]), _symbol(link["text"])) for link in links]
-    return [(ROOT / path, symbol) for path, symbol in found if path and symbol and Path(path).suffix in LANGUAGES]
-
-
-def _symbol(text: str) -> str | None:
-    found = re.fullmatch(r"`([A-Za-z_][\w.:]*)`", text)
-    return found[1] if found and "/" not in text and not re.search(r"\.(py|h|cpp|md|sh|pml)$", found[1]) else None
-
-
-def _resolved(origin: str, target: str) -> str | None:
-    if re.match(r"[a-z]+:", target) or not target:
-        return None
-    return posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
-
-
-def _outside(origin: str, target: str) -> str | None:
-    """Return the repository's file that a link leads to; None within docs/, to an anchor or to another host."""
-    path = _resolved(origin, target.partition("#")[0])
-    return None if path is None or path.startswith("docs/") else path
 
 
 def _site_uri(path: str) -> str:

@@ -6,9 +6,9 @@ import shutil
 from collections import Counter
 
 import pytest
-import repository
 from definitions import line_of
 from doc_pages import PAGES, ROOT, blocks_of
+from links import linked_symbols
 from page_session import PageSession
 
 BLOCKS = {page: blocks_of(page) for page in PAGES}
@@ -78,7 +78,7 @@ def test_quoted_lines_stand_in_the_source():
 
 
 def test_links_to_symbols_lead_to_their_definitions():
-    links = [(page, *link) for page in PAGES for link in repository.linked_symbols(page)]
+    links = [(page, *link) for page in PAGES for link in linked_symbols(page)]
     for page, source, symbol in links:
         assert line_of(source, symbol) is not None, f"{name(page)}: {symbol} in {source}"
 
