@@ -254,7 +254,7 @@ def sweep(nodes, tmp_path):
 
 @pytest.mark.slow
 def test_a_sweep_on_two_nodes_that_is_stopped_and_goes_on(sweep, tmp_path):
-    process, runs = sweep(4_000, "0:3"), tmp_path / "out" / "runs"
+    process, runs = sweep(16_000, "0:3"), tmp_path / "out" / "runs"
     wait_for(lambda: states(runs) == ["running"] * 2)  # on either node, and the third waits
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
@@ -262,7 +262,7 @@ def test_a_sweep_on_two_nodes_that_is_stopped_and_goes_on(sweep, tmp_path):
     assert out.count("stopped  two_step") == 3
     assert err == "pyqmix-sweep: interrupted; the same command goes on with it\n"
     assert states(runs) == ["stopped"] * 2
-    out, err = (process := sweep(4_000, "0:3")).communicate()
+    out, err = (process := sweep(16_000, "0:3")).communicate()
     assert (process.returncode, err) == (0, "")
     assert out.count("resumed") == 2
     assert states(runs) == ["ended"] * 3
