@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from run_files import save_networks
-
-from pyqmix.learn.learner import Learner
+from run_files import untrained_run
 
 
 @pytest.fixture(autouse=True)
@@ -19,14 +17,6 @@ def stored_run(tiny_config, tmp_path_factory):
 
     def make(steps=10, **options):
         folder = tmp_path_factory.mktemp("runs")
-        config = tiny_config(run_dir=str(folder), **options)
-        (folder / "config.json").write_text(config.to_json())
-        env = config.create_env()
-        learner = Learner(env.spec, config)
-        env.close()
-        with torch.no_grad():
-            learner.flat.block.mul_(4.0)  # so that actions differ from step to step
-        save_networks(folder, learner, steps)
-        return folder, learner
+        return folder, untrained_run(tiny_config(run_dir=str(folder), **options), times=4.0, steps=steps)
 
     return make

@@ -19,8 +19,6 @@ from pathlib import Path
 import harness
 import plants
 import runs
-
-sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 from ray_nodes import RayNodes
 
 from pyqmix.play.cluster.pool import PlayerPool

@@ -4,7 +4,6 @@ A real start takes seconds for importing torch. A fork takes none, and is the sa
 its own process group, its own folder, and files as stdout and stderr.
 """
 
-import atexit
 import json
 import os
 import select
@@ -13,7 +12,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import traceback
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -23,7 +21,10 @@ from typing import NamedTuple
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["OMP_NUM_THREADS"] = "1"
 
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
+
 import torch
+from interpreter_end import exit_code
 
 import pyqmix.cli.evaluate
 import pyqmix.cli.train
@@ -153,7 +154,7 @@ def start(
         vars(sys.modules["__main__"]).pop("__file__", None)  # worker processes would import this test
         if before is not None:
             before()
-        code = _exit_code(COMMANDS[command])
+        code = exit_code(COMMANDS[command])
     finally:
         os._exit(code)
 
@@ -167,23 +168,6 @@ def light() -> None:
 def run(arguments: list[str], cwd: Path, **options) -> Outcome:
     """Run a command to its end; see :func:`start`."""
     return start(arguments, cwd, **options).wait()
-
-
-def _exit_code(main: Callable[[], None]) -> int:
-    """Run a program and what the interpreter does at its end."""
-    code: object = 0
-    try:
-        main()
-    except SystemExit as stop:
-        code = stop.code
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code if isinstance(code, int) else int(code is not None)
 
 
 def in_parallel(function: Callable[[object], object], jobs: list, processes: int = 2) -> list:

@@ -4,7 +4,6 @@ A page's blocks of Python share their names, as in a notebook. A line of the she
 alone is the command's ``main`` in a fork; any other is typed into bash.
 """
 
-import atexit
 import json
 import os
 import re
@@ -13,9 +12,9 @@ import shlex
 import signal
 import subprocess
 import sys
-import threading
-import traceback
 from pathlib import Path
+
+from interpreter_end import exit_code
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -157,28 +156,9 @@ def _forked(function, log=None):
             os.dup2(file, 1)
             os.dup2(file, 2)
             os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        code = _exit_code(function)
+        code = exit_code(function)
     finally:
         os._exit(code)
-
-
-def _exit_code(function):
-    """Run a function and what the interpreter does at its end."""
-    code = 0
-    try:
-        function()
-    except SystemExit as stop:
-        code = stop.code
-        if isinstance(code, str):
-            print(code, file=sys.stderr)
-    except BaseException:
-        traceback.print_exc()
-        code = 1
-    threading._shutdown()
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    return code if isinstance(code, int) else int(code is not None)
 
 
 if __name__ == "__main__":

@@ -2,10 +2,13 @@
 
 import csv
 import json
+from pathlib import Path
 
+import torch
 from safetensors.torch import save
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from pyqmix.learn.learner import Learner
 from pyqmix.run import checkpoint, manifest, state
 from pyqmix.run.draft import Draft
 
@@ -83,3 +86,19 @@ def _without_clock(data):
     if "metrics" in values:
         del values["metrics"]["checksum"], values["metrics"]["events"]["checksum"]
     return values
+
+
+def untrained_run(config, times, steps=10):
+    """Make the run folder of a config with a checkpoint of random weights; return its learner.
+
+    The weights are ``times`` as large as initial ones, so that actions differ from step to step.
+    """
+    folder = Path(config.run_dir)
+    (folder / "config.json").write_text(config.to_json())
+    env = config.create_env()
+    learner = Learner(env.spec, config)
+    env.close()
+    with torch.no_grad():
+        learner.flat.block.mul_(times)
+    save_networks(folder, learner, steps)
+    return learner

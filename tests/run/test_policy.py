@@ -7,12 +7,11 @@ import sys
 import numpy as np
 import pytest
 import torch
-from run_files import options_of, save_networks, seal
+from run_files import options_of, seal, untrained_run
 from torch import nn
 
 from pyqmix import Config, ConfigError, EpisodeRing, load_policy, make_env
 from pyqmix.base.seeding import Stream, derive_seed
-from pyqmix.learn.learner import Learner
 from pyqmix.nn import AGENTS
 from pyqmix.play.create import create_rollout
 from pyqmix.run import checkpoint
@@ -27,14 +26,7 @@ def runs(tiny_config, tmp_path_factory):
 
     def make(**options):
         folder = tmp_path_factory.mktemp("runs")
-        config = tiny_config(run_dir=str(folder), **options)
-        (folder / "config.json").write_text(config.to_json())
-        env = config.create_env()
-        learner = Learner(env.spec, config)
-        env.close()
-        with torch.no_grad():
-            learner.flat.block.mul_(3.0)  # so that actions differ from step to step
-        save_networks(folder, learner, 10)
+        untrained_run(tiny_config(run_dir=str(folder), **options), times=3.0)
         return folder
 
     return make
