@@ -34,7 +34,7 @@ def free_memory() -> Free:
         MemoryError: the machine does not tell.
     """
     groups = [Free(size, f" in the control group {group}") for size, group in free_in_groups()]
-    return min(_of_the_machine(), *groups, *_of_the_address_space())
+    return min([_of_the_machine(), *groups, *_of_the_address_space()])  # a list, as it may have one alone
 
 
 def _of_the_machine() -> Free:

@@ -98,6 +98,12 @@ def test_the_least_counts_and_is_named(monkeypatch):
     assert str(free_memory()).endswith(" MiB are free")
 
 
+def test_a_machine_without_any_limit(monkeypatch):
+    monkeypatch.setattr(module, "free_in_groups", list)
+    assert 0 < free_memory().size < 2**50
+    assert free_memory().where == ""
+
+
 def test_the_address_space_counts(monkeypatch):
     used = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
     limits = (used + 900 * MiB, resource.RLIM_INFINITY)
