@@ -14,6 +14,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 ON_GPU = {"cuda": "gpu.cuda_ops", "cuda_update": "gpu.cuda_update", "cuda_acting": "gpu.cuda_acting"}
 ON_CLUSTER = {"cluster": "cluster.report"}
 BENCHMARKS = {
+    "imports": "start.imports",
     "gru": "kernels.gru",
     "mixing": "kernels.mixing",
     "mix_error": "kernels.mix_error",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pyqmix import _loading
 
+_loading.require_own_folder()
 _loading.require_compiled_module()
 
 from pyqmix._C import __version__  # noqa: E402

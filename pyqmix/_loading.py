@@ -1,4 +1,4 @@
-"""Imports when something is first used; and one sentence where the compiled module cannot be had."""
+"""Imports when something is first used; and one sentence where the package cannot start."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
+_OF_THE_OTHER = "valve.py"  # a file of the distribution pyqmix, which drives syringe pumps
+
 
 class LoadingError(ImportError):
-    """The compiled module is absent, as in the bare source tree, or refuses to start."""
+    """The package cannot start: it has no compiled module, or a folder that holds another project, too."""
 
 
 def lazy(
@@ -39,6 +41,20 @@ def lazy(
         return sorted({*vars(sys.modules[package]), *homes, *module_of})
 
     return get, names
+
+
+def require_own_folder() -> None:
+    """Raise LoadingError if the folder also has the files of the other project whose package is named pyqmix.
+
+    Whichever of the two was installed last has overwritten files of the first.
+    """
+    folder = Path(__file__).resolve().parent
+    if (folder / _OF_THE_OTHER).exists():
+        _fail(
+            f"{folder} holds pyqmix-marl and also the distribution pyqmix, another project's, whose package has "
+            "the same name: give each an environment of its own, or run `pip uninstall pyqmix` and install "
+            "pyqmix-marl again with pip's --force-reinstall."
+        )
 
 
 def require_compiled_module() -> None:

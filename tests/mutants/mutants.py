@@ -1696,6 +1696,15 @@ MUTANTS = (
         f"{T}base/test_free_memory.py -k every_group",
     ),
     Mutant(
+        "a machine without limits has no free memory", "pyqmix/base/free_memory.py",
+        "min([_of_the_machine(), *groups, *_of_the_address_space()])", "min(_of_the_machine(), *groups, *_of_the_address_space())",
+        f"{T}base/test_free_memory.py -k without_any",
+    ),
+    Mutant(
+        "importing beside the other project of this name goes on", "pyqmix/__init__.py",
+        "_loading.require_own_folder()\n", "", f"{T}project/test_loading.py -k shared_with",
+    ),
+    Mutant(
         "page cache of a control group counts as used", "pyqmix/base/control_groups.py",
         "used - _droppable(folder", "used - 0 * _droppable(folder", f"{T}base/test_free_memory.py -k page_cache",
     ),

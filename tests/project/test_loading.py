@@ -50,6 +50,14 @@ def test_tree_that_was_not_cloned(tree, tmp_path):
     assert sentence.endswith("reinstall pyqmix-marl with pip.")
 
 
+def test_folder_shared_with_the_other_project_of_this_name(tree, tmp_path):
+    shutil.copytree(tree / "pyqmix", tmp_path / "pyqmix")
+    (tmp_path / "pyqmix" / "valve.py").touch()
+    (sentence,) = python(tmp_path, "-c", "import pyqmix").stderr.splitlines()
+    assert sentence.startswith(f"{tmp_path / 'pyqmix'} holds pyqmix-marl and also the distribution pyqmix,")
+    assert "run `pip uninstall pyqmix` and install pyqmix-marl again" in sentence
+
+
 def test_caller_sees_an_import_error(tree):
     code = "try: import pyqmix\nexcept ImportError as error: print(type(error).__name__)\n1 / 0"
     ended = python(tree, "-c", code)

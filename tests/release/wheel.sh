@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# The release as a user gets it: a source distribution, and a wheel for the CPU that is built from it without a
+# network, without a warning, audited, and trained with; then with faults planted, which the same checks must catch.
+#   tests/release/wheel.sh    in an environment with the dev tools
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+offline=(unshare -rn)
+"${offline[@]}" true 2>/dev/null || { offline=(); echo "no namespaces here: pip alone is kept from the network"; }
+
+source_distribution() {  # a tree: packed, and unpacked into $work/sdist
+  rm -rf "$work/sdist" && mkdir "$work/sdist"
+  python -m build -q --sdist --no-isolation "$1" -o "$work/packed" >"$work/log" 2>&1 &&
+    tar xzf "$work"/packed/*.tar.gz -C "$work/sdist" --strip-components 1 && rm -r "$work/packed"
+}
+wheel() {  # built from $work/sdist into $work/wheel, more options of pip
+  rm -rf "$work/wheel"
+  "${offline[@]}" pip wheel -q --no-index --no-build-isolation --no-deps "$work/sdist" -w "$work/wheel" \
+    -C cmake.define.PYQMIX_WERROR=ON -C cmake.define.PYQMIX_CUDA=OFF "$@" >"$work/log" 2>&1
+}
+audit() {
+  python tests/release/contents.py "$work"/wheel/*.whl >"$work/log" 2>&1 &&
+    check-wheel-contents "$work"/wheel/*.whl >>"$work/log" 2>&1 &&
+    auditwheel repair "$work"/wheel/*.whl -w "$work/repaired" >>"$work/log" 2>&1
+}
+failed() { cat "$work/log"; echo "failed: $1"; exit 1; }
+
+check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
+for architecture in x86_64 aarch64; do
+  cibuildwheel --print-build-identifiers --platform linux --archs "$architecture" | tr '\n' ' '
+done
+echo
+
+git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$(mkdir -p "$work/tree" && echo "$work/tree")"
+source_distribution "$work/tree" || failed "the source distribution"
+wheel || failed "a wheel from it, without a network"
+audit || failed "the audit of the wheel"
+for file in "$work"/repaired/*; do echo "$(basename "$file"): $(($(stat -c %s "$file") / 1024)) KiB"; done
+pip install -q --no-deps --target "$work/site" "$work"/repaired/*.whl
+(cd "$work" && PYTHONPATH="$work/site" PYTHONWARNINGS=ignore python -m pyqmix.cli.train --env lbf \
+  --task Foraging-5x5-2p-1f-v3 --total-steps 20000 --run-dir "$work/run" >"$work/log" 2>&1) || failed "a run"
+grep -q "$work/site" <(cd "$work" && PYTHONPATH="$work/site" python -c "import pyqmix; print(pyqmix.__file__)") ||
+  failed "another installation was tried"
+return=$(python -c "import json; print(json.load(open('$work/run/summary.json'))['eval_return_mean'])")
+echo "a run with it ends at a greedy return of $return"
+
+planted() {  # what, a command that must fail
+  if "${@:2}"; then echo "not caught: $1"; exit 1; fi
+  echo "caught: $1"
+}
+sed -i 's/^sdist.exclude.*/sdist.exclude = ["csrc\/base\/simd.cpp"]/' "$work/tree/pyproject.toml"
+cmp -s pyproject.toml "$work/tree/pyproject.toml" && { echo "not planted"; exit 1; }
+source_distribution "$work/tree" || failed "the source distribution"
+planted "a source that is not packed" wheel
+rm -rf "$work/wheel" && cp -r "$work/repaired" "$work/wheel"
+python -c "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'a').writestr('conftest.py', '')" "$work"/wheel/*.whl
+planted "a file that does not belong to the package" audit
