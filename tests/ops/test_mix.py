@@ -188,6 +188,7 @@ def test_registered_operators_check_their_inputs():
         torch.ops.pyqmix.mix_backward(grad[1:], *inputs)
 
 
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor")  # of opcheck, from torch 2.15 on
 def test_opcheck_of_the_registered_operators():
     inputs = make_inputs((6,), 3, 8)
     torch.library.opcheck(torch.ops.pyqmix.mix_backward, (torch.ones(6, dtype=torch.float64), *inputs))

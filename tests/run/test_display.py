@@ -153,8 +153,13 @@ def test_a_full_pipe_loses_text_and_the_display_goes_on(piped):
         stream.flush()
     os.read(read, 1 << 20)
     stream.write("y")
-    stream.flush()
-    assert os.read(read, 1 << 20).endswith(b"y")
+    last = b""
+    for _ in range(99):  # from Python 3.14 on, the text that did not fit comes first
+        stream.flush()
+        last = os.read(read, 1 << 20)
+        if last.endswith(b"y"):
+            break
+    assert last.endswith(b"y")
     os.close(read)
     stream.write("z")
     stream.flush()
