@@ -40,7 +40,8 @@ class SlotControl {
 
     std::int64_t capacity() const { return capacity_; }
 
-    // Tickets given so far. A caller that sees a slot claimed also sees the claim's ticket given.
+    // Tickets given so far. A caller that pinned an episode also sees its claim's ticket given: the
+    // writer's release orders it, whereas a claim orders nothing before it.
     std::uint64_t tickets() const { return shared_->head.value.load(std::memory_order_relaxed); }
 
     // Where a ticket points. From the next ticket's slot on, slots hold the oldest episodes first.
