@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NoReturn
 
-_OF_THE_OTHER = "valve.py"  # a file of the distribution pyqmix, which drives syringe pumps
+_FILE_OF_THE_PUMP_PROJECT = "valve.py"  # a file of the distribution pyqmix, which drives syringe pumps
 
 
 class LoadingError(ImportError):
@@ -49,11 +49,11 @@ def require_own_folder() -> None:
     Whichever of the two was installed last has overwritten files of the first.
     """
     folder = Path(__file__).resolve().parent
-    if (folder / _OF_THE_OTHER).exists():
+    if (folder / _FILE_OF_THE_PUMP_PROJECT).exists():
         _fail(
             f"{folder} holds pyqmix-marl and also the distribution pyqmix, another project's, whose package has "
             "the same name: give each an environment of its own, or run `pip uninstall pyqmix` and install "
-            "pyqmix-marl again with pip's --force-reinstall."
+            "pyqmix-marl again, from its folder or wheel, with pip's --force-reinstall."
         )
 
 

@@ -17,7 +17,9 @@ PROGRAMS = {
     "import pyqmix": "import pyqmix",
     "import pyqmix; pyqmix.train": "import pyqmix; pyqmix.train",
     "import pyqmix.ops, pyqmix.nn": "import pyqmix.ops, pyqmix.nn",
-    "pyqmix-train --help": "import sys, pyqmix.cli.start as start; sys.argv[1:] = ['--help']; start.train()",
+    "the entry point of pyqmix-train --help": (
+        "import sys, pyqmix.cli.start as start; sys.argv[1:] = ['--help']; start.train()"
+    ),
 }
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from types import FrameType
 from typing import NoReturn
 
+from pyqmix import _loading
 from pyqmix.base.output import escape_unknown_characters, flush_all
 from pyqmix.base.signals import AT_ONCE, STOPPING, catch, exit_code
 
@@ -95,6 +96,7 @@ def _run(program: str, module: str, unwinds: bool = False) -> None:
         module: has its ``main``.
         unwinds: after its imports, end by an exception.
     """
+    _loading.require_own_folder()  # where pyqmix/__init__.py is the other project's
     catch(partial(_end, program))
     escape_unknown_characters()
     try:

@@ -1701,6 +1701,10 @@ MUTANTS = (
         f"{T}base/test_free_memory.py -k without_any",
     ),
     Mutant(
+        "commands beside the other project of this name go on", "pyqmix/cli/start.py",
+        "    _loading.require_own_folder()", "    pass", f"{T}project/test_loading.py -k installed_last",
+    ),
+    Mutant(
         "importing beside the other project of this name goes on", "pyqmix/__init__.py",
         "_loading.require_own_folder()\n", "", f"{T}project/test_loading.py -k shared_with",
     ),

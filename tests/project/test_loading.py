@@ -58,6 +58,16 @@ def test_folder_shared_with_the_other_project_of_this_name(tree, tmp_path):
     assert "run `pip uninstall pyqmix` and install pyqmix-marl again" in sentence
 
 
+def test_commands_where_the_other_project_was_installed_last(tree, tmp_path):
+    shutil.copytree(tree / "pyqmix", tmp_path / "pyqmix")
+    for name in ("__init__.py", "valve.py"):
+        (tmp_path / "pyqmix" / name).write_text("")
+    ended = python(tmp_path, "-c", "from pyqmix.cli.start import train; train()")
+    assert ended.returncode == 1
+    (sentence,) = ended.stderr.splitlines()
+    assert "and also the distribution pyqmix" in sentence
+
+
 def test_caller_sees_an_import_error(tree):
     code = "try: import pyqmix\nexcept ImportError as error: print(type(error).__name__)\n1 / 0"
     ended = python(tree, "-c", code)

@@ -39,5 +39,9 @@ def test_the_readme_names_the_distribution_first():
     assert "`pyqmix-marl`" in readme[: readme.index("\n    pip install")]
 
 
-def test_the_cap_of_torch_has_its_reason():
-    assert re.search(r'"torch>=2\.10,<2\.\d+",  # \w+', PYPROJECT)
+def test_the_page_has_the_range_of_torch():
+    lowest, cap = re.search(r'"torch>=2\.(\d+),<2\.(\d+)",', PYPROJECT).groups()
+    page = (ROOT / "docs" / "howto" / "install.md").read_text()
+    tried = {int(minor) for minor in re.findall(r"\| 3\.\d+ \| 2\.(\d+)\.\d+ \|", page)}
+    assert {int(lowest), int(cap) - 1} <= tried
+    assert f"torch is capped below 2.{cap}" in page

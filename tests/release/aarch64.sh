@@ -7,7 +7,7 @@
 # Then a fault is planted, which 2 must catch. The interpreter and its libraries are Debian's, unpacked into a folder;
 # this machine's packages stay as they are. qemu keeps the order of memory accesses that x86-64 has: whether the ring is
 # right on a CPU that has a weaker one is checked by tests/cpp/run_ring.sh, under a memory model.
-#   tests/release/aarch64.sh [PYTHON]    that of an environment with the dev tools and pyqmix; python3 without one
+#   tests/release/aarch64.sh [PYTHON]    an interpreter whose environment has the dev tools and pyqmix; else python3
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 work=$(mktemp -d)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def kind(name: str) -> str:
-    """Return the name without what differs between machines and versions."""
+    """Return the name without the parts that differ between machines and versions."""
     folder, _, rest = name.partition("/")
     if folder.endswith(".dist-info"):
         return f"dist-info/{rest}"

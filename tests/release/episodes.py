@@ -1,4 +1,7 @@
-"""Play native episodes with random actions and print a checksum of all that is seen: the same on every CPU."""
+"""Play native episodes with random actions and print checksums of states, observations and rewards.
+
+They are the same on every CPU.
+"""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Check what a short training run left behind, beside a run of another CPU if one is given, and print it.
+"""Check the files of a short training run, compare them with a run on another CPU if one is given, and print them.
 
     python outcome.py RUN_DIR SIMD_LEVEL [OTHER_RUN_DIR]
 
@@ -18,7 +18,7 @@ def outcome(run: Path) -> dict[str, Any]:
     summary = json.loads((run / "summary.json").read_text())
     with (run / "metrics.csv").open() as rows:
         losses = [float(row["loss"]) for row in csv.DictReader(rows) if row["loss"]]
-    return {**summary, "simd": summary["build_info"]["simd"], "loss": losses[-1]}
+    return {**summary, "simd": summary["build_info"]["simd"], "loss": losses[-1] if losses else math.nan}
 
 
 def main(run: str, level: str, *others: str) -> None:

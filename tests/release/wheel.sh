@@ -28,9 +28,10 @@ failed() { cat "$work/log"; echo "failed: $1"; exit 1; }
 
 check-jsonschema -q --builtin-schema vendor.github-workflows .github/workflows/*.yml
 for architecture in x86_64 aarch64; do
-  cibuildwheel --print-build-identifiers --platform linux --archs "$architecture" | tr '\n' ' '
+  wheels=$(cibuildwheel --print-build-identifiers --platform linux --archs "$architecture" | tr '\n' ' ')
+  wanted=$(printf "cp3%s-manylinux_$architecture " 10 11 12 13 14)
+  [ "$wheels" = "$wanted" ] || { echo "expected the wheels $wanted, got $wheels"; exit 1; }
 done
-echo
 
 git ls-files -z --cached --others --exclude-standard | xargs -0 cp --parents -t "$(mkdir -p "$work/tree" && echo "$work/tree")"
 source_distribution "$work/tree" || failed "the source distribution"
@@ -45,14 +46,16 @@ grep -q "$work/site" <(cd "$work" && PYTHONPATH="$work/site" python -c "import p
 return=$(python -c "import json; print(json.load(open('$work/run/summary.json'))['eval_return_mean'])")
 echo "a run with it ends at a greedy return of $return"
 
-planted() {  # what, a command that must fail
-  if "${@:2}"; then echo "not caught: $1"; exit 1; fi
+planted() {  # the fault, a word of its message, a command that must fail
+  if "${@:3}"; then echo "not caught: $1"; exit 1; fi
+  grep -q "$2" "$work/log" || failed "otherwise: $1"
   echo "caught: $1"
 }
 sed -i 's/^sdist.exclude.*/sdist.exclude = ["csrc\/base\/simd.cpp"]/' "$work/tree/pyproject.toml"
 cmp -s pyproject.toml "$work/tree/pyproject.toml" && { echo "not planted"; exit 1; }
 source_distribution "$work/tree" || failed "the source distribution"
-planted "a source that is not packed" wheel
+planted "a source that is not packed" base/simd.cpp wheel
 rm -rf "$work/wheel" && cp -r "$work/repaired" "$work/wheel"
+audit || failed "the audit of the repaired wheel"
 python -c "import sys, zipfile; zipfile.ZipFile(sys.argv[1], 'a').writestr('conftest.py', '')" "$work"/wheel/*.whl
-planted "a file that does not belong to the package" audit
+planted "a file that does not belong to the package" "does not belong there: conftest.py" audit
