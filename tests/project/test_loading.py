@@ -10,16 +10,16 @@ from pathlib import Path
 
 import pytest
 
+import pyqmix
 from pyqmix.base.build import versions
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
-    shutil.copytree(ROOT / "pyqmix", folder / "pyqmix", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
-    shutil.copy(ROOT / "CMakeLists.txt", folder)
+    installed = Path(pyqmix.__file__).parent  # has the same files
+    shutil.copytree(installed, folder / "pyqmix", ignore=shutil.ignore_patterns("*.so", "__pycache__"))
+    (folder / "CMakeLists.txt").touch()
     return folder
 
 
