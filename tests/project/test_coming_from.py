@@ -99,7 +99,7 @@ AGREE = {
 WRITTEN = {("standardise_rewards", True): "padded", ("use_rnn", False): "mlp", ("mac", "basic_mac"): True}
 # Options of other programs, which pages name too.
 FOREIGN = {"env-config", "nproc-per-node", "max-restarts", "no-build-isolation", "signal", "xla"}
-FOREIGN |= {"battles", "rollouts"}  # of programs in benchmarks
+FOREIGN |= {"battles", "rollouts"}  # of programs in benchmarks/
 
 PAGE = ROOT / "docs" / "coming_from_epymarl.md"
 ROWS = re.findall(r"^\| `(\w+)` \| `([^`]*)` \| (\S+) \|(.*)\|$", PAGE.read_text(), re.MULTILINE)

@@ -10,24 +10,22 @@
 #   tests/release/aarch64.sh [PYTHON]    an interpreter whose environment has the dev tools and pyqmix; else python3
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 . tests/release/common.sh
 require qemu-aarch64 qemu-user
 require aarch64-linux-gnu-g++ g++-aarch64-linux-gnu
 require apt-get "apt, on Debian"
 
-export QEMU_LD_PREFIX=$work/root  # where qemu looks for a file first
+export QEMU_LD_PREFIX=$work/sysroot  # where qemu looks for a file first
 unpack_interpreter() {
   local apt=(-o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User="$(id -un)"
     -o Dir::State="$work/apt" -o Dir::State::status="$work/apt/status" -o Dir::Cache="$work/apt")
-  mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/root" && touch "$work/apt/status"
+  mkdir -p "$work/apt/lists/partial" "$work/apt/archives/partial" "$work/sysroot" && touch "$work/apt/status"
   { apt-get "${apt[@]}" -qq update && apt-get "${apt[@]}" -qq -y --no-install-recommends --download-only install \
     python3 libpython3-dev libstdc++6; } >"$work/log" 2>&1 || { cat "$work/log"; exit 1; }
-  for package in "$work"/apt/archives/*.deb; do dpkg -x "$package" "$work/root"; done
+  for package in "$work"/apt/archives/*.deb; do dpkg -x "$package" "$work/sysroot"; done
 }
 # The CPU is the first Neoverse: torch's builds for aarch64 need ARMv8.1.
-there() { PYTHONPATH=$work/site qemu-aarch64 -cpu neoverse-n1 "$work/root/usr/bin/python3" "$@"; }
+there() { PYTHONPATH=$work/site qemu-aarch64 -cpu neoverse-n1 "$work/sysroot/usr/bin/python3" "$@"; }
 ask() { there -c "import sys, sysconfig; print($1)"; }  # expression
 get_wheels() {
   local version platform platforms=()
@@ -44,7 +42,7 @@ set(CMAKE_SYSTEM_NAME Linux)
 set(CMAKE_SYSTEM_PROCESSOR aarch64)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 TOOLCHAIN
-  configure "$work/build" -DCMAKE_TOOLCHAIN_FILE="$work/aarch64.cmake" -DCMAKE_CXX_FLAGS="-idirafter $work/root/usr/include" \
+  configure "$work/build" -DCMAKE_TOOLCHAIN_FILE="$work/aarch64.cmake" -DCMAKE_CXX_FLAGS="-idirafter $work/sysroot/usr/include" \
     -DPython_INCLUDE_DIR="$(ask 'sysconfig.get_path("include")')" -DPYTHON_IS_DEBUG=OFF \
     -DPYTHON_MODULE_EXTENSION="$(ask 'sysconfig.get_config_var("EXT_SUFFIX")')"
 }

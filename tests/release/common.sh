@@ -1,5 +1,7 @@
-# Sourced by the scripts of this folder, from the repository's root. They have a folder $work for their files; their
-# first argument is the Python of an environment.
+# Sourced by the scripts of this folder that run other CPUs, from the repository's root. $work is a folder for their
+# files; their first argument is the Python of an environment.
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
 python=$(command -v "${1:-python3}") || { echo "no ${1:-python3} here"; exit 1; }
 [[ $python == /* ]] || python=$PWD/$python
 export PATH="$(dirname "$python"):$PATH"

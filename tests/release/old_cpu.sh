@@ -3,14 +3,13 @@
 # that the CPU lacks ends the process only on that CPU. So this checks that
 #   1. the installed package trains at each level that this CPU has, and plays the same episodes at each;
 #   2. under qemu it chooses the level of the CPU itself, and trains: Nehalem has no AVX, Haswell has AVX2;
-#   3. no code of the C++ core outside the levels has an AVX instruction, and the levels share no code with others and run none at import;
+#   3. no code of the C++ core outside the levels has an AVX instruction, and the levels share no code with others and
+#      run none at import;
 #   4. the C++ core alone chooses the level of each CPU, and plays on plain x86-64, where numpy does not start.
 # Then faults are planted, each of which the check of its number must catch.
 #   tests/release/old_cpu.sh [PYTHON]    an interpreter whose environment has the dev tools and pyqmix; else python3
 set -euo pipefail
 cd "$(dirname "$0")/../.."
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
 . tests/release/common.sh
 require qemu-x86_64 qemu-user
 
